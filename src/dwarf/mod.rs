@@ -1,0 +1,1 @@
+//! Lines and inlined functions, from DWARF (gimli through addr2line).

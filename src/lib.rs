@@ -1,0 +1,29 @@
+//! pydbg's engine: everything that is known about one Python process, read from a core file or
+//! from a live process, without running any code in it. The engine knows no terminal.
+//!
+//! The layers, each of which may use only those before it (a test holds the order):
+//!
+//! | layer | knows |
+//! |---|---|
+//! | [`addr`], [`bytes`], [`diag`], [`escape`] | addresses, checked reads, notes, hostile strings |
+//! | [`target`] | one process image: memory, registers, mappings, threads |
+//! | [`image`] | the ELF files mapped in it: symbols, build-ids, debug files |
+//! | [`dwarf`] | lines and inlined functions |
+//! | [`unwind`] | native stack frames, each with how it was found |
+//! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
+//! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
+//!
+//! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
+
+pub mod addr;
+pub mod bytes;
+pub mod diag;
+pub mod dwarf;
+pub mod escape;
+pub mod image;
+pub mod native;
+pub mod python;
+pub mod target;
+pub mod unwind;
+
+pub use addr::{Addr, Pc, Svma};

@@ -1,0 +1,1 @@
+//! Frame chains of each kind.

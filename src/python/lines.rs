@@ -1,0 +1,1 @@
+//! Line tables: lnotab, 3.10, 3.11+.

@@ -1,0 +1,221 @@
+//! CPython inside the process: which version, where its runtime is, its interpreters, threads and
+//! stacks. Version differences are data, in [`layout`].
+
+pub mod code;
+pub mod frame;
+pub mod interpreter;
+pub mod layout;
+pub mod lines;
+pub mod merge;
+pub mod names;
+pub mod runtime;
+pub mod source;
+pub mod thread;
+
+use crate::addr::Addr;
+use crate::diag::Notes;
+use crate::native::Process;
+pub use code::Position;
+use layout::Layout;
+pub use merge::{MergedFrame, MergedStack};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// CPython found in a process.
+pub struct Python {
+    /// The process.
+    pub process: Arc<Process>,
+    /// Version and build.
+    pub version: Version,
+    /// Every offset used, with its source.
+    pub layout: Layout,
+    /// Where the runtime was found and how.
+    pub runtime: runtime::Runtime,
+    /// Interpreters and their threads.
+    pub interpreters: Vec<Interpreter>,
+    /// What was noticed.
+    pub notes: Notes,
+}
+
+/// Which CPython.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// 3 of 3.11.7.
+    pub major: u8,
+    /// 11 of 3.11.7.
+    pub minor: u8,
+    /// 7 of 3.11.7; `None` when only the minor version is known.
+    pub micro: Option<u8>,
+    /// PY_VERSION_HEX, when known.
+    pub hex: Option<u32>,
+    /// A free-threaded build.
+    pub free_threaded: bool,
+    /// A debug build (`--with-pydebug`); `None` when not known.
+    pub debug: Option<bool>,
+    /// How the version is known, in words.
+    pub source: String,
+}
+
+/// One interpreter (`PyInterpreterState`).
+#[derive(Clone, Debug, Serialize)]
+pub struct Interpreter {
+    /// Address of the `PyInterpreterState`.
+    pub addr: Addr,
+    /// Its id; 0 is the main one.
+    pub id: i64,
+    /// Its GIL, and who holds it.
+    pub gil: GilState,
+    /// Its thread states, in the order of the list (newest first).
+    pub threads: Vec<Arc<PyThread>>,
+}
+
+/// What is known about a GIL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GilState {
+    /// Held by this thread state.
+    Held {
+        /// Address of the holder's `PyThreadState`.
+        tstate: Addr,
+        /// How that is known.
+        evidence: String,
+    },
+    /// Nobody holds it.
+    Free,
+    /// A free-threaded build that runs without it.
+    Disabled,
+    /// Not known, and why.
+    Unknown(String),
+}
+
+/// One Python thread state (`PyThreadState`).
+#[derive(Clone, Debug, Serialize)]
+pub struct PyThread {
+    /// Address of the `PyThreadState`.
+    pub tstate: Addr,
+    /// The interpreter's id.
+    pub interpreter: i64,
+    /// `threading.get_ident()`: the `pthread_t`.
+    pub ident: Option<u64>,
+    /// The LWP id, and hence the native thread; `None` when the thread has ended.
+    pub tid: Option<i32>,
+    /// The name of the `threading.Thread`, if there is one.
+    pub name: Option<String>,
+    /// Whether this thread holds the GIL.
+    pub holds_gil: bool,
+    /// Whether this thread waits for the GIL; `None` when its registers are not known.
+    pub waits_for_gil: Option<bool>,
+}
+
+/// What a Python frame runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameKind {
+    /// A function, class body, module or lambda.
+    Function,
+    /// A generator.
+    Generator,
+    /// A coroutine (`async def`).
+    Coroutine,
+    /// An asynchronous generator.
+    AsyncGenerator,
+}
+
+/// One Python frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct PyFrame {
+    /// Address of the frame: `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.
+    pub addr: Addr,
+    /// Address of the code object.
+    pub code: Addr,
+    /// `co_name`, or why it cannot be read, in angle brackets.
+    pub function: String,
+    /// `co_qualname`, from 3.11 on.
+    pub qualname: Option<String>,
+    /// `co_filename`.
+    pub file: String,
+    /// Line and columns.
+    pub position: Position,
+    /// `co_firstlineno`.
+    pub first_line: i32,
+    /// Byte offset of the current instruction; −1 when not started.
+    pub lasti: i32,
+    /// What it runs.
+    pub kind: FrameKind,
+    /// Something is wrong with this frame, in words.
+    pub problem: Option<String>,
+}
+
+/// The Python stack of one thread, innermost first.
+#[derive(Clone, Debug, Serialize)]
+pub struct PyStack {
+    /// Innermost first; shims and phantom frames are left out.
+    pub frames: Vec<PyFrame>,
+    /// For each marker on the C stack (one for each native activation of the evaluation loop,
+    /// innermost first): its address, and how many of `frames` lie inside it in total.
+    pub markers: Vec<Marker>,
+    /// Why the chain ended too early, if it did.
+    pub problem: Option<String>,
+}
+
+/// One native activation of the evaluation loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Marker {
+    /// Address of the C-stack local: a shim frame (3.12+) or `_PyCFrame` (3.10, 3.11); NULL
+    /// where the version has none and each frame is an activation of its own.
+    pub addr: Addr,
+    /// How many of the stack's frames are inner to this marker, counted from the innermost.
+    pub frames: usize,
+}
+
+/// Why there is no Python to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum PythonError {
+    /// No CPython in the process.
+    #[error("no CPython found: {0}")]
+    NotFound(String),
+    /// A version pydbg has no layout for.
+    #[error("CPython {version} is not supported: {why}")]
+    Unsupported {
+        /// As found.
+        version: String,
+        /// What is missing.
+        why: String,
+    },
+}
+
+impl Python {
+    /// Finds CPython in `process`, its layout, interpreters and thread states.
+    pub fn find(process: Arc<Process>) -> Result<Python, PythonError> {
+        let _ = process;
+        Err(PythonError::NotFound("not looked for yet".into()))
+    }
+
+    /// The thread state that runs on LWP `tid`, if any.
+    pub fn thread_of(&self, tid: i32) -> Option<&Arc<PyThread>> {
+        self.interpreters
+            .iter()
+            .flat_map(|i| &i.threads)
+            .find(|t| t.tid == Some(tid))
+    }
+
+    /// The Python stack of a thread state; computed once and remembered.
+    pub fn stack(&self, thread: &PyThread) -> Arc<PyStack> {
+        let _ = thread;
+        Arc::new(PyStack {
+            frames: Vec::new(),
+            markers: Vec::new(),
+            problem: None,
+        })
+    }
+
+    /// Native and Python frames of a native thread (gdb number) in one list, innermost first.
+    pub fn merged(&self, id: usize) -> MergedStack {
+        let _ = id;
+        MergedStack {
+            frames: Vec::new(),
+            matched: true,
+            note: None,
+        }
+    }
+}

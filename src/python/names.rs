@@ -1,0 +1,1 @@
+//! Strings and thread names of the target.

@@ -1,0 +1,211 @@
+//! One process image, from a core file or a live process: memory, registers, mappings, threads.
+//! Nothing here knows about ELF symbols, DWARF or Python.
+
+pub mod core;
+pub mod files;
+pub mod live;
+pub mod memory;
+pub mod notes;
+pub mod proc;
+pub mod registers;
+pub mod signal;
+pub mod splice;
+pub mod synth;
+mod tracer;
+
+pub use files::{FileProblem, Files, MappedFile};
+pub use memory::{Fault, Memory, Why};
+pub use registers::Registers;
+pub use signal::SignalInfo;
+
+use crate::addr::Addr;
+use crate::diag::Notes;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where a target came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A core file at this path.
+    Core(PathBuf),
+    /// A live process with this PID (in pydbg's own PID namespace).
+    Live(i32),
+    /// Built in memory by a test.
+    Synthetic,
+}
+
+/// What the user said about where files are.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The executable, when the core's own idea of it is not to be used (`--exe`).
+    pub exe: Option<PathBuf>,
+    /// A folder under which the target's paths are looked for first (`--sysroot`).
+    pub sysroot: Option<PathBuf>,
+    /// Folders with separate debug files (`--debug-dir`); `/usr/lib/debug` is always tried.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Live targets: read without stopping (`--no-stop`).
+    pub no_stop: bool,
+}
+
+/// One mapping of the target's address space, as in /proc/PID/maps or NT_FILE + PT_LOAD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Mapping {
+    /// First address.
+    pub start: Addr,
+    /// First address behind it.
+    pub end: Addr,
+    /// May be read.
+    pub read: bool,
+    /// May be written.
+    pub write: bool,
+    /// May be executed.
+    pub execute: bool,
+    /// Shared with other processes; a core does not say, so it is `false` there.
+    pub shared: bool,
+    /// Offset into `path`, in bytes.
+    pub offset: u64,
+    /// The file, or a name in brackets such as `[heap]`; as the target's mount namespace has it,
+    /// without " (deleted)".
+    pub path: Option<String>,
+    /// The file was deleted or replaced since it was mapped.
+    pub deleted: bool,
+}
+
+impl Mapping {
+    /// Whether `addr` lies in it.
+    pub fn contains(&self, addr: Addr) -> bool {
+        self.start <= addr && addr < self.end
+    }
+
+    /// The path when it is a file of the file system (not `[heap]`, not anonymous).
+    pub fn file(&self) -> Option<&str> {
+        self.path.as_deref().filter(|path| path.starts_with('/'))
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> u64 {
+        self.end.0.saturating_sub(self.start.0)
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One kernel thread of the target.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TargetThread {
+    /// The LWP id (in the target's own PID namespace for a core, in pydbg's for a live process).
+    pub tid: i32,
+    /// Its registers; `None` when the note is damaged or the thread could not be stopped.
+    pub registers: Option<Registers>,
+    /// The signal information that belongs to this thread alone, if the core has any.
+    pub signal: Option<SignalInfo>,
+    /// The kernel's name for it (comm); a core has none except for the process.
+    pub name: Option<String>,
+    /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…); live only.
+    pub state: Option<char>,
+}
+
+/// What is known about the process as a whole.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ProcessInfo {
+    /// The process id (in the namespace of [`TargetThread::tid`]).
+    pub pid: i32,
+    /// The parent's process id.
+    pub ppid: Option<i32>,
+    /// The real user id.
+    pub uid: Option<u32>,
+    /// The kernel's name for the process (comm), 15 bytes at most.
+    pub comm: Option<String>,
+    /// The command line. A core's NT_PRPSINFO holds 80 bytes of it, so the whole is read from the
+    /// target's stack when it is there.
+    pub args: Vec<String>,
+    /// The executable's path as the target sees it.
+    pub exe: Option<String>,
+}
+
+/// One process image.
+pub struct Target {
+    /// Where it came from.
+    pub origin: Origin,
+    /// Its memory.
+    pub memory: Arc<dyn Memory>,
+    /// Its mappings, sorted by address, without overlaps.
+    pub mappings: Vec<Mapping>,
+    /// Its threads: for a kernel core the one that took the signal first.
+    pub threads: Vec<TargetThread>,
+    /// Who it is.
+    pub process: ProcessInfo,
+    /// The auxiliary vector: pairs of type (AT_*) and value.
+    pub auxv: Vec<(u64, u64)>,
+    /// The signal it died of; `None` for a live process and for gcore's cores.
+    pub signal: Option<SignalInfo>,
+    /// Opens the files that are mapped in it.
+    pub files: Arc<Files>,
+    /// What was noticed while opening.
+    pub notes: Notes,
+    /// Keeps a live process stopped; dropping it lets the process go on.
+    pub(crate) live: Option<live::LiveHold>,
+}
+
+impl Target {
+    /// The mapping that holds `addr`.
+    pub fn mapping(&self, addr: Addr) -> Option<&Mapping> {
+        let index = self.mappings.partition_point(|m| m.end <= addr);
+        self.mappings.get(index).filter(|m| m.contains(addr))
+    }
+
+    /// The value of an auxiliary vector entry.
+    pub fn aux(&self, kind: u64) -> Option<u64> {
+        self.auxv
+            .iter()
+            .find(|(k, _)| *k == kind)
+            .map(|(_, value)| *value)
+    }
+
+    /// Whether this is a live process.
+    pub fn is_live(&self) -> bool {
+        matches!(self.origin, Origin::Live(_))
+    }
+
+    /// Lets a live process run on; later reads that are not cached see it running. Does nothing
+    /// for a core.
+    pub fn resume(&self) {
+        if let Some(live) = &self.live {
+            live.resume();
+        }
+    }
+}
+
+/// Why a target could not be opened. Messages say what was tried and what to try next.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file could not be opened or is not a regular file.
+    #[error("{path}: {why}")]
+    File {
+        /// The path that was tried.
+        path: PathBuf,
+        /// Why, and what to try.
+        why: String,
+    },
+    /// The file is not a core that pydbg can read.
+    #[error("{path}: {why}")]
+    NotACore {
+        /// The path that was tried.
+        path: PathBuf,
+        /// Why, and what to try.
+        why: String,
+    },
+    /// The live process cannot be read.
+    #[error("cannot attach to process {pid}: {why}")]
+    Attach {
+        /// The process.
+        pid: i32,
+        /// The one cause that was found, and the fix.
+        why: String,
+    },
+}

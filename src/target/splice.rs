@@ -1,0 +1,1 @@
+//! File pages under dumped pages.

@@ -1,0 +1,1 @@
+//! Synthetic targets for tests.

@@ -1,0 +1,1 @@
+//! The thread that does all ptrace calls.
