@@ -49,14 +49,9 @@ impl Fixture {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
         if interpreter.is_chroot() {
-            // `chroot` changes to `/`; the core must land in the fixture's own folder.
-            command
-                .arg("chroot")
-                .arg(&interpreter.root)
-                .args(["/bin/sh", "-c"]);
-            command
-                .arg("cd \"$0\" && exec \"$@\"")
-                .arg(inside(dir.path()));
+            // The root folder has no shell; the core must land in the fixture's own folder.
+            command.arg("unshare").arg("--root").arg(&interpreter.root);
+            command.arg("--wd").arg(inside(dir.path()));
         }
         command
             .arg(&interpreter.python)
