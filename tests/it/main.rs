@@ -2,6 +2,7 @@
 //! on cores, and hold its JSON against the truth each fixture wrote down from inside Python.
 
 mod harness;
+mod hostile;
 mod layering;
 mod stacks;
 mod tidy;

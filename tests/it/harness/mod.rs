@@ -1,5 +1,6 @@
 //! What the tests stand on: interpreters, running fixtures, the program under test, the truth.
 
+pub(crate) mod corefile;
 pub(crate) mod fixture;
 pub(crate) mod interpreter;
 pub(crate) mod program;
