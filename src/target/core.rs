@@ -1,5 +1,5 @@
 //! Core files: the kernel's and gcore's. This file puts a [`Target`] together; the pieces are the
-//! ELF frame ([`super::corefile`]), the notes, the address space and the splice of core and files.
+//! ELF frame (`corefile.rs`), the notes, the address space and the splice of core and files.
 
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
