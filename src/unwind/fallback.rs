@@ -22,6 +22,10 @@ const OUTERMOST: [&str; 6] = [
     "__clone3",
     "_dl_start_user",
 ];
+/// The entry of the auxiliary vector with the main executable's entry point.
+const AT_ENTRY: u64 = 9;
+/// Bytes of glibc's `_start`, which is 34 to 38 bytes long.
+const START_SIZE: u64 = 38;
 
 /// What the fallbacks need to know of the process.
 pub(super) struct Surroundings<'a> {
@@ -60,7 +64,8 @@ impl Surroundings<'_> {
             .memory
             .array::<{ x86_64::LONGEST_CALL }>(addr.sub(len))
         {
-            Ok(before) => x86_64::ends_with_call(&before),
+            // The kernel makes a signal handler return to the trampoline, which nothing calls.
+            Ok(before) => x86_64::ends_with_call(&before) || self.is_sigreturn(addr),
             Err(_) => true,
         }
     }
@@ -73,6 +78,12 @@ impl Surroundings<'_> {
 
     /// Whether `pc` is in a function that has no caller.
     pub(super) fn is_outermost(&self, pc: Pc) -> bool {
+        // `_start` of the main executable, also where its file is not at hand.
+        let entry = self.target.aux(AT_ENTRY).map(Addr);
+        let offset = entry.and_then(|entry| pc.lookup().since(entry));
+        if offset.is_some_and(|offset| offset < START_SIZE) {
+            return true;
+        }
         let symbol = self
             .images
             .at(pc.lookup())
