@@ -5,10 +5,14 @@ use std::time::Instant;
 fn main() {
     let arg = std::env::args().nth(1).unwrap();
     let quiet = std::env::args().any(|a| a == "-q");
+    let opts = Options {
+        sysroot: std::env::var_os("PROBE_SYSROOT").map(Into::into),
+        ..Options::default()
+    };
     let t0 = Instant::now();
     let target = match arg.parse::<i32>() {
-        Ok(pid) => live::attach(pid, &Options::default()),
-        Err(_) => core::open(arg.as_ref(), &Options::default()),
+        Ok(pid) => live::attach(pid, &opts),
+        Err(_) => core::open(arg.as_ref(), &opts),
     };
     let target = Arc::new(target.unwrap());
     let t1 = Instant::now();

@@ -11,6 +11,8 @@ mod gnu_hash;
 pub mod link_map;
 mod plt;
 pub mod symbols;
+#[cfg(test)]
+mod tests;
 
 use crate::addr::{Addr, Svma};
 use crate::diag::Notes;

@@ -137,7 +137,7 @@ impl Surroundings<'_> {
     /// The chain of `push %rbp; mov %rsp, %rbp`.
     fn by_frame_pointer(&self, registers: &Registers, stack: &mut Stack<'_>) -> Option<Caller> {
         let (sp, fp) = (registers.sp()?, registers.fp()?);
-        if fp < sp || fp.0 % 8 != 0 || !self.same_stack(sp, fp) {
+        if fp < sp || !fp.0.is_multiple_of(8) || !self.same_stack(sp, fp) {
             return None;
         }
         let saved = stack.word(fp).ok()?;
@@ -163,8 +163,9 @@ impl Surroundings<'_> {
             // A word below it that points further up the stack is probably a saved frame pointer;
             // otherwise the frame pointer may not have been touched.
             let below = (index > 0).then(|| stack.word(slot.sub(8)).ok()).flatten();
-            let plausible =
-                |fp: &u64| Addr(*fp) > slot && fp % 8 == 0 && self.same_stack(slot, Addr(*fp));
+            let plausible = |fp: &u64| {
+                Addr(*fp) > slot && fp.is_multiple_of(8) && self.same_stack(slot, Addr(*fp))
+            };
             known.general[FRAME_POINTER] = below
                 .filter(plausible)
                 .or(registers.general[FRAME_POINTER].filter(plausible));
