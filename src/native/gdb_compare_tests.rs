@@ -124,7 +124,7 @@ fn crashes_are_those_of_gdb() {
             }
             false => cores::of_aborted(dir.path(), &command),
         };
-        total.add(compare(&format!("{id} {name}"), &python, &core));
+        total.add(compare(&format!("{id} {name}"), python, &core));
     }
     total.assert_same(4);
 }
