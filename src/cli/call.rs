@@ -97,6 +97,19 @@ impl Session {
         }
     }
 
+    /// Whether an empty line repeats `line`.
+    pub fn repeats(&self, line: &str) -> bool {
+        match line::Line::parse(line) {
+            line::Line::Command(text) | line::Line::Pipe(text) => {
+                match self.parse(line::split_pipe(text).0) {
+                    Ok(Asked::Call(call)) => call.command.repeats,
+                    Ok(Asked::Group(_)) | Err(_) => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
     /// Runs a call once what it needs is there.
     pub fn run(&mut self, call: &Call) -> anyhow::Result<Box<dyn Report>> {
         match (call.command.needs)(self, &call.words) {

@@ -198,16 +198,7 @@ pub fn setting(setting: &Setting) -> Plain {
 /// The settings whose names begin with `group` and a space, or all: what `set` and `set history`
 /// list.
 pub fn settings_list(verb: &str, group: &str) -> Plain {
-    let below: Vec<&Setting> = settings::ALL
-        .iter()
-        .filter(|setting| {
-            group.is_empty()
-                || setting
-                    .name
-                    .strip_prefix(group)
-                    .is_some_and(|rest| rest.starts_with(' '))
-        })
-        .collect();
+    let below = settings::below(group);
     let about = format!("{verb} {group}");
     let about = about.trim_end();
     let mut text = format!("List of {about} subcommands:\n\n");
