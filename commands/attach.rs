@@ -13,7 +13,7 @@ use crate::cli::{Class, Needs, Report, Run, Session};
 #[command(verbatim_doc_comment)]
 pub struct Attach {
     /// The process id.
-    #[arg(value_name = "PID", allow_negative_numbers = false)]
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pid: i32,
 }
 

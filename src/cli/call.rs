@@ -223,21 +223,23 @@ fn option(definition: &clap::Command, word: &str) -> Option<Written> {
     }
 }
 
-/// clap's error in two lines at most: what is wrong, and how it is meant to be written.
+/// clap's error in two lines: what is wrong, and how it is meant to be written.
 fn usage_error(command: &Command, error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let mut what = String::new();
-    for part in text.lines().take_while(|line| !line.starts_with("Usage:")) {
-        let part = part.trim().trim_start_matches("error: ");
-        if !part.is_empty() {
-            what.push_str(if what.is_empty() { "" } else { " " });
-            what.push_str(part);
-        }
-    }
+    let what: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(|line| line.trim().trim_start_matches("error: "))
+        .filter(|line| !line.is_empty())
+        .collect();
     let usage = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(usage)) => usage.to_string(),
         _ => (command.clap)().render_usage().to_string(),
     };
-    let usage = usage.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{what}\n{usage}")
+    let usage: Vec<&str> = usage.split_whitespace().collect();
+    format!(
+        "{}\n{}",
+        what.join(" ").replace(" tip: ", "; "),
+        usage.join(" ")
+    )
 }

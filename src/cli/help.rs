@@ -154,7 +154,12 @@ pub fn command(command: &Command) -> Plain {
         .help_template("Usage: {usage}\n\n{all-args}");
     let mut text = names(command);
     _ = write!(text, "\n{}\n\n", description.trim_end());
-    text.push_str(definition.render_long_help().to_string().trim_end());
+    let is_long = (definition.get_arguments()).any(|argument| argument.get_long_help().is_some());
+    let usage = match is_long {
+        true => definition.render_long_help(),
+        false => definition.render_help(),
+    };
+    text.push_str(usage.to_string().trim_end());
     if let Some(examples) = examples {
         _ = write!(text, "\n\nExamples:\n{}", examples.trim_matches('\n'));
     }
