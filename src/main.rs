@@ -1,5 +1,8 @@
 //! The program: arguments in, a session, an exit status out.
 
+// A program has no outside: `pub` says here that other modules of it may use the item.
+#![allow(unreachable_pub)]
+
 mod cli;
 #[path = "../commands/mod.rs"]
 mod commands;
