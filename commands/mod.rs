@@ -1,6 +1,40 @@
 //! The registry of commands: one file each.
 
+mod bt;
+mod down;
+mod frame;
+mod info_frame;
+mod info_registers;
+mod info_threads;
+mod py_bt;
+mod py_down;
+mod py_frame;
+mod py_list;
+mod py_up;
+mod thread;
+mod thread_apply;
+mod thread_find;
+mod up;
+mod x;
+
 use crate::cli::Command;
 
 /// Every command, in alphabetical order.
-pub const ALL: &[Command] = &[];
+pub const ALL: &[Command] = &[
+    Command::of::<bt::Bt>(),
+    Command::of::<down::Down>(),
+    Command::of::<frame::Frame>(),
+    Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_registers::InfoRegisters>(),
+    Command::of::<info_threads::InfoThreads>(),
+    Command::of::<py_bt::PyBt>(),
+    Command::of::<py_down::PyDown>(),
+    Command::of::<py_frame::PyFrame>(),
+    Command::of::<py_list::PyList>(),
+    Command::of::<py_up::PyUp>(),
+    Command::of::<thread::Thread>(),
+    Command::of::<thread_apply::ThreadApply>(),
+    Command::of::<thread_find::ThreadFind>(),
+    Command::of::<up::Up>(),
+    Command::of::<x::X>(),
+];

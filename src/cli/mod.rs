@@ -7,6 +7,7 @@ pub mod line;
 pub mod names;
 pub mod out;
 pub mod plain;
+pub mod render;
 pub mod session;
 pub mod settings;
 

@@ -357,7 +357,10 @@ mod tests {
 
     #[test]
     fn subscripts_and_calls_end_in_brackets() {
-        assert_eq!(marked("a.b[c[0]]"), Some((Shape::Subscript, "[c[0]]".into())));
+        assert_eq!(
+            marked("a.b[c[0]]"),
+            Some((Shape::Subscript, "[c[0]]".into()))
+        );
         assert_eq!(marked("f(x)(y='(')"), Some((Shape::Call, "(y='(')".into())));
         assert_eq!(marked("await f(x)"), None);
         assert_eq!(marked("[a]"), None);
@@ -366,7 +369,17 @@ mod tests {
 
     #[test]
     fn other_expressions_have_no_operator() {
-        for text in ["a < b", "a + b if c else d", "not a + b", "a, b + c", "a = b + c", "lambda: a+b", "(a", "'a", ""] {
+        for text in [
+            "a < b",
+            "a + b if c else d",
+            "not a + b",
+            "a, b + c",
+            "a = b + c",
+            "lambda: a+b",
+            "(a",
+            "'a",
+            "",
+        ] {
             assert_eq!(marked(text), None, "{text}");
         }
     }

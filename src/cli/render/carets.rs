@@ -104,7 +104,9 @@ fn one_line(line: &str, count: usize, column: u32, end_column: u32) -> Option<Ve
     let start = char_index(line, column).checked_sub(indent)?;
     let single = count == 1;
     let end = if single {
-        char_index(line, end_column).checked_sub(indent)?.min(text.len())
+        char_index(line, end_column)
+            .checked_sub(indent)?
+            .min(text.len())
     } else {
         text.len()
     };
@@ -243,8 +245,8 @@ impl Expression<'_> {
         let (before, after) = (before.trim(), after.trim());
         if self.shape == Some(Shape::Call) && (after.is_empty() || after.starts_with('#')) {
             let assigned = before.strip_suffix('=').map(str::trim_end);
-            let statement_is_call = (before == "return" && is_name(self.head.trim()))
-                || assigned.is_some_and(is_name);
+            let statement_is_call =
+                (before == "return" && is_name(self.head.trim())) || assigned.is_some_and(is_name);
             if statement_is_call {
                 return false;
             }
@@ -294,7 +296,11 @@ impl Expression<'_> {
             return;
         }
         let indent = line.iter().take_while(|c| c.is_whitespace()).count();
-        let from = if index == 0 { self.start.max(indent) } else { indent };
+        let from = if index == 0 {
+            self.start.max(indent)
+        } else {
+            indent
+        };
         let to = if index + 1 == self.lines.len() {
             self.end
         } else {

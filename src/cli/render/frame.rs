@@ -44,11 +44,19 @@ pub fn indented_source(out: &mut Out<'_>, row: &Row) -> io::Result<()> {
     let Row::Python(row) = row else {
         return Ok(());
     };
-    let Some(text) = row.source.as_deref().map(str::trim).filter(|t| !t.is_empty()) else {
+    let Some(text) = row
+        .source
+        .as_deref()
+        .map(str::trim)
+        .filter(|t| !t.is_empty())
+    else {
         return Ok(());
     };
     out.put(format_args!("        "))?;
-    out.styled(Style::Marked, &Shown::of(&text.chars().collect::<Vec<_>>()).text)?;
+    out.styled(
+        Style::Marked,
+        &Shown::of(&text.chars().collect::<Vec<_>>()).text,
+    )?;
     out.end()
 }
 

@@ -197,7 +197,10 @@ mod tests {
 
     #[test]
     fn formats_are_those_of_gdb_13() {
-        assert_eq!(shown("/xg", &[0xe0, 0xec, 0x4a, 0x9c, 0xfe, 0x7e, 0, 0]), "0x00007efe9c4aece0");
+        assert_eq!(
+            shown("/xg", &[0xe0, 0xec, 0x4a, 0x9c, 0xfe, 0x7e, 0, 0]),
+            "0x00007efe9c4aece0"
+        );
         assert_eq!(shown("/xb", &[0xe0]), "0xe0");
         assert_eq!(shown("/dw", &[0xe0, 0xec, 0x4a, 0x9c]), "-1672811296");
         assert_eq!(shown("/uw", &[0xe0, 0xec, 0x4a, 0x9c]), "2622156000");
@@ -206,7 +209,10 @@ mod tests {
         assert_eq!(shown("/c", &[0xe0]), "-32 '\\340'");
         assert_eq!(shown("/c", b"J"), "74 'J'");
         assert_eq!(shown("/fg", &1.5f64.to_le_bytes()), "1.5");
-        assert_eq!(shown("/a", &[0x70, 0xb, 0, 0x94, 0xfe, 0x7e, 0, 0]), "0x7efe94000b70");
+        assert_eq!(
+            shown("/a", &[0x70, 0xb, 0, 0x94, 0xfe, 0x7e, 0, 0]),
+            "0x7efe94000b70"
+        );
     }
 
     #[test]

@@ -25,9 +25,8 @@ impl Extent {
             return Ok(Extent::AllThreads);
         }
         let count = |digits: &str| {
-            number(digits).with_context(|| {
-                format!("\"{text}\" is neither a number of frames nor \"all\"")
-            })
+            number(digits)
+                .with_context(|| format!("\"{text}\" is neither a number of frames nor \"all\""))
         };
         match text.strip_prefix('-') {
             Some(digits) => count(digits).map(Extent::Outermost),

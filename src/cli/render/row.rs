@@ -141,3 +141,8 @@ pub fn trust_mark(trust: Trust) -> Option<&'static str> {
         Trust::Scan => Some("scan: may be wrong"),
     }
 }
+
+/// Whether a frame is only a guess.
+pub fn is_guess(row: &Row) -> bool {
+    matches!(row, Row::Native(row) if row.trust == Trust::Scan)
+}

@@ -88,11 +88,8 @@ impl ThreadView {
                 views.push(ThreadView::of(Some(native), None));
             }
         }
-        let orphans = states().filter(|state| {
-            !natives
-                .iter()
-                .any(|native| state.tid == Some(native.tid))
-        });
+        let orphans =
+            states().filter(|state| !natives.iter().any(|native| state.tid == Some(native.tid)));
         views.extend(orphans.map(|state| ThreadView::of(None, Some(state))));
         Ok(views)
     }
