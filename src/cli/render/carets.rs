@@ -45,6 +45,18 @@ impl Rules {
     }
 }
 
+/// Bytes of the longest line that is shown whole: the lines of minified files fill screens.
+const LONGEST: usize = 1000;
+
+/// `line`, cut when it is too long to be of use.
+pub fn shortened(line: &str) -> String {
+    if line.len() <= LONGEST {
+        return line.to_owned();
+    }
+    let end = (0..=LONGEST).rev().find(|at| line.is_char_boundary(*at));
+    format!("{}…", line.get(..end.unwrap_or(0)).unwrap_or_default())
+}
+
 /// One line to print below a frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
@@ -64,7 +76,11 @@ pub fn mark(lines: &[String], position: &Position, rules: Rules) -> Vec<Line> {
     if first.trim().is_empty() {
         return Vec::new();
     }
-    let plain = || vec![Line::Source(Shown::of(&chars(first.trim())).text)];
+    let plain = || {
+        vec![Line::Source(
+            Shown::of(&chars(&shortened(first.trim()))).text,
+        )]
+    };
     let (Some(column), Some(end_column)) = (position.column, position.end_column) else {
         return plain();
     };
@@ -73,6 +89,9 @@ pub fn mark(lines: &[String], position: &Position, rules: Rules) -> Vec<Line> {
         (Some(line), Some(end)) if end >= line => (end - line) as usize + 1,
         _ => return plain(),
     };
+    if first.len() > LONGEST {
+        return plain();
+    }
     let found = if rules.lines {
         several_lines(lines, position, count, column, end_column, rules)
     } else {
@@ -119,15 +138,12 @@ fn one_line(line: &str, count: usize, column: u32, end_column: u32) -> Option<Ve
     if end - start < text.len() || inner.is_some() {
         let (from, to) = (shown.column(start), shown.column(end));
         let inner = inner.map(|(from, to)| (shown.column(from), shown.column(to)));
-        result.push(Line::Marks(
-            (0..to)
-                .map(|at| match inner {
-                    _ if at < from => ' ',
-                    Some((left, right)) if at < left || at >= right => '~',
-                    _ => '^',
-                })
-                .collect(),
-        ));
+        let marks = (0..to).map(|at| match inner {
+            _ if at < from => ' ',
+            Some((left, right)) if at < left || at >= right => '~',
+            _ => '^',
+        });
+        push_marks(&mut result, marks.collect());
     }
     Some(result)
 }
@@ -317,7 +333,14 @@ impl Expression<'_> {
             let width = shown.column(at + 1) - shown.column(at);
             marks.extend(std::iter::repeat_n(mark, width));
         }
-        result.push(Line::Marks(marks));
+        push_marks(result, marks);
+    }
+}
+
+/// Adds a line of marks unless it is blank, as below an empty line of an expression.
+fn push_marks(lines: &mut Vec<Line>, marks: String) {
+    if !marks.trim().is_empty() {
+        lines.push(Line::Marks(marks));
     }
 }
 
@@ -325,4 +348,123 @@ fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c == '_' || c.is_alphanumeric())
         && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a version of CPython prints of `source` for the position of `text` in it.
+    fn marked(source: &str, text: &str, minor: u8) -> Vec<String> {
+        let start = source.find(text).unwrap();
+        let place = |at: usize| {
+            let before = &source[..at];
+            let line = before.matches('\n').count() as i32 + 1;
+            let column = before.rsplit('\n').next().unwrap().len() as u32;
+            (Some(line), Some(column))
+        };
+        let (line, column) = place(start);
+        let (end_line, end_column) = place(start + text.len());
+        let position = Position {
+            line,
+            end_line,
+            column,
+            end_column,
+        };
+        let version = Version {
+            major: 3,
+            minor,
+            micro: None,
+            hex: None,
+            free_threaded: false,
+            debug: None,
+            source: String::new(),
+        };
+        let lines: Vec<String> = source.lines().map(str::to_owned).collect();
+        mark(&lines, &position, Rules::of(&version))
+            .into_iter()
+            .map(|line| match line {
+                Line::Source(text) | Line::Marks(text) => text,
+                Line::Gap(count) => format!("...<{count} lines>..."),
+            })
+            .collect()
+    }
+
+    // Each expectation is what traceback.py of 3.11.7, 3.12.1 and 3.13.0 printed; 90,000
+    // positions of the standard library were compared in the same way.
+
+    #[test]
+    fn operators_and_subscripts() {
+        for minor in [11, 12, 13] {
+            assert_eq!(
+                marked("    x = a + b * c", "a + b * c", minor),
+                ["x = a + b * c", "    ~~^~~~~~~"]
+            );
+            assert_eq!(
+                marked("  y = f(a[b][c])", "a[b][c]", minor),
+                ["y = f(a[b][c])", "      ~~~~^^^"]
+            );
+        }
+    }
+
+    #[test]
+    fn the_whole_line_is_not_marked() {
+        assert_eq!(marked("  f(a).b", "f(a).b", 11), ["f(a).b"]);
+        assert_eq!(marked("  f(a)", "f(a)", 12), ["f(a)"]);
+        assert_eq!(marked("  f(a)", "f(a)", 13), ["f(a)", "~^^^"]);
+        assert_eq!(
+            marked("  return f(a)", "f(a)", 12),
+            ["return f(a)", "       ^^^^"]
+        );
+        assert_eq!(marked("  return f(a)", "f(a)", 13), ["return f(a)"]);
+        assert_eq!(marked("  x = k.f(a)", "k.f(a)", 13), ["x = k.f(a)"]);
+    }
+
+    #[test]
+    fn wide_characters_and_bytes() {
+        assert_eq!(
+            marked("  名前 = a['名前'] + é", "a['名前'] + é", 11),
+            ["名前 = a['名前'] + é", "       ~~~~~~~~~~^~~"]
+        );
+        let hostile = marked("  x\u{9b} = f(a)", "f(a)", 11);
+        assert_eq!(hostile, ["x\\x9b = f(a)", "        ^^^^"]);
+    }
+
+    #[test]
+    fn several_lines() {
+        let call = "    g(x(\n        1,\n        2,\n        3,\n        4,\n        5))";
+        let text = &call[6..call.len() - 1];
+        assert_eq!(marked(call, text, 11), ["g(x(", "  ^^"]);
+        let marks = ["g(x(", "  ~^", "    1,", "    ^^", "...<2 lines>..."];
+        assert_eq!(marked(call, text, 13)[..5], marks);
+        let sum = "    f(a +\n      b)";
+        assert_eq!(
+            marked(sum, "a +\n      b", 13),
+            ["f(a +", "  ~~^", "  b)", "  ~"]
+        );
+    }
+
+    #[test]
+    fn without_columns_or_lines() {
+        let lines = vec!["  a".to_owned()];
+        let rules = RULES[1].1;
+        let at = |line| Position {
+            line,
+            ..Position::default()
+        };
+        assert_eq!(
+            mark(&lines, &at(Some(1)), rules),
+            [Line::Source("a".into())]
+        );
+        assert!(mark(&lines, &at(Some(2)), rules).is_empty());
+        assert!(mark(&lines, &at(Some(0)), rules).is_empty());
+        assert!(mark(&lines, &at(None), rules).is_empty());
+        let wild = Position {
+            line: Some(1),
+            end_line: Some(i32::MAX),
+            column: Some(u32::MAX),
+            end_column: Some(0),
+        };
+        assert_eq!(mark(&lines, &wild, rules), [Line::Source("a".into())]);
+        assert_eq!(mark(&lines, &wild, RULES[0].1), [Line::Source("a".into())]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Source lines of Python frames, looked up once for each file of a report.
 
+use super::carets::shortened;
 use pydbg::python::source::Source;
 use pydbg::python::{PyFrame, Python};
 use std::collections::BTreeMap;
@@ -34,7 +35,8 @@ impl<'a> Sources<'a> {
     /// The text of the current line of `frame`.
     pub fn line(&mut self, frame: &PyFrame) -> Option<String> {
         let line = usize::try_from(frame.position.line?).ok()?.checked_sub(1)?;
-        self.file(frame).ok()?.lines.get(line).cloned()
+        let source = self.file(frame).ok()?;
+        source.lines.get(line).map(|text| shortened(text))
     }
 
     /// What a reader of these lines should know, each remark once.
