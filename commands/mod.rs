@@ -1,17 +1,33 @@
 //! The registry of commands: one file each. A new command is its file and two lines here; tests
-//! hold the rest (sorted, named once, with a help text and examples).
+//! (`cli/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
 
 mod apropos;
 mod attach;
+mod bt;
 mod complete;
 mod core;
 mod detach;
+mod down;
+mod frame;
 mod help;
+mod info_frame;
+mod info_registers;
+mod info_threads;
+mod py_bt;
+mod py_down;
+mod py_frame;
+mod py_list;
+mod py_up;
 mod quit;
 mod set;
 mod shell;
 mod show;
 mod source;
+mod thread;
+mod thread_apply;
+mod thread_find;
+mod up;
+mod x;
 
 use crate::cli::Command;
 
@@ -19,104 +35,29 @@ use crate::cli::Command;
 pub const ALL: &[Command] = &[
     Command::of::<apropos::Apropos>(),
     Command::of::<attach::Attach>(),
+    Command::of::<bt::Bt>(),
     Command::of::<complete::Complete>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
+    Command::of::<down::Down>(),
+    Command::of::<frame::Frame>(),
     Command::of::<help::Help>(),
+    Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_registers::InfoRegisters>(),
+    Command::of::<info_threads::InfoThreads>(),
+    Command::of::<py_bt::PyBt>(),
+    Command::of::<py_down::PyDown>(),
+    Command::of::<py_frame::PyFrame>(),
+    Command::of::<py_list::PyList>(),
+    Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),
     Command::of::<source::Source>(),
+    Command::of::<thread::Thread>(),
+    Command::of::<thread_apply::ThreadApply>(),
+    Command::of::<thread_find::ThreadFind>(),
+    Command::of::<up::Up>(),
+    Command::of::<x::X>(),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::ALL;
-    use crate::cli::help;
-    use std::collections::BTreeSet;
-    use std::fs;
-    use std::path::Path;
-
-    #[test]
-    fn commands_are_sorted_and_each_name_is_given_once() {
-        assert!(ALL.windows(2).all(|pair| pair[0].name < pair[1].name));
-        let mut names = BTreeSet::new();
-        for command in ALL {
-            for name in command.aliases.iter().chain([&command.name]) {
-                assert!(names.insert(*name), "{name} is given twice");
-                let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ');
-                assert!(name.chars().all(valid), "{name}");
-                assert_eq!(name.split(' ').collect::<Vec<_>>().join(" "), *name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_file_is_registered() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("commands");
-        let registry = fs::read_to_string(folder.join("mod.rs")).unwrap();
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let stem = path.file_stem().unwrap().to_str().unwrap();
-            let used = format!("Command::of::<{stem}::");
-            assert!(
-                stem == "mod" || registry.contains(&used),
-                "{stem}.rs is not registered"
-            );
-        }
-    }
-
-    #[test]
-    fn every_command_explains_itself() {
-        for command in ALL {
-            (command.clap)().debug_assert();
-            let name = command.name;
-            let summary = command.summary();
-            assert!(
-                !summary.is_empty() && summary.len() <= 80,
-                "{name}: {summary}"
-            );
-            assert!(
-                !summary.ends_with('.') && !summary.contains('\n'),
-                "{name}: {summary}"
-            );
-            let help = help::long_help(command);
-            let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| {
-                panic!("{name} has no section of examples, or no verbatim_doc_comment")
-            });
-            assert!(
-                examples.lines().all(|line| line.starts_with("    ")),
-                "{name}: examples are indented by four spaces, and come last"
-            );
-            let definition = (command.clap)();
-            for argument in definition.get_arguments() {
-                assert!(
-                    argument.get_help().is_some(),
-                    "{name} {}",
-                    argument.get_id()
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn examples_are_commands_of_their_own_kind() {
-        let session = crate::cli::Session::new(ALL);
-        for command in ALL {
-            let help = help::long_help(command);
-            let examples = help
-                .split_once("\nExamples:\n")
-                .map_or("", |(_, lines)| lines);
-            for line in examples.lines() {
-                let example = line.trim().split("    ").next().unwrap_or("").trim();
-                let text = crate::cli::line::split_pipe(example).0;
-                assert!(
-                    text.starts_with('!') || session.parse(text).is_ok(),
-                    "{}: {example} is no command",
-                    command.name
-                );
-            }
-        }
-    }
-}

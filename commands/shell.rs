@@ -14,7 +14,7 @@ use std::process::Command;
 /// Examples:
 ///     shell ls -l
 ///     !ps -ef | grep python
-///     help all | less
+///     py-bt all | grep -A3 worker
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Shell {
