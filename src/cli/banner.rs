@@ -207,7 +207,7 @@ impl Signal {
 }
 
 /// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
-fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
+pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
     let words = match (info.signo, info.code) {
         (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
         (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
