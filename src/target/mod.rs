@@ -4,14 +4,22 @@
 pub mod core;
 pub mod files;
 pub mod live;
+mod maps;
 pub mod memory;
+mod mirror;
 pub mod notes;
 pub mod proc;
+mod ptrace;
+mod refusal;
 pub mod registers;
+mod remote;
+mod roster;
 pub mod signal;
+mod snapshot;
 pub mod splice;
 pub mod synth;
 mod tracer;
+mod window;
 
 pub use files::{FileProblem, Files, MappedFile};
 pub use memory::{Fault, Memory, Why};
@@ -100,6 +108,9 @@ impl Mapping {
 pub struct TargetThread {
     /// The LWP id (in the target's own PID namespace for a core, in pydbg's for a live process).
     pub tid: i32,
+    /// Its id in the innermost PID namespace it is in, when that is another one than `tid`: a live
+    /// process in a container. See [`TargetThread::own_id`].
+    pub ns_tid: Option<i32>,
     /// Its registers; `None` when the note is damaged or the thread could not be stopped.
     pub registers: Option<Registers>,
     /// The signal information that belongs to this thread alone, if the core has any.
@@ -108,6 +119,13 @@ pub struct TargetThread {
     pub name: Option<String>,
     /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…); live only.
     pub state: Option<char>,
+}
+
+impl TargetThread {
+    /// The id that gettid() returns in the target itself: what Python calls the native thread id.
+    pub fn own_id(&self) -> i32 {
+        self.ns_tid.unwrap_or(self.tid)
+    }
 }
 
 /// What is known about the process as a whole.
@@ -170,6 +188,11 @@ impl Target {
     /// Whether this is a live process.
     pub fn is_live(&self) -> bool {
         matches!(self.origin, Origin::Live(_))
+    }
+
+    /// The hold on a live process; `None` for a core.
+    pub fn live(&self) -> Option<&live::LiveHold> {
+        self.live.as_ref()
     }
 
     /// Lets a live process run on; later reads that are not cached see it running. Does nothing
