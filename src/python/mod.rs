@@ -1,6 +1,7 @@
 //! CPython inside the process: which version, where its runtime is, its interpreters, threads and
 //! stacks. Version differences are data, in [`layout`].
 
+mod activation;
 pub mod code;
 pub mod frame;
 pub mod interpreter;
@@ -130,11 +131,11 @@ pub struct PyFrame {
     /// Address of the code object.
     pub code: Addr,
     /// `co_name`, or why it cannot be read, in angle brackets.
-    pub function: String,
+    pub function: Arc<str>,
     /// `co_qualname`, from 3.11 on.
-    pub qualname: Option<String>,
+    pub qualname: Option<Arc<str>>,
     /// `co_filename`.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line and columns.
     pub position: Position,
     /// `co_firstlineno`.
@@ -144,7 +145,7 @@ pub struct PyFrame {
     /// What it runs.
     pub kind: FrameKind,
     /// Something is wrong with this frame, in words.
-    pub problem: Option<String>,
+    pub problem: Option<Arc<str>>,
 }
 
 /// The Python stack of one thread, innermost first.
