@@ -1,8 +1,15 @@
-//! The registry of commands: one file each.
+//! The registry of commands: one file each. A new command is its file and two lines here; tests
+//! (`cli/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
 
+mod apropos;
+mod attach;
 mod bt;
+mod complete;
+mod core;
+mod detach;
 mod down;
 mod frame;
+mod help;
 mod info_auxv;
 mod info_files;
 mod info_frame;
@@ -20,6 +27,11 @@ mod py_down;
 mod py_frame;
 mod py_list;
 mod py_up;
+mod quit;
+mod set;
+mod shell;
+mod show;
+mod source;
 mod thread;
 mod thread_apply;
 mod thread_find;
@@ -30,9 +42,15 @@ use crate::cli::Command;
 
 /// Every command, in alphabetical order.
 pub const ALL: &[Command] = &[
+    Command::of::<apropos::Apropos>(),
+    Command::of::<attach::Attach>(),
     Command::of::<bt::Bt>(),
+    Command::of::<complete::Complete>(),
+    Command::of::<core::Core>(),
+    Command::of::<detach::Detach>(),
     Command::of::<down::Down>(),
     Command::of::<frame::Frame>(),
+    Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
@@ -50,6 +68,11 @@ pub const ALL: &[Command] = &[
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),
     Command::of::<py_up::PyUp>(),
+    Command::of::<quit::Quit>(),
+    Command::of::<set::Set>(),
+    Command::of::<shell::Shell>(),
+    Command::of::<show::Show>(),
+    Command::of::<source::Source>(),
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),

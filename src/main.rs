@@ -7,6 +7,8 @@ mod cli;
 #[path = "../commands/mod.rs"]
 mod commands;
 
-fn main() {
-    let _ = (commands::ALL, cli::Class::Target);
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::start::main(commands::ALL)
 }

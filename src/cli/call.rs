@@ -97,6 +97,19 @@ impl Session {
         }
     }
 
+    /// Whether an empty line repeats `line`.
+    pub fn repeats(&self, line: &str) -> bool {
+        match line::Line::parse(line) {
+            line::Line::Command(text) | line::Line::Pipe(text) => {
+                match self.parse(line::split_pipe(text).0) {
+                    Ok(Asked::Call(call)) => call.command.repeats,
+                    Ok(Asked::Group(_)) | Err(_) => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
     /// Runs a call once what it needs is there.
     pub fn run(&mut self, call: &Call) -> anyhow::Result<Box<dyn Report>> {
         match (call.command.needs)(self, &call.words) {
@@ -210,21 +223,23 @@ fn option(definition: &clap::Command, word: &str) -> Option<Written> {
     }
 }
 
-/// clap's error in two lines at most: what is wrong, and how it is meant to be written.
+/// clap's error in two lines: what is wrong, and how it is meant to be written.
 fn usage_error(command: &Command, error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let mut what = String::new();
-    for part in text.lines().take_while(|line| !line.starts_with("Usage:")) {
-        let part = part.trim().trim_start_matches("error: ");
-        if !part.is_empty() {
-            what.push_str(if what.is_empty() { "" } else { " " });
-            what.push_str(part);
-        }
-    }
+    let what: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(|line| line.trim().trim_start_matches("error: "))
+        .filter(|line| !line.is_empty())
+        .collect();
     let usage = match error.get(ContextKind::Usage) {
         Some(ContextValue::StyledStr(usage)) => usage.to_string(),
         _ => (command.clap)().render_usage().to_string(),
     };
-    let usage = usage.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{what}\n{usage}")
+    let usage: Vec<&str> = usage.split_whitespace().collect();
+    format!(
+        "{}\n{}",
+        what.join(" ").replace(" tip: ", "; "),
+        usage.join(" ")
+    )
 }

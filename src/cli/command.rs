@@ -86,6 +86,12 @@ pub trait Run: clap::Parser + 'static {
         Vec::new()
     }
 
+    /// The same for a command whose words depend on the words `before` the one under the cursor
+    /// (`set style ` is followed by `enabled`).
+    fn complete_after(session: &Session, _before: &str, word: &str) -> Vec<String> {
+        Self::complete(session, word)
+    }
+
     /// For a command that runs another one: the part of `tail` that is that other command's line
     /// (`all py-bt` of `thread apply` holds `py-bt`), so that it is completed as such.
     fn nested(_tail: &str) -> Option<&str> {
@@ -114,8 +120,8 @@ pub struct Command {
     pub clap: fn() -> clap::Command,
     /// Parses the words after the name and runs.
     pub run: fn(&mut Session, &[String]) -> anyhow::Result<Box<dyn Report>>,
-    /// Completion of its arguments.
-    pub complete: fn(&Session, &str) -> Vec<String>,
+    /// Completion of its arguments: the words before, and the word under the cursor.
+    pub complete: fn(&Session, &str, &str) -> Vec<String>,
     /// The part of its tail that is another command's line.
     pub nested: fn(&str) -> Option<&str>,
 }
@@ -136,7 +142,7 @@ impl Command {
                 let matches = definition::<C>().try_get_matches_from(words)?;
                 C::from_arg_matches(&matches)?.run(session)
             },
-            complete: C::complete,
+            complete: C::complete_after,
             nested: C::nested,
         }
     }
@@ -145,7 +151,7 @@ impl Command {
     pub fn summary(&self) -> String {
         (self.clap)()
             .get_about()
-            .map(|about| about.to_string())
+            .map(|about| about.to_string().trim_end_matches('.').to_owned())
             .unwrap_or_default()
     }
 }

@@ -154,7 +154,12 @@ pub fn command(command: &Command) -> Plain {
         .help_template("Usage: {usage}\n\n{all-args}");
     let mut text = names(command);
     _ = write!(text, "\n{}\n\n", description.trim_end());
-    text.push_str(definition.render_long_help().to_string().trim_end());
+    let is_long = (definition.get_arguments()).any(|argument| argument.get_long_help().is_some());
+    let usage = match is_long {
+        true => definition.render_long_help(),
+        false => definition.render_help(),
+    };
+    text.push_str(usage.to_string().trim_end());
     if let Some(examples) = examples {
         _ = write!(text, "\n\nExamples:\n{}", examples.trim_matches('\n'));
     }
@@ -198,16 +203,7 @@ pub fn setting(setting: &Setting) -> Plain {
 /// The settings whose names begin with `group` and a space, or all: what `set` and `set history`
 /// list.
 pub fn settings_list(verb: &str, group: &str) -> Plain {
-    let below: Vec<&Setting> = settings::ALL
-        .iter()
-        .filter(|setting| {
-            group.is_empty()
-                || setting
-                    .name
-                    .strip_prefix(group)
-                    .is_some_and(|rest| rest.starts_with(' '))
-        })
-        .collect();
+    let below = settings::below(group);
     let about = format!("{verb} {group}");
     let about = about.trim_end();
     let mut text = format!("List of {about} subcommands:\n\n");

@@ -96,6 +96,18 @@ pub fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// `word` written so that [`words`] gives it back whole.
+pub fn quote(word: &str) -> String {
+    let mut quoted = String::with_capacity(word.len());
+    for c in word.chars() {
+        if c.is_whitespace() || matches!(c, '\\' | '\'' | '"') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +151,6 @@ mod tests {
         assert_eq!(split("'a"), ["error: unmatched '"]);
         assert_eq!(split("a\\"), ["error: the line ends in a backslash"]);
         assert!(split("").is_empty());
+        assert_eq!(split(&quote("a b'\\\"c")), ["a b'\\\"c"]);
     }
 }

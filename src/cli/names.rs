@@ -64,6 +64,14 @@ impl fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
+impl NotFound {
+    /// The same for names that stand behind the command `verb`, such as the settings of `set`.
+    pub fn below(mut self, verb: &str) -> NotFound {
+        self.group = format!("{verb} {}", self.group).trim_end().to_owned();
+        self
+    }
+}
+
 impl Names {
     /// An empty table.
     pub fn new() -> Names {

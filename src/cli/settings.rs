@@ -1,6 +1,7 @@
 //! The settings of `set` and `show`: one table, and the values of one session. Names and wording
 //! are gdb's where gdb has the same setting.
 
+use super::names::{Found, Names};
 use std::collections::BTreeMap;
 
 /// What values a setting takes.
@@ -127,6 +128,44 @@ pub const ALL: &[Setting] = &[
                auto takes it from the terminal; 0 or unlimited never wraps.",
     },
 ];
+
+/// The names of all settings; an entry is an index into [`ALL`].
+pub fn names() -> Names {
+    let mut names = Names::new();
+    for (entry, setting) in ALL.iter().enumerate() {
+        names.add(setting.name, entry);
+    }
+    names
+}
+
+/// The settings whose names begin with the words `group`; all for an empty one.
+pub fn below(group: &str) -> Vec<&'static Setting> {
+    let group: Vec<&str> = group.split_whitespace().collect();
+    ALL.iter()
+        .filter(|setting| {
+            let words: Vec<&str> = setting.name.split_whitespace().collect();
+            words.starts_with(&group)
+        })
+        .collect()
+}
+
+/// The words that may follow `before` behind `set` or `show`: of names, or (`with_values`) of
+/// values.
+pub fn complete(before: &str, word: &str, with_values: bool) -> Vec<String> {
+    let names = names();
+    let words: Vec<&str> = match names.find(before) {
+        Ok(Found::Group(group)) => names.words_after(&group, word),
+        Ok(Found::Entry { entry, .. }) if with_values => match ALL.get(entry).map(|s| s.kind) {
+            Some(Kind::Bool) => vec!["on", "off"],
+            Some(Kind::Count) => vec!["unlimited"],
+            Some(Kind::Size) => vec!["auto", "unlimited"],
+            Some(Kind::Text) => return super::complete::files(word),
+            None => Vec::new(),
+        },
+        Ok(Found::Entry { .. }) | Err(_) => Vec::new(),
+    };
+    words.into_iter().map(str::to_owned).collect()
+}
 
 /// The setting called exactly `name`.
 pub fn find(name: &str) -> Option<&'static Setting> {
