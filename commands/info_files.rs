@@ -71,7 +71,10 @@ impl Report for Files {
             out.put(format_args!("\tEntry point: {entry:#x}\n"))?;
         }
         for image in &self.0.images.all {
-            out.put(format_args!("\t{:#018x} - {:#018x} is ", image.start.0, image.end.0))?;
+            out.put(format_args!(
+                "\t{:#018x} - {:#018x} is ",
+                image.start.0, image.end.0
+            ))?;
             out.target(&image.path)?;
             out.end()?;
         }

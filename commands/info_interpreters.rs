@@ -1,7 +1,7 @@
 //! `info interpreters`: the interpreters of the process and their threads.
 
-use crate::cli::render::thread::ThreadView;
 use crate::cli::render::interpreter::gil;
+use crate::cli::render::thread::ThreadView;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use pydbg::python::Python;
 use serde_json::{Value, json};

@@ -32,12 +32,19 @@ impl Run for InfoLayout {
         let fields: Vec<FieldReport> = layout
             .describe()
             .into_iter()
-            .filter(|field| self.group.as_deref().is_none_or(|group| group == field.group))
+            .filter(|field| {
+                self.group
+                    .as_deref()
+                    .is_none_or(|group| group == field.group)
+            })
             .collect();
         if let (Some(group), true) = (&self.group, fields.is_empty()) {
             let mut groups: Vec<&str> = layout.describe().iter().map(|f| f.group).collect();
             groups.dedup();
-            bail!("there is no structure \"{group}\"; there are {}", groups.join(", "));
+            bail!(
+                "there is no structure \"{group}\"; there are {}",
+                groups.join(", ")
+            );
         }
         Ok(Box::new(Offsets {
             measured: layout.measured,
@@ -73,7 +80,11 @@ fn words(source: Option<Source>) -> &'static str {
 
 impl Report for Offsets {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let build = if self.free_threaded { " free-threaded" } else { "" };
+        let build = if self.free_threaded {
+            " free-threaded"
+        } else {
+            ""
+        };
         out.put(format_args!(
             "Built-in table: CPython {}{build}\n",
             self.measured

@@ -84,8 +84,17 @@ impl Report for About {
             line(out, "in", image)?;
         }
         line(out, "found by", &runtime.source)?;
-        let threads: usize = self.python.interpreters.iter().map(|i| i.threads.len()).sum();
-        line(out, "interpreters", &self.python.interpreters.len().to_string())?;
+        let threads: usize = self
+            .python
+            .interpreters
+            .iter()
+            .map(|i| i.threads.len())
+            .sum();
+        line(
+            out,
+            "interpreters",
+            &self.python.interpreters.len().to_string(),
+        )?;
         line(out, "thread states", &threads.to_string())?;
         for interpreter in &self.python.interpreters {
             line(out, "GIL", &gil(&interpreter.gil))?;

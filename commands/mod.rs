@@ -19,6 +19,7 @@ mod info_proc;
 mod info_python;
 mod info_registers;
 mod info_sharedlibrary;
+mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
@@ -60,6 +61,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_python::InfoPython>(),
     Command::of::<info_registers::InfoRegisters>(),
     Command::of::<info_sharedlibrary::InfoSharedlibrary>(),
+    Command::of::<info_signals::InfoSignals>(),
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),

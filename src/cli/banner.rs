@@ -207,7 +207,7 @@ impl Signal {
 }
 
 /// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
-fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
+pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
     let words = match (info.signo, info.code) {
         (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
         (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
@@ -316,7 +316,7 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
 fn missing_files(process: &Process) -> Vec<MissingFile> {
     (process.images.all.iter())
         .filter_map(|image| {
-            let problem = image.file.as_ref().err()?;
+            let problem = image.file().err()?;
             Some(MissingFile {
                 path: image.path.clone(),
                 problem: problem.to_string(),
