@@ -36,12 +36,12 @@ struct Signals(Arc<Process>);
 impl Signals {
     fn one(&self, out: &mut Out<'_>, info: &SignalInfo) -> io::Result<()> {
         out.styled(Style::Strong, &info.name())?;
-        out.put(format_args!(
-            " ({}), {}, si_code {}\n",
-            info.signo,
-            signal::description(info.signo),
-            info.code
-        ))?;
+        let description = signal::description(info.signo);
+        out.put(format_args!(" ({}), {description}", info.signo))?;
+        if let Some(code) = info.code {
+            out.put(format_args!(", si_code {code}"))?;
+        }
+        out.end()?;
         if let Some(words) = cause(info, self.0.target.process.pid) {
             out.put(format_args!("  cause: "))?;
             out.target(&words)?;

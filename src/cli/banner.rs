@@ -45,7 +45,7 @@ struct Signal {
     name: String,
     description: &'static str,
     number: i32,
-    code: i32,
+    code: Option<i32>,
     /// Where it came from, in words.
     cause: Option<String>,
     fault: Option<Addr>,
@@ -208,7 +208,7 @@ impl Signal {
 
 /// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
 pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
-    let words = match (info.signo, info.code) {
+    let words = match (info.signo, info.code?) {
         (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
         (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
         (libc::SIGBUS, 1) => "misaligned address (BUS_ADRALN)",
