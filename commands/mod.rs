@@ -10,9 +10,19 @@ mod detach;
 mod down;
 mod frame;
 mod help;
+mod info_auxv;
+mod info_files;
 mod info_frame;
+mod info_interpreters;
+mod info_layout;
+mod info_proc;
+mod info_python;
 mod info_registers;
+mod info_sharedlibrary;
+mod info_signals;
+mod info_symbol;
 mod info_threads;
+mod info_timings;
 mod py_bt;
 mod py_down;
 mod py_frame;
@@ -42,9 +52,19 @@ pub const ALL: &[Command] = &[
     Command::of::<down::Down>(),
     Command::of::<frame::Frame>(),
     Command::of::<help::Help>(),
+    Command::of::<info_auxv::InfoAuxv>(),
+    Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_interpreters::InfoInterpreters>(),
+    Command::of::<info_layout::InfoLayout>(),
+    Command::of::<info_proc::InfoProc>(),
+    Command::of::<info_python::InfoPython>(),
     Command::of::<info_registers::InfoRegisters>(),
+    Command::of::<info_sharedlibrary::InfoSharedlibrary>(),
+    Command::of::<info_signals::InfoSignals>(),
+    Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
+    Command::of::<info_timings::InfoTimings>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),

@@ -5,6 +5,7 @@ pub mod address;
 pub mod anchors;
 pub mod carets;
 pub mod frame;
+pub mod interpreter;
 pub mod listing;
 pub mod memory;
 pub mod number;

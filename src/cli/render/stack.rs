@@ -95,7 +95,7 @@ impl Stack {
 
     /// The rows of a native frame under number `index`.
     pub fn native_rows(&self, index: usize, frame: &NativeFrame) -> Vec<Row> {
-        NativeRow::of(index, frame, symbol::locations(&self.process, frame))
+        NativeRow::of(index, frame, self.process.symbolize(frame))
             .into_iter()
             .map(Row::Native)
             .collect()
