@@ -1,5 +1,6 @@
 //! `shell`: runs a shell command.
 
+use crate::cli::interrupt::Mode;
 use crate::cli::{Class, Needs, Plain, Report, Run, Session, complete};
 use anyhow::Context;
 use pydbg::escape::lossy;
@@ -40,6 +41,7 @@ impl Run for Shell {
             }
             None => Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "sh".into())),
         };
+        session.interrupt.enter(Mode::Child);
         // JSON must stay one document a line, so the output becomes part of the document.
         if session.json {
             let output = shell.output().context("cannot start the shell")?;

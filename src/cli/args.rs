@@ -5,6 +5,12 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+const ABOUT: &str = "\
+A gdb-style post-mortem debugger for CPython.
+
+Opens a core file or a live process and shows native and Python stacks. It runs no code in the
+process and needs no Python on this machine.";
+
 const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
@@ -24,12 +30,9 @@ Exit status:
   0 whole answers, 1 a command failed, 2 usage, 3 some answer is partial (its notes
   say what is missing), 4 the target cannot be read";
 
-/// A gdb-style post-mortem debugger for CPython.
-///
-/// Opens a core file or a live process and shows native and Python stacks. It runs no code in the
-/// process and needs no Python on this machine.
+/// The command line.
 #[derive(Parser, Debug)]
-#[command(name = "pydbg", version, override_usage = USAGE, after_help = EXAMPLES)]
+#[command(name = "pydbg", version, about = ABOUT, override_usage = USAGE, after_help = EXAMPLES)]
 pub struct Args {
     /// What to open: a core, a program and its core (in any order), "core" and a core, or
     /// "attach" and a PID.
@@ -57,7 +60,7 @@ pub struct Args {
     pub debug_dir: Vec<PathBuf>,
 
     /// Run a command; may be given several times.
-    #[arg(long, value_name = "CMD", visible_alias = "eval-command")]
+    #[arg(long, value_name = "CMD")]
     ex: Vec<String>,
 
     /// Run the commands of a file, in the order given with --ex.
@@ -69,7 +72,7 @@ pub struct Args {
     pub batch: bool,
 
     /// Do not print the banner.
-    #[arg(short, long, visible_alias = "silent")]
+    #[arg(short, long)]
     pub quiet: bool,
 
     /// Answer in JSON: one document per command, each on one line.

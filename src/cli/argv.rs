@@ -30,8 +30,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("nx", "nx"),
     ("json", "json"),
     ("no-stop", "no-stop"),
-    ("help", "help"),
-    ("h", "help"),
     ("version", "version"),
     ("v", "version"),
 ];
@@ -51,6 +49,11 @@ pub fn normalize(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             continue;
         };
         let option = option.strip_prefix('-').unwrap_or(option);
+        if matches!(option, "help" | "h") {
+            // clap's short form: one line for each option.
+            out.push("-h".into());
+            continue;
+        }
         if let Some(name) = ours(FLAGS, option) {
             out.push(format!("--{name}").into());
             continue;

@@ -112,7 +112,7 @@ impl Session {
 
     /// Runs a call once what it needs is there.
     pub fn run(&mut self, call: &Call) -> anyhow::Result<Box<dyn Report>> {
-        match (call.command.needs)(self, &call.words) {
+        match call.command.requires {
             Needs::Nothing => {}
             Needs::Python => {
                 self.python()?;

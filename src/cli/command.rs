@@ -72,8 +72,8 @@ pub trait Run: clap::Parser + 'static {
     /// belongs, such as `shell`.
     const PIPES: bool = true;
 
-    /// What these very words need, where that depends on them: `thread apply all CMD` needs what
-    /// CMD needs.
+    /// What these very words need of a live target, where that depends on them: `thread apply all
+    /// CMD` needs what CMD needs. Only [`Run::NEEDS`] is required before it runs.
     fn needs(_session: &Session, _words: &[String]) -> Needs {
         Self::NEEDS
     }
@@ -108,7 +108,9 @@ pub struct Command {
     pub aliases: &'static [&'static str],
     /// Where `help` lists it.
     pub class: Class,
-    /// What it needs, given its words.
+    /// What must be there before it runs.
+    pub requires: Needs,
+    /// What it and the commands it runs need, given its words.
     pub needs: fn(&Session, &[String]) -> Needs,
     /// Whether the tail of the line is one raw argument.
     pub raw: bool,
@@ -133,6 +135,7 @@ impl Command {
             name: C::NAME,
             aliases: C::ALIASES,
             class: C::CLASS,
+            requires: C::NEEDS,
             needs: C::needs,
             raw: C::RAW,
             repeats: C::REPEATS,

@@ -20,8 +20,6 @@ use std::io::{self, Write};
 pub struct Console {
     /// What the output goes to.
     pub terminal: Terminal,
-    /// Ctrl-C.
-    pub interrupt: Interrupt,
     /// The exit status so far.
     pub status: Status,
     /// Nobody reads the output any more, or a batch was interrupted: run nothing further.
@@ -43,11 +41,11 @@ pub struct Job<'a> {
 }
 
 impl Console {
-    /// A console for `session`.
-    pub fn new(session: &Session) -> io::Result<Console> {
+    /// A console for `session`, which gets Ctrl-C from now on.
+    pub fn new(session: &mut Session) -> io::Result<Console> {
+        session.interrupt = Interrupt::install(session.cancel.clone())?;
         Ok(Console {
             terminal: Terminal::detect(),
-            interrupt: Interrupt::install(session.cancel.clone())?,
             status: Status::Whole,
             closed: false,
             running: Running::install(),
@@ -119,7 +117,7 @@ impl Console {
         work: impl FnOnce(&mut Session) -> anyhow::Result<Box<dyn Report>>,
     ) -> bool {
         session.cancel.reset();
-        self.interrupt.enter(Mode::Busy);
+        session.interrupt.enter(Mode::Busy);
         let running = self.running.clone();
         let outcome = running.guard(job.name, || work(session));
         let cancelled = session.cancel.is_cancelled();
@@ -149,7 +147,7 @@ impl Console {
                 false
             }
         };
-        self.interrupt.enter(Mode::Idle);
+        session.interrupt.enter(Mode::Idle);
         // Who interrupts a script or a batch wants all of it to end.
         if cancelled {
             session.pending.clear();
@@ -208,7 +206,7 @@ impl Console {
             true => self.page(session),
             false => None,
         };
-        let mut sink = match Sink::open(pipe, page, &self.interrupt) {
+        let mut sink = match Sink::open(pipe, page, &session.interrupt) {
             Ok(sink) => sink,
             Err(error) => {
                 complain(&format!("cannot start the shell: {error}"));

@@ -54,3 +54,16 @@ fn message(panic: &PanicHookInfo<'_>, command: &str) -> String {
         what.lines().next().unwrap_or("")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_command_alone() {
+        let running = Running::default();
+        assert_eq!(running.guard("bt", || 7), Some(7));
+        assert_eq!(running.guard("bt", || -> u8 { panic!("on purpose") }), None);
+        assert_eq!(running.guard("bt", || 8), Some(8));
+    }
+}

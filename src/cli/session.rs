@@ -2,6 +2,7 @@
 //! runs a command is in [`super::call`], how it opens a target in [`super::open`].
 
 use super::command::Command;
+use super::interrupt::Interrupt;
 use super::names::Names;
 use super::settings::Settings;
 use pydbg::diag::Cancel;
@@ -31,6 +32,8 @@ pub struct Session {
     pub settings: Settings,
     /// Set by Ctrl-C.
     pub cancel: Cancel,
+    /// What Ctrl-C does now; for commands that give the terminal to another program.
+    pub interrupt: Interrupt,
     /// Where files of the target are looked for; as of the last opening.
     pub options: Options,
     /// Whether commands answer in JSON.
@@ -77,6 +80,7 @@ impl Session {
             frame: 0,
             settings: Settings::default(),
             cancel: Cancel::default(),
+            interrupt: Interrupt::default(),
             options: Options::default(),
             json: false,
             interactive: false,

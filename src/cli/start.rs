@@ -26,7 +26,7 @@ pub fn main(commands: &'static [Command]) -> ExitCode {
         }
     };
     let mut session = Session::new(commands);
-    let mut console = match Console::new(&session) {
+    let mut console = match Console::new(&mut session) {
         Ok(console) => console,
         Err(error) => {
             complain(&format!("cannot watch for Ctrl-C: {error}"));

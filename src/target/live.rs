@@ -134,10 +134,7 @@ fn open(given: i32, options: &Options) -> Result<Target, Errno> {
         },
         auxv: task.auxv(),
         signal: None,
-        files: Arc::new(Files {
-            options: options.clone(),
-            root: task.foreign_root(),
-        }),
+        files: Arc::new(Files::new(options.clone(), task.foreign_root())),
         notes,
         live: Some(LiveHold {
             pid,
