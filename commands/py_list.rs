@@ -56,7 +56,7 @@ impl Run for PyList {
         let next = lines.following();
         session.again = Some(format!("py-list {},{}", next.first, next.last));
         Ok(Box::new(Listing {
-            file: frame.file.clone(),
+            file: frame.file.to_string(),
             origin: source.origin,
             note: source.note.clone(),
             current,

@@ -45,7 +45,7 @@ struct Signal {
     name: String,
     description: &'static str,
     number: i32,
-    code: i32,
+    code: Option<i32>,
     /// Where it came from, in words.
     cause: Option<String>,
     fault: Option<Addr>,
@@ -208,7 +208,7 @@ impl Signal {
 
 /// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
 pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
-    let words = match (info.signo, info.code) {
+    let words = match (info.signo, info.code?) {
         (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
         (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
         (libc::SIGBUS, 1) => "misaligned address (BUS_ADRALN)",
@@ -316,7 +316,7 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
 fn missing_files(process: &Process) -> Vec<MissingFile> {
     (process.images.all.iter())
         .filter_map(|image| {
-            let problem = image.file.as_ref().err()?;
+            let problem = image.file().err()?;
             Some(MissingFile {
                 path: image.path.clone(),
                 problem: problem.to_string(),

@@ -5,6 +5,7 @@ use pydbg::native::Location;
 use pydbg::python::{FrameKind, Position, PyFrame};
 use pydbg::unwind::{NativeFrame, Trust};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One frame of a merged stack; a native frame with inlined functions has several rows of one
 /// number, the innermost function first.
@@ -73,11 +74,11 @@ pub struct PythonRow {
     /// Its number: in the merged stack (`bt`) or among the Python frames (`py-bt`).
     pub index: usize,
     /// `co_name`.
-    pub function: String,
+    pub function: Arc<str>,
     /// `co_qualname`.
-    pub qualname: Option<String>,
+    pub qualname: Option<Arc<str>>,
     /// `co_filename`.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line and columns.
     #[serde(flatten)]
     pub position: Position,
@@ -92,7 +93,7 @@ pub struct PythonRow {
     /// Address of the code object.
     pub code: Addr,
     /// What is wrong with the frame.
-    pub problem: Option<String>,
+    pub problem: Option<Arc<str>>,
     /// The text of its line.
     pub source: Option<String>,
 }

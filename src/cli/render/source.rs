@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// The source files of one report.
 pub struct Sources<'a> {
     python: &'a Python,
-    files: BTreeMap<String, Result<Arc<Source>, String>>,
+    files: BTreeMap<Arc<str>, Result<Arc<Source>, String>>,
 }
 
 impl<'a> Sources<'a> {
