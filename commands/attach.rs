@@ -1,5 +1,6 @@
 //! `attach`: stops a live process and looks at it.
 
+use crate::cli::banner::Banner;
 use crate::cli::{Class, Needs, Report, Run, Session};
 
 /// Attach to a live process.
@@ -24,6 +25,7 @@ impl Run for Attach {
     const REPEATS: bool = false;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        Ok(Box::new(session.open_attach(self.pid, None)?))
+        session.open_attach(self.pid, None)?;
+        Ok(Box::new(Banner::of(session)?))
     }
 }

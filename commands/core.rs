@@ -1,5 +1,6 @@
 //! `core`: opens a core file.
 
+use crate::cli::banner::Banner;
 use crate::cli::{Class, Needs, Report, Run, Session, complete};
 use std::path::PathBuf;
 
@@ -30,9 +31,8 @@ impl Run for Core {
     const REPEATS: bool = false;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        Ok(Box::new(
-            session.open_core(&self.file, self.exe.as_deref())?,
-        ))
+        session.open_core(&self.file, self.exe.as_deref())?;
+        Ok(Box::new(Banner::of(session)?))
     }
 
     fn complete(_: &Session, word: &str) -> Vec<String> {

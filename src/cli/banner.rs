@@ -1,15 +1,17 @@
 //! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
 //! know before anything else.
 
-use super::{Out, Report, Style};
+use super::render::frame;
+use super::render::row::Row;
+use super::render::stack::Stack;
+use super::{Out, Report, Session, Style};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::{GilState, Python};
-use pydbg::target::{Origin, ProcessInfo, SignalInfo, signal};
+use pydbg::target::{Origin, ProcessInfo, SignalInfo, build_id_in_memory, signal};
 use serde::Serialize;
 use std::fmt::Write;
 use std::io;
-use std::sync::Arc;
 
 /// At most this many missing files are named.
 const MOST_FILES: usize = 10;
@@ -37,6 +39,9 @@ pub struct Banner {
     missing_files: Vec<MissingFile>,
     /// The thread that is selected.
     current: Option<Current>,
+    /// Its innermost frame.
+    #[serde(skip)]
+    frame: Vec<Row>,
 }
 
 /// What a process died of.
@@ -68,44 +73,46 @@ struct Current {
 }
 
 impl Banner {
-    /// The banner of a target that was just opened.
-    pub fn of(process: &Process, python: Option<&Result<Arc<Python>, String>>) -> Banner {
+    /// The banner of the target that is open.
+    pub fn of(session: &Session) -> anyhow::Result<Banner> {
+        let process = session.process()?;
         let target = &process.target;
         let pid = match target.origin {
             Origin::Live(pid) => Some(pid),
             Origin::Core(_) | Origin::Synthetic => None,
         };
-        let found = python.and_then(|python| python.as_ref().ok());
-        Banner {
+        let python = session.python();
+        let found = python.as_ref().ok();
+        let current = process.threads().first();
+        // The native stack may need files that are missing. That is no matter for a batch that
+        // asks for Python stacks, so only a person sees the frame at once, as with gdb.
+        let stack = (session.interactive && !session.json)
+            .then(|| Stack::of(session, current?.id).ok())
+            .flatten();
+        Ok(Banner {
             command_line: command_line(&target.process),
             pid,
-            stopped: pid.is_some() && !target.files.options.no_stop,
-            signal: target
-                .signal
-                .as_ref()
-                .map(|s| Signal::of(s, target.process.pid)),
+            stopped: target.live().is_some_and(|live| live.is_stopped()),
+            signal: (target.signal.as_ref()).map(|s| Signal::of(s, target.process.pid)),
             version: found.map(|python| number(python)),
-            python: match python {
-                Some(Ok(python)) => in_words(python),
-                Some(Err(why)) => why.clone(),
-                None => "no CPython was looked for".into(),
+            python: match &python {
+                Ok(python) => in_words(python),
+                Err(why) => format!("{why:#}"),
             },
             threads: target.threads.len(),
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
             missing_files: missing_files(process),
-            current: process.threads().first().map(|thread| Current {
+            current: current.map(|thread| Current {
                 id: thread.id,
                 tid: thread.tid,
                 pthread: thread.pthread,
             }),
-        }
-    }
-
-    /// Says whether a live target was let go since.
-    pub fn runs_on(&mut self, released: bool) {
-        self.stopped &= !released;
+            frame: stack
+                .map(|stack| stack.rows_with_source(0))
+                .unwrap_or_default(),
+        })
     }
 }
 
@@ -149,6 +156,10 @@ impl Report for Banner {
                 format!("warning: {more} more files cannot be used; see info sharedlibrary.");
             out.styled(Style::Faint, &text)?;
             out.end()?;
+        }
+        for row in &self.frame {
+            frame::line(out, row)?;
+            frame::source(out, row)?;
         }
         if let Some(current) = &self.current {
             out.put(format_args!("[Current thread is {} (", current.id))?;
@@ -313,13 +324,18 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
     text
 }
 
+/// The mapped files that cannot be used. Asking for them here notes nothing: whether a missing
+/// file makes an answer partial is for that answer to say.
 fn missing_files(process: &Process) -> Vec<MissingFile> {
+    let target = &process.target;
     (process.images.all.iter())
+        .filter(|image| image.path.starts_with('/'))
         .filter_map(|image| {
-            let problem = image.file().err()?;
+            let build_id = build_id_in_memory(&*target.memory, image.start);
+            let opened = target.files.open(&image.path, build_id.as_deref());
             Some(MissingFile {
                 path: image.path.clone(),
-                problem: problem.to_string(),
+                problem: opened.err()?.to_string(),
                 costs: "no symbols or native line numbers for it, Python stacks are not affected",
             })
         })

@@ -1,8 +1,7 @@
 //! Opening and leaving targets: from a path or a PID to a process image, its files and its
-//! Python; and the answer to that, the banner.
+//! Python. The answer to that is [`super::banner`].
 
 use super::Session;
-use super::banner::Banner;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, OpenError, Options, Target};
@@ -13,24 +12,26 @@ use std::time::Instant;
 
 impl Session {
     /// Opens a core file. The target that was open before is left only if that succeeds.
-    pub fn open_core(&mut self, core: &Path, exe: Option<&Path>) -> Result<Banner, OpenError> {
+    pub fn open_core(&mut self, core: &Path, exe: Option<&Path>) -> Result<(), OpenError> {
         let options = self.file_options(exe);
         let start = Instant::now();
         let target = target::core::open(core, &options)?;
-        Ok(self.adopt(target, options, start))
+        self.adopt(target, options, start);
+        Ok(())
     }
 
     /// Attaches to a live process and stops it (unless `--no-stop`).
-    pub fn open_attach(&mut self, pid: i32, exe: Option<&Path>) -> Result<Banner, OpenError> {
+    pub fn open_attach(&mut self, pid: i32, exe: Option<&Path>) -> Result<(), OpenError> {
         let options = self.file_options(exe);
         let start = Instant::now();
         let target = target::live::attach(pid, &options)?;
-        Ok(self.adopt(target, options, start))
+        self.adopt(target, options, start);
+        Ok(())
     }
 
     /// Opens what one or two words of the command line name: `CORE`, `EXE CORE` or `EXE PID`.
     /// Which of two files is the core is found by content.
-    pub fn open_files(&mut self, first: &Path, second: Option<&Path>) -> Result<Banner, OpenError> {
+    pub fn open_files(&mut self, first: &Path, second: Option<&Path>) -> Result<(), OpenError> {
         let Some(second) = second else {
             return self.open_core(first, None);
         };
@@ -73,7 +74,7 @@ impl Session {
         }
     }
 
-    fn adopt(&mut self, target: Target, options: Options, start: Instant) -> Banner {
+    fn adopt(&mut self, target: Target, options: Options, start: Instant) {
         self.close();
         // The executable that was named belongs to this target, not to the next one.
         self.options = Options {
@@ -90,9 +91,8 @@ impl Session {
         phase(self, "files");
         let python = Python::find(process.clone());
         phase(self, "python");
-        self.process = Some(process.clone());
+        self.process = Some(process);
         self.python = Some(python.map(Arc::new).map_err(|why| why.to_string()));
-        Banner::of(&process, self.python.as_ref())
     }
 }
 

@@ -2,6 +2,7 @@
 //! given, then the prompt.
 
 use super::args::{self, Args, Invocation, Opening};
+use super::banner::Banner;
 use super::command::{Command, Report};
 use super::console::{Console, Job};
 use super::out::complain;
@@ -106,15 +107,14 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
         quiet: args.quiet || args.json && !invocation.lines.is_empty(),
     };
     console.perform(session, &job, |session| {
-        let mut banner = match opening {
+        match opening {
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
-        };
+        }
         if args.batch {
             session.release_for(invocation.lines.iter().map(String::as_str));
-            banner.runs_on(session.released);
         }
-        Ok(Box::new(banner) as Box<dyn Report>)
+        Ok(Box::new(Banner::of(session)?) as Box<dyn Report>)
     })
 }

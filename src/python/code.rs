@@ -72,12 +72,7 @@ pub(super) struct Codes(RwLock<FxHashMap<Addr, Result<Arc<Code>, Fault>>>);
 impl Codes {
     /// The code object at `addr`.
     pub(super) fn get(&self, objects: &Objects, addr: Addr) -> Result<Arc<Code>, Fault> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&addr)
-            .cloned();
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&addr).cloned();
         if let Some(known) = known {
             return known;
         }
@@ -100,8 +95,9 @@ impl Code {
         let f = &objects.layout.fields.code;
         let raw = objects.memory.bytes(addr, f.size.index())?;
         let int = |field: super::layout::Field| bytes::i32_at(&raw, field.index()).unwrap_or(0);
-        let ptr =
-            |field: super::layout::Field| Addr(bytes::u64_at(&raw, field.index()).unwrap_or(0));
+        let ptr = |field: super::layout::Field| {
+            Addr(bytes::u64_at(&raw, field.index()).unwrap_or(0))
+        };
         let mut problem = None;
         let mut text = |what: &str, at: Addr| -> Arc<str> {
             let (shown, why) = shown(what, at, objects.text(at, LONGEST_NAME));
@@ -132,9 +128,7 @@ impl Code {
             kind: FrameKind::of(flags),
             size,
             bytecode: f.adaptive.map(|field| field.of(addr)),
-            first_traceable: f
-                .firsttraceable
-                .map_or(0, |field| i64::from(int(field)) * 2),
+            first_traceable: f.firsttraceable.map_or(0, |field| i64::from(int(field)) * 2),
             problem: problem.map(Arc::from),
             table: table.unwrap_or_default(),
             lines: OnceLock::new(),
@@ -182,7 +176,9 @@ fn shown(what: &str, at: Addr, text: Result<Text, Fault>) -> (String, Option<Str
             let why = format!("the {what} at {at} says that it has {left_out} characters");
             (text, Some(why))
         }
-        Ok(Text { value, left_out }) => (format!("{value}<and {left_out} more characters>"), None),
+        Ok(Text { value, left_out }) => {
+            (format!("{value}<and {left_out} more characters>"), None)
+        }
         Err(fault) => {
             let why = format!("the {what} at {at} is no string: {}", fault.why);
             (format!("<{what} at {at} is no string>"), Some(why))

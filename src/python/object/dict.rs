@@ -51,12 +51,7 @@ impl Objects {
 
     /// The entries of the keys object at `keys`.
     pub(super) fn key_entries(&self, keys: Addr) -> Result<Entries, Fault> {
-        let f = self
-            .layout
-            .fields
-            .dict_keys
-            .as_ref()
-            .ok_or_else(|| malformed(keys))?;
+        let f = self.layout.fields.dict_keys.as_ref().ok_or_else(|| malformed(keys))?;
         let count = self.memory.u64(f.nentries.of(keys))?;
         let indices = f.indices.of(keys);
         match (f.slots, f.log2_index_bytes, f.kind) {
@@ -75,9 +70,7 @@ impl Objects {
             }
             (None, Some(log2), Some(kind)) => {
                 let log2 = self.memory.u8(log2.of(keys))?;
-                let index_bytes = 1u64
-                    .checked_shl(log2.into())
-                    .ok_or_else(|| malformed(keys))?;
+                let index_bytes = 1u64.checked_shl(log2.into()).ok_or_else(|| malformed(keys))?;
                 let at = indices.add(index_bytes);
                 match self.memory.u8(kind.of(keys))? {
                     GENERAL => self.entries(at, count, 8, 24),
@@ -121,4 +114,5 @@ impl Objects {
         };
         Ok((0..count).filter_map(pair).collect())
     }
+
 }

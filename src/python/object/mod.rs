@@ -76,15 +76,8 @@ impl Objects {
 
     /// The type of the object at `addr`.
     pub fn type_of(&self, addr: Addr) -> Result<Arc<TypeInfo>, Fault> {
-        let ty = self
-            .memory
-            .ptr(self.layout.fields.object.ob_type.of(addr))?;
-        if let Some(known) = self
-            .types
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&ty)
-        {
+        let ty = self.memory.ptr(self.layout.fields.object.ob_type.of(addr))?;
+        if let Some(known) = self.types.read().unwrap_or_else(PoisonError::into_inner).get(&ty) {
             return known.clone();
         }
         let info = self.read_type(ty).map(Arc::new);
@@ -129,9 +122,7 @@ impl Objects {
 
     fn pointers(&self, at: Addr, count: usize) -> Result<Vec<Addr>, Fault> {
         let raw = self.memory.bytes(at, count.saturating_mul(8))?;
-        Ok((0..count)
-            .filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr))
-            .collect())
+        Ok((0..count).filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr)).collect())
     }
 
     fn read_type(&self, ty: Addr) -> Result<TypeInfo, Fault> {
