@@ -103,16 +103,16 @@ impl PythonRow {
     pub fn of(index: usize, frame: &PyFrame, source: Option<String>) -> PythonRow {
         PythonRow {
             index,
-            function: frame.function.to_string(),
-            qualname: frame.qualname.as_deref().map(str::to_owned),
-            file: frame.file.to_string(),
+            function: frame.function.clone(),
+            qualname: frame.qualname.clone(),
+            file: frame.file.clone(),
             position: frame.position,
             kind: frame.kind,
             first_line: frame.first_line,
             lasti: frame.lasti,
             address: frame.addr,
             code: frame.code,
-            problem: frame.problem.as_deref().map(str::to_owned),
+            problem: frame.problem.clone(),
             source,
         }
     }
