@@ -3,6 +3,7 @@
 
 mod activation;
 pub mod code;
+mod eval_frames;
 mod frame;
 mod gil;
 mod interpreter;
