@@ -4,7 +4,7 @@ use crate::cli::render::number::Extent;
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, row};
+use crate::cli::render::{frame, row, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::diag::{Note, Severity};
 use pydbg::unwind::End;
@@ -53,6 +53,7 @@ impl Run for Bt {
         let extent = limited(session, Extent::parse(self.extent.as_deref())?);
         let all = self.extent.as_deref() == Some("all");
         let ids = if all {
+            stack::prefetch(session)?;
             (1..=session.process()?.threads().len()).collect()
         } else {
             vec![session.thread]

@@ -143,11 +143,10 @@ impl Report for Details {
                     trust => trust_mark(trust).unwrap_or("unknown means"),
                 };
                 out.put(format_args!(" found by {found}\n"))?;
-                if self.inlined > 0 {
-                    out.put(format_args!(
-                        " {} inlined function(s) inside it\n",
-                        self.inlined
-                    ))?;
+                match self.inlined {
+                    0 => {}
+                    1 => out.put(format_args!(" with 1 inlined function\n"))?,
+                    count => out.put(format_args!(" with {count} inlined functions\n"))?,
                 }
             }
             Row::Python(row) => {

@@ -1,11 +1,12 @@
 //! `info threads`: every thread, and what it is doing.
 
-use crate::cli::render::row::Row;
+use crate::cli::render::row::{PythonRow, Row};
+use crate::cli::render::source::Sources;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, width};
+use crate::cli::render::{frame, stack, width};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use pydbg::python::Python;
+use pydbg::python::{PyThread, Python};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
@@ -30,6 +31,7 @@ impl Run for InfoThreads {
     const NEEDS: Needs = Needs::NativeStacks;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        stack::prefetch(session)?;
         let mut threads = Vec::new();
         let mut without_native = Vec::new();
         for view in ThreadView::all(session)? {
@@ -71,9 +73,7 @@ impl Run for InfoThreads {
     }
 }
 
-fn innermost_python(python: &Arc<Python>, state: &pydbg::python::PyThread) -> Option<Row> {
-    use crate::cli::render::row::PythonRow;
-    use crate::cli::render::source::Sources;
+fn innermost_python(python: &Arc<Python>, state: &PyThread) -> Option<Row> {
     let stack = python.stack(state);
     let frame = stack.frames.first()?;
     let text = Sources::new(python).line(frame);

@@ -55,6 +55,9 @@ impl Run for PyBt {
         if views.is_empty() {
             bail!("Unknown thread {}.", session.thread);
         }
+        if all {
+            python.stacks();
+        }
         let mut sources = Sources::new(&python);
         let mut threads = Vec::with_capacity(views.len());
         for view in views {

@@ -372,15 +372,15 @@ mod tests {
             sender,
         };
         let words = |signo, code, sender| cause(&info(signo, code, sender), 7).unwrap_or_default();
-        assert!(words(libc::SIGSEGV, 1, None).contains("SEGV_MAPERR"));
+        assert!(words(libc::SIGSEGV, Some(1), None).contains("SEGV_MAPERR"));
         assert_eq!(
-            words(libc::SIGABRT, -6, Some(7)),
+            words(libc::SIGABRT, Some(-6), Some(7)),
             "sent by the process itself with tgkill(), as abort() and raise() do"
         );
         assert_eq!(
-            words(libc::SIGTERM, 0, Some(9)),
+            words(libc::SIGTERM, Some(0), Some(9)),
             "sent by process 9 with kill()"
         );
-        assert_eq!(words(libc::SIGTRAP, 5, None), "");
+        assert_eq!(words(libc::SIGTRAP, Some(5), None), "");
     }
 }

@@ -7,7 +7,7 @@
 
 use super::width::Shown;
 use crate::cli::{Out, Style};
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use std::io;
 
 /// How many lines are listed before and behind the current one.
@@ -39,7 +39,7 @@ impl Lines {
         let number = |text: &str| -> anyhow::Result<usize> {
             let text = text.trim();
             text.parse()
-                .with_context(|| format!("\"{text}\" is not a line number"))
+                .map_err(|_| anyhow!("\"{text}\" is not a line number"))
         };
         let (first, last) = match text.split_once(',') {
             Some((first, last)) => (number(first)?, number(last)?),

@@ -3,13 +3,29 @@
 
 use super::row::{NativeRow, PythonRow, Row};
 use super::source::Sources;
-use super::symbol;
 use crate::cli::Session;
 use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
 use pydbg::unwind::{End, NativeFrame, NativeStack};
+use rayon::prelude::*;
 use std::sync::Arc;
+
+/// Reads the stacks of all threads on all processors; the engine remembers them. Worth doing
+/// before a command that shows every thread.
+pub fn prefetch(session: &Session) -> anyhow::Result<()> {
+    let process = session.process()?;
+    if let Some(Ok(python)) = &session.python {
+        python.stacks();
+    }
+    let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();
+    ids.par_iter().for_each(|id| {
+        if !session.cancel.is_cancelled() {
+            process.stack(*id);
+        }
+    });
+    Ok(())
+}
 
 /// The merged stack of one thread.
 pub struct Stack {
