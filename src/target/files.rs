@@ -2,24 +2,83 @@
 //! else's file, so only regular files are opened, without blocking, and where the target knows a
 //! build-id the file must have the same one.
 
-use super::Options;
+use super::build_id::{build_id_of, hex};
+use super::{Options, rooted};
 use memmap2::Mmap;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Which of the places a file was found at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The user named it (`--exe`).
+    Exe,
+    /// Under the user's `--sysroot`.
+    Sysroot,
+    /// Under the live target's root directory.
+    Root,
+    /// At the very path.
+    Here,
+}
 
 /// A regular file mapped into pydbg's memory.
+#[derive(Debug)]
 pub struct MappedFile {
     /// The path that was opened.
     pub path: PathBuf,
+    /// How it was found.
+    pub place: Place,
     map: Mmap,
 }
 
 impl MappedFile {
+    /// Maps a regular file. Anything else is refused without being opened: opening alone can
+    /// block (a FIFO) or act (a tape, a watchdog).
+    pub fn open(path: &Path, place: Place) -> Result<MappedFile, FileProblem> {
+        let problem = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FileProblem::Missing,
+            _ => FileProblem::Io(error.to_string()),
+        };
+        let regular = |kind: std::fs::FileType| match kind.is_file() {
+            true => Ok(()),
+            false => Err(FileProblem::NotRegular),
+        };
+        regular(std::fs::metadata(path).map_err(problem)?.file_type())?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(problem)?;
+        // The name may lead elsewhere by now; what is open is what counts.
+        regular(file.metadata().map_err(problem)?.file_type())?;
+        Ok(MappedFile {
+            path: path.to_owned(),
+            place,
+            map: map(&file).map_err(problem)?,
+        })
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.map
     }
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the mapping is private and read-only, so pydbg never writes through it. The bytes
+    // are not pydbg's alone: another process may change them, and nothing here relies on two
+    // reads of one byte being equal for memory safety (each offset is checked against the length
+    // of the mapping, which never changes). Where the file is made shorter while it is mapped,
+    // reading behind its new end raises SIGBUS and ends pydbg; cores and libraries are replaced,
+    // not shortened, by every usual tool.
+    unsafe { Mmap::map(file) }
 }
 
 /// Why a file cannot be used, with what that costs said by the caller.
@@ -45,16 +104,51 @@ pub enum FileProblem {
     },
 }
 
+impl FileProblem {
+    /// How much a problem tells; of several places' problems the most telling is given.
+    fn weight(&self) -> u8 {
+        match self {
+            FileProblem::Missing => 0,
+            FileProblem::NotRegular => 1,
+            FileProblem::Io(_) => 2,
+            FileProblem::BuildId { .. } => 3,
+        }
+    }
+}
+
+/// A path of the target with the build-id it must have.
+type Wanted = (String, Option<Vec<u8>>);
+/// What came of it.
+type Opened = Result<Arc<MappedFile>, FileProblem>;
+
 /// Finds and opens the target's files: under the sysroot, then (live) under /proc/PID/root, then
 /// at the very path.
+#[derive(Debug, Default)]
 pub struct Files {
     /// What the user said.
     pub options: Options,
     /// The folder that is the target's root directory as pydbg sees it, for live targets.
     pub root: Option<PathBuf>,
+    exe: OnceLock<String>,
+    opened: Mutex<FxHashMap<Wanted, Opened>>,
 }
 
 impl Files {
+    /// Nothing is opened yet.
+    pub fn new(options: Options, root: Option<PathBuf>) -> Files {
+        Files {
+            options,
+            root,
+            ..Files::default()
+        }
+    }
+
+    /// Says what the target calls its executable: the path that `--exe` stands for.
+    pub fn set_exe(&self, path: &str) {
+        // The first word counts: a target has one executable.
+        let _ = self.exe.set(path.to_owned());
+    }
+
     /// Opens the file the target calls `path`. When `build_id` is given, a file with another one
     /// is refused. Results are remembered.
     pub fn open(
@@ -62,7 +156,142 @@ impl Files {
         path: &str,
         build_id: Option<&[u8]>,
     ) -> Result<Arc<MappedFile>, FileProblem> {
-        let _ = (path, build_id);
-        Err(FileProblem::Missing)
+        let key = (path.to_owned(), build_id.map(<[u8]>::to_vec));
+        let opened = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = opened().get(&key) {
+            return known.clone();
+        }
+        let result = self.find(path, build_id).map(Arc::new);
+        // Another thread may have been faster; one of the two mappings is then dropped.
+        opened().entry(key).or_insert(result).clone()
+    }
+
+    fn find(&self, path: &str, build_id: Option<&[u8]>) -> Result<MappedFile, FileProblem> {
+        let mut worst = FileProblem::Missing;
+        for (place, candidate) in self.candidates(path, build_id.is_some()) {
+            let checked = MappedFile::open(&candidate, place).and_then(|file| {
+                check(&file, build_id)?;
+                Ok(file)
+            });
+            match checked {
+                Ok(file) => return Ok(file),
+                Err(problem) if problem.weight() > worst.weight() => worst = problem,
+                Err(_) => {}
+            }
+        }
+        Err(worst)
+    }
+
+    /// Where the file may be, best first.
+    fn candidates(&self, path: &str, checked: bool) -> Vec<(Place, PathBuf)> {
+        let path_here = Path::new(path);
+        let mut out = Vec::new();
+        if let Some(exe) = &self.options.exe
+            && self.exe.get().is_some_and(|own| own == path)
+        {
+            out.push((Place::Exe, exe.clone()));
+        }
+        // What is not absolute is no file: `[vdso]`, `anon_inode:[io_uring]`, `linux-vdso.so.1`.
+        if !path_here.is_absolute() {
+            return out;
+        }
+        if let Some(sysroot) = &self.options.sysroot {
+            let inside = rooted::resolve(sysroot, path_here);
+            out.extend(inside.map(|found| (Place::Sysroot, found)));
+            let flat = path_here.file_name().map(|name| sysroot.join(name));
+            out.extend(flat.map(|found| (Place::Sysroot, found)));
+        }
+        if let Some(root) = &self.root {
+            let inside = rooted::resolve(root, path_here);
+            out.extend(inside.map(|found| (Place::Root, found)));
+        }
+        // The same path may be another file in pydbg's own world: only a build-id tells.
+        if self.root.is_none() || checked {
+            out.push((Place::Here, path_here.to_owned()));
+        }
+        out
+    }
+}
+
+/// Refuses a file with another build-id than the target's.
+fn check(file: &MappedFile, wanted: Option<&[u8]>) -> Result<(), FileProblem> {
+    let Some(wanted) = wanted else {
+        return Ok(());
+    };
+    let found = build_id_of(file.bytes());
+    match found.as_deref() == Some(wanted) {
+        true => Ok(()),
+        false => Err(FileProblem::BuildId {
+            wanted: hex(wanted),
+            found: found.map_or("none".into(), |found| hex(&found)),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let open = |path: &Path| MappedFile::open(path, Place::Here).map(|_| ());
+        assert_eq!(open(&fifo), Err(FileProblem::NotRegular));
+        assert_eq!(open(dir.path()), Err(FileProblem::NotRegular));
+        assert_eq!(open(Path::new("/dev/zero")), Err(FileProblem::NotRegular));
+        assert_eq!(open(&dir.path().join("no")), Err(FileProblem::Missing));
+        let empty = dir.path().join("empty");
+        std::fs::write(&empty, b"").unwrap();
+        assert_eq!(open(&empty), Ok(()));
+    }
+
+    #[test]
+    fn the_sysroot_comes_first_and_a_build_id_must_match() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = std::env::current_exe().unwrap();
+        let own_path = own.to_str().unwrap();
+        let bytes = std::fs::read(&own).unwrap();
+        let id = build_id_of(&bytes).expect("linkers write a build-id");
+        let flat = dir.path().join(own.file_name().unwrap());
+        std::fs::write(&flat, b"another file").unwrap();
+        let options = Options {
+            sysroot: Some(dir.path().to_owned()),
+            ..Options::default()
+        };
+        let files = Files::new(options, None);
+        let unchecked = files.open(own_path, None).unwrap();
+        assert_eq!(
+            (unchecked.path.as_path(), unchecked.place),
+            (&*flat, Place::Sysroot)
+        );
+        let checked = files.open(own_path, Some(&id)).unwrap();
+        assert_eq!(checked.place, Place::Here);
+        let other = files.open(own_path, Some(b"other"));
+        assert!(matches!(other, Err(FileProblem::BuildId { .. })));
+        assert!(Arc::ptr_eq(
+            &checked,
+            &files.open(own_path, Some(&id)).unwrap()
+        ));
+        assert!(files.open("[vdso]", None).is_err());
+    }
+
+    #[test]
+    fn exe_stands_for_the_executable_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let exe = dir.path().join("python");
+        std::fs::write(&exe, b"x").unwrap();
+        let options = Options {
+            exe: Some(exe.clone()),
+            ..Options::default()
+        };
+        let files = Files::new(options, None);
+        files.set_exe("/gone/python3");
+        assert_eq!(files.open("/gone/python3", None).unwrap().path, exe);
+        assert_eq!(
+            files.open("/gone/lib.so", None).err(),
+            Some(FileProblem::Missing)
+        );
     }
 }

@@ -1,19 +1,30 @@
 //! One process image, from a core file or a live process: memory, registers, mappings, threads.
 //! Nothing here knows about ELF symbols, DWARF or Python.
 
+pub mod build_id;
+mod cmdline;
 pub mod core;
+#[cfg(test)]
+mod core_tests;
+mod corefile;
 pub mod files;
 pub mod live;
 pub mod memory;
-pub mod notes;
+mod notes;
+mod ntfile;
 pub mod proc;
 pub mod registers;
+mod rooted;
+mod segments;
 pub mod signal;
-pub mod splice;
+mod splice;
 pub mod synth;
+pub mod synth_core;
 mod tracer;
+mod unstated;
 
-pub use files::{FileProblem, Files, MappedFile};
+pub use build_id::{build_id_in_memory, build_id_of};
+pub use files::{FileProblem, Files, MappedFile, Place};
 pub use memory::{Fault, Memory, Why};
 pub use registers::Registers;
 pub use signal::SignalInfo;

@@ -5,13 +5,25 @@ use crate::addr::Addr;
 use crate::bytes;
 use serde::Serialize;
 
+/// Sent by kill().
+const SI_USER: i32 = 0;
+/// Sent by sigqueue().
+const SI_QUEUE: i32 = -1;
+/// Sent because a message queue changed state.
+const SI_MESGQ: i32 = -3;
+/// Sent by tkill() or tgkill(): raise(), abort(), pthread_kill().
+const SI_TKILL: i32 = -6;
+/// Sent by the kernel without a more exact reason.
+const SI_KERNEL: i32 = 128;
+
 /// What `siginfo_t` says about one signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SignalInfo {
     /// The signal's number.
     pub signo: i32,
-    /// `si_code`: positive from the kernel, 0 kill(), −1 sigqueue(), −6 tgkill().
-    pub code: i32,
+    /// `si_code`: positive from the kernel, 0 kill(), −1 sigqueue(), −6 tgkill(). `None` when only
+    /// the number is known.
+    pub code: Option<i32>,
     /// The fault address (SIGSEGV, SIGBUS, SIGILL, SIGFPE with a kernel code); NULL is an
     /// address like any other.
     pub fault: Option<Addr>,
@@ -29,16 +41,39 @@ impl SignalInfo {
             libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE
         );
         // SI_KERNEL (128) comes without an address: general protection faults.
-        let fault = (faulting && code > 0 && code != 128)
-            .then(|| bytes::u64_at(raw, 16).map(Addr))
-            .flatten();
-        let sender = (code <= 0).then(|| bytes::i32_at(raw, 16)).flatten();
+        let has_address = faulting && code > 0 && code != SI_KERNEL;
+        let has_sender = matches!(code, SI_USER | SI_QUEUE | SI_MESGQ | SI_TKILL);
         Some(SignalInfo {
             signo,
-            code,
-            fault,
-            sender,
+            code: Some(code),
+            fault: has_address
+                .then(|| bytes::u64_at(raw, 16).map(Addr))
+                .flatten(),
+            sender: has_sender.then(|| bytes::i32_at(raw, 16)).flatten(),
         })
+    }
+
+    /// A signal of which only the number is known.
+    pub fn bare(signo: i32) -> SignalInfo {
+        SignalInfo {
+            signo,
+            code: None,
+            fault: None,
+            sender: None,
+        }
+    }
+
+    /// Whether it is one that ends a process with a core because of what the process did.
+    pub fn is_crash(&self) -> bool {
+        matches!(
+            self.signo,
+            libc::SIGSEGV
+                | libc::SIGBUS
+                | libc::SIGILL
+                | libc::SIGFPE
+                | libc::SIGABRT
+                | libc::SIGSYS
+        )
     }
 
     /// The name, such as `SIGSEGV`.
@@ -79,5 +114,31 @@ pub fn description(signo: i32) -> &'static str {
         libc::SIGXFSZ => "File size limit exceeded",
         libc::SIGSYS => "Bad system call",
         _ => "Unknown signal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(signo: i32, code: i32, word: u64) -> Vec<u8> {
+        let mut raw = vec![0; 128];
+        raw[..4].copy_from_slice(&signo.to_le_bytes());
+        raw[8..12].copy_from_slice(&code.to_le_bytes());
+        raw[16..24].copy_from_slice(&word.to_le_bytes());
+        raw
+    }
+
+    #[test]
+    fn addresses_and_senders_are_told_apart() {
+        let fault = SignalInfo::parse(&raw(libc::SIGSEGV, 1, 0)).unwrap();
+        assert_eq!((fault.fault, fault.sender), (Some(Addr::NULL), None));
+        let abort = SignalInfo::parse(&raw(libc::SIGABRT, -6, 77)).unwrap();
+        assert_eq!((abort.fault, abort.sender), (None, Some(77)));
+        let protection = SignalInfo::parse(&raw(libc::SIGSEGV, 128, 5)).unwrap();
+        assert_eq!((protection.fault, protection.sender), (None, None));
+        let timer = SignalInfo::parse(&raw(libc::SIGALRM, -2, 5)).unwrap();
+        assert_eq!(timer.sender, None);
+        assert!(SignalInfo::parse(&raw(11, 1, 0)[..10]).is_none());
     }
 }
