@@ -24,12 +24,7 @@ impl Session {
             return;
         }
         if let (Some(Ok(python)), true) = (&self.python, needs >= Needs::Python) {
-            let threads: Vec<_> = (python.interpreters.iter())
-                .flat_map(|interpreter| &interpreter.threads)
-                .collect();
-            threads.par_iter().for_each(|thread| {
-                python.stack(thread);
-            });
+            python.stacks();
         }
         if needs >= Needs::NativeStacks {
             let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();

@@ -47,6 +47,11 @@ pub trait Report {
     /// As the `data` of a JSON document.
     fn json(&self) -> serde_json::Value;
 
+    /// Whether the text says already what this note of the target says.
+    fn covers(&self, _note: &Note) -> bool {
+        false
+    }
+
     /// What this answer lacks, beyond the notes of the target.
     fn notes(&self) -> Vec<Note> {
         Vec::new()

@@ -267,6 +267,9 @@ impl Console {
             }
         }
         for note in self.new_notes(session, answer, false) {
+            if answer.is_ok_and(|report| report.covers(&note)) {
+                continue;
+            }
             out.styled(Style::Faint, &format!("note: {}", note.text))?;
             out.end()?;
         }
