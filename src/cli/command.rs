@@ -58,6 +58,9 @@ pub trait Report {
     }
 }
 
+/// What a command gives: its answer, or why there is none.
+pub type Answer = anyhow::Result<Box<dyn Report>>;
+
 /// A command: `impl Run` for its clap parser. The parser's doc comment is the help text; a
 /// section `Examples:` in it is shown as such.
 pub trait Run: clap::Parser + 'static {
@@ -86,7 +89,7 @@ pub trait Run: clap::Parser + 'static {
     }
 
     /// Runs it.
-    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>>;
+    fn run(self, session: &mut Session) -> Answer;
 
     /// Words that may complete the `word` under the cursor, beyond options.
     fn complete(_session: &Session, _word: &str) -> Vec<String> {
@@ -130,7 +133,7 @@ pub struct Command {
     /// Its clap definition: help, options.
     pub clap: fn() -> clap::Command,
     /// Parses the words after the name and runs.
-    pub run: fn(&mut Session, &[String]) -> anyhow::Result<Box<dyn Report>>,
+    pub run: fn(&mut Session, &[String]) -> Answer,
     /// Completion of its arguments: the words before, and the word under the cursor.
     pub complete: fn(&Session, &str, &str) -> Vec<String>,
     /// The part of its tail that is another command's line.
