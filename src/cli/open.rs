@@ -2,6 +2,7 @@
 //! Python. The answer to that is [`super::banner`].
 
 use super::Session;
+use super::banner::Banner;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, OpenError, Options, Target};
@@ -55,6 +56,13 @@ impl Session {
             _ if is_core(first) && !is_core(second) => self.open_core(first, Some(second)),
             _ => self.open_core(second, Some(first)),
         }
+    }
+
+    /// What to say of the target that was just opened. In a batch a live one is let go first, if
+    /// the commands to come allow it.
+    pub fn banner(&mut self) -> anyhow::Result<Banner> {
+        self.release();
+        Banner::of(self)
     }
 
     /// Leaves the target: a live process runs on. What was left, in gdb's words; `None` without a
