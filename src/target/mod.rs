@@ -4,6 +4,8 @@
 pub mod core;
 pub mod files;
 pub mod live;
+#[cfg(test)]
+mod live_tests;
 mod maps;
 pub mod memory;
 mod mirror;
