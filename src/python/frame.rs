@@ -35,9 +35,7 @@ pub(super) fn read_stack(objects: &Objects, codes: &Codes, tstate: Addr) -> PySt
             walk = Walk::new(objects, codes, tstate);
             // The second run cannot fail before the repeat, which the first one reached.
             let _ = walk.run(length);
-            walk.problem = Some(format!(
-                "the chain of frames comes back to {first}; cut there"
-            ));
+            walk.problem = Some(format!("the chain of frames comes back to {first}; cut there"));
         }
         Err(Stop::Limit) => {
             walk.problem = Some(format!("more than {MOST_FRAMES} frames; cut there"));
@@ -116,9 +114,7 @@ impl<'a> Walk<'a> {
     /// Follows the chain, at most `limit` links.
     fn run(&mut self, limit: usize) -> Result<(), Stop> {
         let base = self.base_frame();
-        let mut at = self
-            .first()
-            .map_err(|f| Stop::Unreadable("the thread's frame", f))?;
+        let mut at = self.first().map_err(|f| Stop::Unreadable("the thread's frame", f))?;
         let idle = at.is_null();
         // Brent's algorithm: compare with a frame seen a power of two links ago.
         let (mut seen, mut power, mut distance) = (Addr::NULL, 1, 0);
@@ -183,9 +179,7 @@ impl<'a> Walk<'a> {
         let raw = self.objects.memory.bytes(addr, self.span)?;
         let word = |field: Field| bytes::u64_at(&raw, field.index()).unwrap_or(0);
         let byte = |field: Option<Field>| {
-            field
-                .and_then(|f| bytes::u8_at(&raw, f.index()))
-                .unwrap_or(0)
+            field.and_then(|f| bytes::u8_at(&raw, f.index())).unwrap_or(0)
         };
         let kinds = &self.objects.layout.kinds;
         let index = |field: Field| bytes::u32_at(&raw, field.index()).unwrap_or(0);
@@ -310,10 +304,7 @@ impl<'a> Walk<'a> {
 
 /// A frame whose code object is damaged; its callers are not.
 fn unreadable(raw: &Raw, fault: Fault) -> PyFrame {
-    let text = format!(
-        "the code object at {} cannot be read: {}",
-        raw.code, fault.why
-    );
+    let text = format!("the code object at {} cannot be read: {}", raw.code, fault.why);
     PyFrame {
         addr: raw.addr,
         code: raw.code,

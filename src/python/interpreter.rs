@@ -41,18 +41,11 @@ pub(super) fn read_all(
             ));
             all.extend(recovered);
         }
-        states.push(
-            all.into_iter()
-                .map(|at| State::read(memory, layout, at))
-                .collect(),
-        );
+        states.push(all.into_iter().map(|at| State::read(memory, layout, at)).collect());
     }
     let known: FxHashSet<Addr> = states.iter().flatten().map(|state| state.addr).collect();
-    let natives: FxHashMap<i32, &NativeThread> = process
-        .threads()
-        .iter()
-        .map(|thread| (thread.tid, thread))
-        .collect();
+    let natives: FxHashMap<i32, &NativeThread> =
+        process.threads().iter().map(|thread| (thread.tid, thread)).collect();
     let shares = gil_users(process, found, &addresses, &states);
     let mut interpreters = Vec::new();
     for (index, (addr, states)) in addresses.iter().zip(&states).enumerate() {
@@ -62,19 +55,13 @@ pub(super) fn read_all(
             Ok(gil) => gil.state(memory, active, &|tstate| known.contains(&tstate)),
             Err(why) => GilState::Unknown(why.clone()),
         };
-        let id = layout
-            .fields
-            .interpreter
-            .id
-            .and_then(|field| memory.i64(field.of(*addr)).ok());
+        let id = layout.fields.interpreter.id.and_then(|field| memory.i64(field.of(*addr)).ok());
         // Before interpreters had ids, the main one was the last of the list.
         let id = id.unwrap_or((addresses.len() - 1 - index) as i64);
         let names = names::read(objects, *addr);
         let cleared = states.iter().filter(|state| state.cleared).count();
         if cleared > 0 {
-            notes.info(format!(
-                "{cleared} thread states that are about to be freed are left out"
-            ));
+            notes.info(format!("{cleared} thread states that are about to be freed are left out"));
         }
         let threads = states.iter().filter(|state| !state.cleared).map(|thread| {
             let tid = matcher.tid(thread);
@@ -106,9 +93,7 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
     let mut seen = FxHashSet::from_iter([head]);
     let mut at = head;
     loop {
-        let next = objects
-            .memory
-            .ptr(objects.layout.fields.interpreter.next.of(at));
+        let next = objects.memory.ptr(objects.layout.fields.interpreter.next.of(at));
         match next {
             Ok(next) if next.is_null() => return all,
             Ok(next) if all.len() < MOST && seen.insert(next) => {
@@ -116,9 +101,7 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
                 at = next;
             }
             Ok(next) => {
-                notes.partial(format!(
-                    "the list of interpreters comes back to {next}; cut there"
-                ));
+                notes.partial(format!("the list of interpreters comes back to {next}; cut there"));
                 return all;
             }
             Err(fault) => {
@@ -141,9 +124,7 @@ fn lost_threads<'a>(
     let threads = process.target.threads.iter();
     threads
         .filter(|thread| {
-            let pointer = thread
-                .registers
-                .and_then(|registers| registers.thread_pointer);
+            let pointer = thread.registers.and_then(|registers| registers.thread_pointer);
             pointer.is_some_and(|pointer| !idents.contains(&pointer))
         })
         .collect()
@@ -167,9 +148,7 @@ fn gil_users(
     let users = |gil: &Option<Addr>| {
         let sharing = gils.iter().zip(states).filter(|(other, _)| *other == gil);
         let all = sharing.flat_map(|(_, states)| states);
-        all.filter(|state| state.active == Some(true))
-            .map(|state| state.addr)
-            .collect()
+        all.filter(|state| state.active == Some(true)).map(|state| state.addr).collect()
     };
     gils.iter().map(|gil| marked.then(|| users(gil))).collect()
 }
@@ -191,19 +170,13 @@ fn waits(
 
 /// Notes that the runtime was being finalized: then daemon threads hang on purpose.
 fn note_finalizing(objects: &Objects, found: &Found, notes: &Notes) {
-    let field = found
-        .layout
-        .fields
-        .runtime
-        .map(|runtime| runtime.finalizing);
+    let field = found.layout.fields.runtime.map(|runtime| runtime.finalizing);
     let (Some(field), Some(runtime)) = (field, found.runtime.addr) else {
         return;
     };
     if let Ok(thread) = objects.memory.ptr(field.of(runtime))
         && !thread.is_null()
     {
-        notes.info(format!(
-            "Python is shutting down (by the thread state at {thread})"
-        ));
+        notes.info(format!("Python is shutting down (by the thread state at {thread})"));
     }
 }

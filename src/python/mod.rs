@@ -202,9 +202,7 @@ impl Python {
 
     /// All thread states of all interpreters.
     pub fn threads(&self) -> impl Iterator<Item = &Arc<PyThread>> {
-        self.interpreters
-            .iter()
-            .flat_map(|interpreter| &interpreter.threads)
+        self.interpreters.iter().flat_map(|interpreter| &interpreter.threads)
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

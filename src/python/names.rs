@@ -36,10 +36,7 @@ fn active(objects: &Objects, interpreter: Addr) -> Option<Vec<(Addr, Addr)>> {
 /// The namespace of an imported module.
 pub(super) fn module(objects: &Objects, interpreter: Addr, name: &str) -> Option<Addr> {
     let fields = &objects.layout.fields;
-    let modules = objects
-        .memory
-        .ptr(fields.interpreter.modules.of(interpreter))
-        .ok()?;
+    let modules = objects.memory.ptr(fields.interpreter.modules.of(interpreter)).ok()?;
     let module = objects.dict_get(modules, name).ok()??;
     if objects.type_of(module).ok()?.name != "module" {
         return None;
