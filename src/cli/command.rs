@@ -66,6 +66,8 @@ pub trait Run: clap::Parser + 'static {
     const NEEDS: Needs;
     /// Whether the tail of the line is one raw argument (`py-print a["x y"]`, `shell ls -l`).
     const RAW: bool = false;
+    /// Whether spaces at the end of a raw line matter, as they do to `complete`.
+    const EXACT: bool = false;
     /// Whether an empty line repeats it (all but the ones that would surprise).
     const REPEATS: bool = true;
     /// Whether `NAME … | shell command` pipes the answer; not for those to whose tail a `|`
@@ -114,6 +116,8 @@ pub struct Command {
     pub needs: fn(&Session, &[String]) -> Needs,
     /// Whether the tail of the line is one raw argument.
     pub raw: bool,
+    /// Whether spaces at the end of a raw line matter.
+    pub exact: bool,
     /// Whether an empty line repeats it.
     pub repeats: bool,
     /// Whether `| shell command` pipes its answer.
@@ -138,6 +142,7 @@ impl Command {
             requires: C::NEEDS,
             needs: C::needs,
             raw: C::RAW,
+            exact: C::EXACT,
             repeats: C::REPEATS,
             pipes: C::PIPES,
             clap: definition::<C>,

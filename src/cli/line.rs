@@ -17,9 +17,9 @@ pub enum Line<'t> {
 }
 
 impl<'t> Line<'t> {
-    /// Tells what `text` is.
+    /// Tells what `text` is. Spaces at the end of a command are kept: `complete` looks at them.
     pub fn parse(text: &'t str) -> Line<'t> {
-        let text = text.trim();
+        let text = text.trim_start();
         let first_word = text.split_whitespace().next().unwrap_or("");
         match text.chars().next() {
             None => Line::Empty,

@@ -23,6 +23,13 @@ impl Session {
     /// Attaches to a live process and stops it (unless `--no-stop`).
     pub fn open_attach(&mut self, pid: i32, exe: Option<&Path>) -> Result<(), OpenError> {
         let options = self.file_options(exe);
+        // A process can be held only once: to attach again is to look at it anew.
+        if let Some(held) = self.process.as_ref().map(|process| &process.target)
+            && held.origin == target::Origin::Live(pid)
+        {
+            held.resume();
+            self.released = true;
+        }
         let start = Instant::now();
         let target = target::live::attach(pid, &options)?;
         self.adopt(target, options, start);
@@ -32,10 +39,17 @@ impl Session {
     /// Opens what one or two words of the command line name: `CORE`, `EXE CORE` or `EXE PID`.
     /// Which of two files is the core is found by content.
     pub fn open_files(&mut self, first: &Path, second: Option<&Path>) -> Result<(), OpenError> {
+        let pid_in = |word: &Path| word.to_str().and_then(|word| word.parse::<i32>().ok());
         let Some(second) = second else {
-            return self.open_core(first, None);
+            return match pid_in(first) {
+                Some(pid) if !first.exists() => Err(OpenError::File {
+                    path: first.to_owned(),
+                    why: format!("no such file; for a running process, use `pydbg attach {pid}`"),
+                }),
+                _ => self.open_core(first, None),
+            };
         };
-        let pid = second.to_str().and_then(|word| word.parse().ok());
+        let pid = pid_in(second);
         match pid {
             Some(pid) if !second.exists() => self.open_attach(pid, Some(first)),
             _ if is_core(first) && !is_core(second) => self.open_core(first, Some(second)),
