@@ -39,7 +39,9 @@ impl Run for ThreadApply {
     }
 
     fn nested(tail: &str) -> Option<&str> {
-        Some(Request::parse(tail).line).filter(|line| !line.is_empty())
+        let request = Request::parse(tail);
+        let complete = !request.list.is_empty() && !request.line.is_empty();
+        complete.then_some(request.line)
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
@@ -241,5 +243,6 @@ mod tests {
         assert_eq!(request.line, "py-print a  b");
         assert_eq!(ThreadApply::nested("2 x/4gx $sp"), Some("x/4gx $sp"));
         assert_eq!(ThreadApply::nested("all"), None);
+        assert_eq!(ThreadApply::nested("py-bt"), None);
     }
 }
