@@ -68,8 +68,9 @@ impl Run for PyBt {
         }
         let remarks = sources.remarks();
         Ok(Box::new(Tracebacks {
+            // A thread that runs several interpreters has a stack in each.
+            headers: all || threads.len() > 1,
             threads,
-            all,
             fold: !self.no_fold,
             remarks,
         }))
@@ -83,7 +84,7 @@ impl Run for PyBt {
 /// The Python stacks asked for.
 struct Tracebacks {
     threads: Vec<Traceback>,
-    all: bool,
+    headers: bool,
     fold: bool,
     remarks: Vec<String>,
 }
@@ -91,7 +92,7 @@ struct Tracebacks {
 impl Report for Tracebacks {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         for (index, thread) in self.threads.iter().enumerate() {
-            if self.all {
+            if self.headers {
                 if index > 0 {
                     out.end()?;
                 }

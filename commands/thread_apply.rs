@@ -73,12 +73,7 @@ impl Run for ThreadApply {
         }
         (session.thread, session.frame) = selected;
         session.again = None;
-        if let [
-            Answer {
-                result: Err(why), ..
-            },
-        ] = answers.as_slice()
-        {
+        if let Some(why) = common_error(&answers) {
             return Err(anyhow!("{why}"));
         }
         Ok(Box::new(Answers {
@@ -141,6 +136,15 @@ impl<'t> Request<'t> {
 struct Answer {
     thread: ThreadView,
     result: Result<Box<dyn Report>, String>,
+}
+
+/// The error of every single thread, if they all failed for the same reason.
+fn common_error(answers: &[Answer]) -> Option<&str> {
+    let (first, rest) = answers.split_first()?;
+    let why = first.result.as_ref().err()?;
+    rest.iter()
+        .all(|answer| answer.result.as_ref().err() == Some(why))
+        .then_some(why.as_str())
 }
 
 /// What it said of all.
