@@ -53,7 +53,10 @@ impl Run for PyBt {
             .filter(|view| all || view.id == Some(session.thread))
             .collect();
         if views.is_empty() {
-            bail!("Unknown thread {}.", session.thread);
+            bail!(
+                "thread {} is not known; \"py-bt all\" shows what Python knows of its threads",
+                session.thread
+            );
         }
         if all {
             python.stacks();
