@@ -128,6 +128,9 @@ impl Report for Threads {
                 .iter()
                 .chain(&self.python_threads_without_native)
         };
+        if all().next().is_none() {
+            return out.put(format_args!("No threads.\n"));
+        }
         let targets: Vec<String> = all().map(Line::target).collect();
         let column = targets
             .iter()

@@ -53,7 +53,10 @@ impl Run for PyBt {
             .filter(|view| all || view.id == Some(session.thread))
             .collect();
         if views.is_empty() {
-            bail!("Unknown thread {}.", session.thread);
+            bail!(
+                "thread {} is not known; \"py-bt all\" shows what Python knows of its threads",
+                session.thread
+            );
         }
         if all {
             python.stacks();
@@ -68,8 +71,9 @@ impl Run for PyBt {
         }
         let remarks = sources.remarks();
         Ok(Box::new(Tracebacks {
+            // A thread that runs several interpreters has a stack in each.
+            headers: all || threads.len() > 1,
             threads,
-            all,
             fold: !self.no_fold,
             remarks,
         }))
@@ -83,7 +87,7 @@ impl Run for PyBt {
 /// The Python stacks asked for.
 struct Tracebacks {
     threads: Vec<Traceback>,
-    all: bool,
+    headers: bool,
     fold: bool,
     remarks: Vec<String>,
 }
@@ -91,7 +95,7 @@ struct Tracebacks {
 impl Report for Tracebacks {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         for (index, thread) in self.threads.iter().enumerate() {
-            if self.all {
+            if self.headers {
                 if index > 0 {
                     out.end()?;
                 }

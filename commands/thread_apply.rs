@@ -39,7 +39,9 @@ impl Run for ThreadApply {
     }
 
     fn nested(tail: &str) -> Option<&str> {
-        Some(Request::parse(tail).line).filter(|line| !line.is_empty())
+        let request = Request::parse(tail);
+        let complete = !request.list.is_empty() && !request.line.is_empty();
+        complete.then_some(request.line)
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
@@ -71,12 +73,7 @@ impl Run for ThreadApply {
         }
         (session.thread, session.frame) = selected;
         session.again = None;
-        if let [
-            Answer {
-                result: Err(why), ..
-            },
-        ] = answers.as_slice()
-        {
+        if let Some(why) = common_error(&answers) {
             return Err(anyhow!("{why}"));
         }
         Ok(Box::new(Answers {
@@ -139,6 +136,15 @@ impl<'t> Request<'t> {
 struct Answer {
     thread: ThreadView,
     result: Result<Box<dyn Report>, String>,
+}
+
+/// The error of every single thread, if they all failed for the same reason.
+fn common_error(answers: &[Answer]) -> Option<&str> {
+    let (first, rest) = answers.split_first()?;
+    let why = first.result.as_ref().err()?;
+    rest.iter()
+        .all(|answer| answer.result.as_ref().err() == Some(why))
+        .then_some(why.as_str())
 }
 
 /// What it said of all.
@@ -241,5 +247,6 @@ mod tests {
         assert_eq!(request.line, "py-print a  b");
         assert_eq!(ThreadApply::nested("2 x/4gx $sp"), Some("x/4gx $sp"));
         assert_eq!(ThreadApply::nested("all"), None);
+        assert_eq!(ThreadApply::nested("py-bt"), None);
     }
 }

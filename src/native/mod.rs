@@ -2,6 +2,8 @@
 //! their frames.
 
 pub mod demangle;
+#[cfg(test)]
+mod gdb_compare_tests;
 pub mod symbolize;
 pub mod syscall;
 mod syscall_names;

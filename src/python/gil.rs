@@ -5,8 +5,8 @@ use super::GilState;
 use super::layout::{GilPlace, Layout};
 use super::runtime::{Runtime, symbol};
 use crate::addr::Addr;
-use crate::native::{NativeThread, Process};
-use crate::target::{Fault, Memory};
+use crate::native::Process;
+use crate::target::{Fault, Memory, Registers};
 use std::ops::Range;
 
 /// Where the words of one GIL are.
@@ -128,20 +128,20 @@ impl Gil {
         })
     }
 
-    /// Whether a thread sits in a futex wait for it.
-    pub(super) fn is_awaited_by(&self, thread: &NativeThread) -> bool {
-        let futex = thread
-            .syscall
-            .as_ref()
-            .filter(|call| call.number == libc::SYS_futex);
-        futex.is_some_and(|call| {
-            let [uaddr, op, ..] = call.args;
-            let waits = matches!(
-                op as i32 & !FUTEX_FLAGS,
-                libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET
-            );
-            waits && self.waiting.iter().any(|range| range.contains(&uaddr))
-        })
+    /// Whether a thread sits in a futex wait for it. One that was just woken, by a signal or
+    /// because its time was up, still does: it will wait again.
+    pub(super) fn is_awaited_by(&self, registers: &Registers) -> bool {
+        let number = registers.syscall;
+        let futex = [libc::SYS_futex, libc::SYS_restart_syscall]
+            .map(Some)
+            .contains(&number);
+        let (Some(uaddr), Some(op)) = (registers.syscall_arg(0), registers.syscall_arg(1)) else {
+            return false;
+        };
+        let op = op as i32 & !FUTEX_FLAGS;
+        futex
+            && matches!(op, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+            && self.waiting.iter().any(|range| range.contains(&uaddr))
     }
 }
 

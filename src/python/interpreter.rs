@@ -8,7 +8,8 @@ use super::thread::{self, Matcher, State};
 use super::{GilState, Interpreter, PyThread, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
-use crate::native::{NativeThread, Process};
+use crate::native::Process;
+use crate::target::Registers;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
@@ -48,10 +49,9 @@ pub(super) fn read_all(
         );
     }
     let known: FxHashSet<Addr> = states.iter().flatten().map(|state| state.addr).collect();
-    let natives: FxHashMap<i32, &NativeThread> = process
-        .threads()
-        .iter()
-        .map(|thread| (thread.tid, thread))
+    let natives = process.target.threads.iter();
+    let natives: FxHashMap<i32, &Registers> = natives
+        .filter_map(|thread| Some((thread.tid, thread.registers.as_ref()?)))
         .collect();
     let shares = gil_users(process, found, &addresses, &states);
     let mut interpreters = Vec::new();
@@ -78,7 +78,7 @@ pub(super) fn read_all(
         }
         let threads = states.iter().filter(|state| !state.cleared).map(|thread| {
             let tid = matcher.tid(thread);
-            let native = tid.and_then(|tid| natives.get(&tid).copied());
+            let registers = tid.and_then(|tid| natives.get(&tid).copied());
             Arc::new(PyThread {
                 tstate: thread.addr,
                 interpreter: id,
@@ -86,7 +86,7 @@ pub(super) fn read_all(
                 tid,
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
-                waits_for_gil: waits(native, &gil, &state),
+                waits_for_gil: waits(registers, &gil, &state),
             })
         });
         interpreters.push(Interpreter {
@@ -176,15 +176,14 @@ fn gil_users(
 
 /// Whether a thread waits for the GIL; `None` when its registers are not known.
 fn waits(
-    native: Option<&NativeThread>,
+    registers: Option<&Registers>,
     gil: &Result<Gil, String>,
     state: &GilState,
 ) -> Option<bool> {
-    let native = native?;
-    native.pthread?;
+    let registers = registers?;
     match (gil, state) {
         (_, GilState::Disabled) => Some(false),
-        (Ok(gil), _) => Some(gil.is_awaited_by(native)),
+        (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
         (Err(_), _) => None,
     }
 }

@@ -110,7 +110,7 @@ pub enum FrameKind {
     Function,
     /// A generator.
     Generator,
-    /// A coroutine (`async def`).
+    /// A coroutine (`async def`, or a generator made awaitable by `types.coroutine`).
     Coroutine,
     /// An asynchronous generator.
     AsyncGenerator,

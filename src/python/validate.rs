@@ -50,7 +50,7 @@ pub(super) fn look(
         let dict = memory.ptr(field.of(interpreter)).ok()?;
         objects
             .type_of(dict)
-            .is_ok_and(|ty| ty.name == "dict")
+            .is_ok_and(|ty| ty.is_dict())
             .then_some(dict)
     };
     let sys = namespace(f.sysdict);

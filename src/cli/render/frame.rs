@@ -64,7 +64,7 @@ pub fn indented_source(out: &mut Out<'_>, row: &Row) -> io::Result<()> {
 pub fn brief(row: &Row) -> String {
     match row {
         Row::Python(row) => {
-            let file = row.file.rsplit('/').next().unwrap_or(&row.file);
+            let file = short(&row.file);
             match row.position.line {
                 Some(line) => format!("{} ({file}:{line})", row.name()),
                 None => format!("{} ({file})", row.name()),
@@ -81,8 +81,22 @@ pub fn brief(row: &Row) -> String {
     }
 }
 
+/// The last component of a path; of a package's `__init__.py` the folder too, which names it.
+fn short(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let folder = path
+        .strip_suffix(name)
+        .and_then(|rest| rest.strip_suffix('/'));
+    match folder.and_then(|folder| folder.rsplit('/').next()) {
+        Some(folder) if name == "__init__.py" && !folder.is_empty() => path
+            .get(path.len() - name.len() - folder.len() - 1..)
+            .unwrap_or(name),
+        _ => name,
+    }
+}
+
 fn number(out: &mut Out<'_>, index: usize) -> io::Result<()> {
-    out.put(format_args!("#{index:<3}"))
+    out.put(format_args!("#{index:<2} "))
 }
 
 fn native(out: &mut Out<'_>, row: &NativeRow) -> io::Result<()> {
@@ -116,7 +130,8 @@ fn native(out: &mut Out<'_>, row: &NativeRow) -> io::Result<()> {
 }
 
 fn python(out: &mut Out<'_>, row: &PythonRow) -> io::Result<()> {
-    out.put(format_args!("(python) "))?;
+    out.styled(Style::Marked, "(python)")?;
+    out.put(format_args!(" "))?;
     out.styled(Style::Function, row.name())?;
     out.put(format_args!(" () at "))?;
     out.styled(Style::File, &row.file)?;
@@ -135,4 +150,27 @@ fn python(out: &mut Out<'_>, row: &PythonRow) -> io::Result<()> {
 fn mark(out: &mut Out<'_>, words: &str) -> io::Result<()> {
     out.put(format_args!(" "))?;
     out.styled(Style::Faint, &format!("[{words}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_by_their_folder() {
+        assert_eq!(short("/usr/lib/ctypes/__init__.py"), "ctypes/__init__.py");
+        assert_eq!(short("/usr/lib/threading.py"), "threading.py");
+        assert_eq!(short("__init__.py"), "__init__.py");
+        assert_eq!(short("/__init__.py"), "__init__.py");
+        assert_eq!(short("<string>"), "<string>");
+    }
+
+    #[test]
+    fn numbers_of_any_length_stand_apart() {
+        let mut text = Vec::new();
+        let mut out = Out::new(&mut text, false, 0);
+        number(&mut out, 7).unwrap();
+        number(&mut out, 1234).unwrap();
+        assert_eq!(text, b"#7  #1234 ");
+    }
 }
