@@ -55,14 +55,25 @@ mod tests {
 
     fn counts(cframes: usize, ends: &[usize]) -> Vec<usize> {
         let cframes: Vec<Addr> = (1..=cframes as u64).map(Addr).collect();
-        pair(&cframes, ends).iter().map(|marker| marker.frames).collect()
+        pair(&cframes, ends)
+            .iter()
+            .map(|marker| marker.frames)
+            .collect()
     }
 
     #[test]
     fn activations_are_aligned_at_the_outermost() {
         assert_eq!(counts(3, &[1, 4, 6]), [1, 4, 6]);
-        assert_eq!(counts(3, &[4, 6]), [0, 4, 6], "the innermost has no frame yet");
-        assert_eq!(counts(2, &[1, 4, 6]), [4, 6], "the innermost is gone already");
+        assert_eq!(
+            counts(3, &[4, 6]),
+            [0, 4, 6],
+            "the innermost has no frame yet"
+        );
+        assert_eq!(
+            counts(2, &[1, 4, 6]),
+            [4, 6],
+            "the innermost is gone already"
+        );
         assert_eq!(counts(0, &[1]), Vec::<usize>::new());
     }
 }

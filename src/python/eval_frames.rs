@@ -22,7 +22,9 @@ pub(super) fn find(
     let wanted = layout.kinds.eval_function;
     let named = |frame: &NativeFrame| {
         let symbol = process.symbol(frame.pc.lookup());
-        symbol.and_then(|symbol| symbol.function).is_some_and(|name| is_part_of(&name, wanted))
+        symbol
+            .and_then(|symbol| symbol.function)
+            .is_some_and(|name| is_part_of(&name, wanted))
     };
     let by_name = positions(native, named);
     if !by_name.is_empty() || python.is_empty() {
@@ -40,7 +42,10 @@ fn is_part_of(symbol: &str, function: &str) -> bool {
 
 fn positions(native: &[NativeFrame], is_loop: impl Fn(&NativeFrame) -> bool) -> Vec<usize> {
     let indexed = native.iter().enumerate();
-    indexed.filter(|(_, frame)| is_loop(frame)).map(|(index, _)| index).collect()
+    indexed
+        .filter(|(_, frame)| is_loop(frame))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// The function that has as many frames as there are Python frames, each of which holds the
@@ -55,7 +60,9 @@ fn by_pointers(memory: &dyn Memory, native: &[NativeFrame], python: &[Addr]) -> 
     let mut candidates = functions.into_values().filter(|positions| {
         positions.len() == python.len()
             && positions.iter().zip(python).all(|(index, wanted)| {
-                native.get(*index).is_some_and(|frame| holds(memory, frame, *wanted))
+                native
+                    .get(*index)
+                    .is_some_and(|frame| holds(memory, frame, *wanted))
             })
     });
     match (candidates.next(), candidates.next()) {
@@ -75,7 +82,10 @@ fn holds(memory: &dyn Memory, frame: &NativeFrame, wanted: Addr) -> bool {
     }
     let size = frame.cfa.and_then(|cfa| cfa.since(frame.sp)).unwrap_or(0);
     let words = memory.bytes(frame.sp, size.min(MOST_SEARCHED) as usize);
-    words.is_ok_and(|raw| raw.chunks_exact(8).any(|word| *word == wanted.0.to_le_bytes()))
+    words.is_ok_and(|raw| {
+        raw.chunks_exact(8)
+            .any(|word| *word == wanted.0.to_le_bytes())
+    })
 }
 
 #[cfg(test)]

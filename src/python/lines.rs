@@ -33,7 +33,10 @@ impl Lines {
     /// nothing.
     pub(super) fn at(&self, lasti: u32) -> Position {
         let index = self.0.partition_point(|range| range.end <= lasti);
-        self.0.get(index).map(|range| range.position).unwrap_or_default()
+        self.0
+            .get(index)
+            .map(|range| range.position)
+            .unwrap_or_default()
     }
 }
 

@@ -60,12 +60,18 @@ impl Python {
             end: End::Lost("there is no such thread".into()),
         };
         let native = self.process.stack(id).unwrap_or_else(|| Arc::new(empty));
-        let tid = id.checked_sub(1).and_then(|index| self.process.threads().get(index));
-        let threads = self.threads().filter(|thread| thread.tid == tid.map(|thread| thread.tid));
+        let tid = id
+            .checked_sub(1)
+            .and_then(|index| self.process.threads().get(index));
+        let threads = self
+            .threads()
+            .filter(|thread| thread.tid == tid.map(|thread| thread.tid));
         let stacks: Vec<Arc<PyStack>> = threads.map(|thread| self.stack(thread)).collect();
         let markers = self.layout.kinds.markers;
-        let mut activations: Vec<Activation<'_>> =
-            stacks.iter().flat_map(|stack| activations(stack, markers)).collect();
+        let mut activations: Vec<Activation<'_>> = stacks
+            .iter()
+            .flat_map(|stack| activations(stack, markers))
+            .collect();
         if stacks.len() > 1 {
             // One thread in several interpreters: the C stack tells who called whom.
             activations.sort_by_key(|activation| activation.marker);
@@ -85,8 +91,11 @@ impl Python {
         native: &NativeStack,
         activations: &[Activation<'_>],
     ) -> Vec<Place> {
-        let frames: Vec<Addr> =
-            activations.iter().filter_map(|a| a.frames.first()).map(|frame| frame.addr).collect();
+        let frames: Vec<Addr> = activations
+            .iter()
+            .filter_map(|a| a.frames.first())
+            .map(|frame| frame.addr)
+            .collect();
         let loops = eval_frames::find(&self.process, &self.layout, &native.frames, &frames);
         let whole = native.end == End::Outermost;
         align(&loops, activations.len(), native.frames.len(), whole)
@@ -151,7 +160,9 @@ fn places_by_marker(native: &[NativeFrame], activations: &[Activation<'_>]) -> V
         let marker = activation.marker;
         // Stack pointers rise from the innermost frame outwards.
         let behind = native.partition_point(|frame| frame.sp <= marker);
-        let holder = behind.checked_sub(1).and_then(|index| Some((index, native.get(index)?)));
+        let holder = behind
+            .checked_sub(1)
+            .and_then(|index| Some((index, native.get(index)?)));
         match holder {
             Some((index, frame)) if frame.cfa.is_some_and(|cfa| marker < cfa) => Place::Is(index),
             _ => Place::Before(behind),
@@ -168,8 +179,16 @@ fn align(loops: &[usize], frames: usize, native: usize, whole: bool) -> Vec<Plac
     if whole && differ > 1 {
         return vec![Place::Before(0); frames];
     }
-    let missing = if whole { frames.saturating_sub(loops.len()) } else { 0 };
-    let beginning = if whole { loops.len().saturating_sub(frames) } else { 0 };
+    let missing = if whole {
+        frames.saturating_sub(loops.len())
+    } else {
+        0
+    };
+    let beginning = if whole {
+        loops.len().saturating_sub(frames)
+    } else {
+        0
+    };
     let rest = loops.iter().skip(beginning).map(|index| Place::Is(*index));
     std::iter::repeat_n(Place::Before(0), missing)
         .chain(rest)
@@ -211,8 +230,13 @@ fn merge(native: &NativeStack, activations: &[Activation<'_>], places: &[Place])
 
 /// Says what could not be matched.
 fn note(native: &NativeStack, lost: usize, activations: &[Activation<'_>]) -> String {
-    let all = activations.iter().filter(|activation| !activation.frames.is_empty()).count();
-    let by_address = activations.iter().all(|activation| !activation.marker.is_null());
+    let all = activations
+        .iter()
+        .filter(|activation| !activation.frames.is_empty())
+        .count();
+    let by_address = activations
+        .iter()
+        .all(|activation| !activation.marker.is_null());
     let cut = match &native.end {
         End::Outermost => String::new(),
         End::Lost(why) => format!("; the native stack is cut: {why}"),

@@ -8,15 +8,18 @@ use crate::target::Registers;
 use crate::unwind::Trust;
 
 fn native(ranges: &[(u64, u64)], end: End) -> NativeStack {
-    let frames = ranges.iter().enumerate().map(|(index, (sp, cfa))| NativeFrame {
-        pc: Pc::Return(Addr(index as u64)),
-        sp: Addr(*sp),
-        cfa: Some(Addr(*cfa)),
-        trust: Trust::Cfi,
-        registers: Registers::default(),
-        function_start: None,
-        signal_trampoline: false,
-    });
+    let frames = ranges
+        .iter()
+        .enumerate()
+        .map(|(index, (sp, cfa))| NativeFrame {
+            pc: Pc::Return(Addr(index as u64)),
+            sp: Addr(*sp),
+            cfa: Some(Addr(*cfa)),
+            trust: Trust::Cfi,
+            registers: Registers::default(),
+            function_start: None,
+            signal_trampoline: false,
+        });
     NativeStack {
         frames: frames.collect(),
         end,

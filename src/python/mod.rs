@@ -110,7 +110,7 @@ pub enum FrameKind {
     Function,
     /// A generator.
     Generator,
-    /// A coroutine (`async def`).
+    /// A coroutine (`async def`, or a generator made awaitable by `types.coroutine`).
     Coroutine,
     /// An asynchronous generator.
     AsyncGenerator,
@@ -202,7 +202,9 @@ impl Python {
 
     /// All thread states of all interpreters.
     pub fn threads(&self) -> impl Iterator<Item = &Arc<PyThread>> {
-        self.interpreters.iter().flat_map(|interpreter| &interpreter.threads)
+        self.interpreters
+            .iter()
+            .flat_map(|interpreter| &interpreter.threads)
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

@@ -107,7 +107,9 @@ pub(super) fn interpreters(
             return;
         }
         let thread = memory.ptr(fields.interpreter.threads.of(interpreter));
-        let Ok(thread) = thread.map_err(drop).and_then(|t| writable(t).then_some(t).ok_or(()))
+        let Ok(thread) = thread
+            .map_err(drop)
+            .and_then(|t| writable(t).then_some(t).ok_or(()))
         else {
             return;
         };
@@ -150,7 +152,9 @@ fn find_version(piece: &[u8]) -> Option<String> {
             continue;
         }
         let before = piece.get(index.saturating_sub(LONGEST)..index)?;
-        let start = before.iter().rposition(|b| !(b.is_ascii_alphanumeric() || b".+".contains(b)));
+        let start = before
+            .iter()
+            .rposition(|b| !(b.is_ascii_alphanumeric() || b".+".contains(b)));
         let word = before.get(start.map_or(0, |at| at + 1)..)?;
         let text = std::str::from_utf8(word).ok()?;
         let numbers = text.split('.').collect::<Vec<_>>();
@@ -166,11 +170,7 @@ fn find_version(piece: &[u8]) -> Option<String> {
 }
 
 /// Visits every aligned word of the regions that can be read.
-fn each_word(
-    memory: &dyn Memory,
-    regions: &[(Addr, Addr)],
-    visit: &mut dyn FnMut(Addr, u64),
-) {
+fn each_word(memory: &dyn Memory, regions: &[(Addr, Addr)], visit: &mut dyn FnMut(Addr, u64)) {
     each_piece(memory, regions, &mut |start, piece| {
         for index in (0..piece.len()).step_by(8) {
             if let Some(word) = bytes::u64_at(piece, index) {
@@ -181,11 +181,7 @@ fn each_word(
 }
 
 /// Visits the regions in pieces; where a piece cannot be read whole, page by page.
-fn each_piece(
-    memory: &dyn Memory,
-    regions: &[(Addr, Addr)],
-    visit: &mut dyn FnMut(Addr, &[u8]),
-) {
+fn each_piece(memory: &dyn Memory, regions: &[(Addr, Addr)], visit: &mut dyn FnMut(Addr, &[u8])) {
     for (start, end) in regions {
         let mut at = *start;
         while let Some(left) = end.since(at).filter(|left| *left > 0) {

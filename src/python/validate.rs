@@ -48,13 +48,18 @@ pub(super) fn look(
     let f = &layout.fields.interpreter;
     let namespace = |field: super::layout::Field| {
         let dict = memory.ptr(field.of(interpreter)).ok()?;
-        objects.type_of(dict).is_ok_and(|ty| ty.name == "dict").then_some(dict)
+        objects
+            .type_of(dict)
+            .is_ok_and(|ty| ty.is_dict())
+            .then_some(dict)
     };
     let sys = namespace(f.sysdict);
     let items = sys.and_then(|sys| objects.dict_items(sys).ok());
     let value = |name: &str| {
         let mut items = items.as_ref()?.iter();
-        items.find(|(key, _)| objects.is_text(*key, name)).map(|(_, value)| *value)
+        items
+            .find(|(key, _)| objects.is_text(*key, name))
+            .map(|(_, value)| *value)
     };
     let hex = value("hexversion").and_then(|hex| objects.int(hex).ok());
     Verdict {
