@@ -232,9 +232,11 @@ impl Image {
     /// The symbol that covers the process address, or the stub of the procedure linkage table.
     pub fn symbol_at(&self, addr: Addr) -> Option<Symbol> {
         let svma = self.svma(addr);
+        let file = self.file().ok();
+        let section = file.and_then(|file| elf::section_number_at(file, svma.0));
         self.symbols()
-            .at(svma)
-            .or_else(|| plt::symbol_at(self.file().ok()?, svma))
+            .at(svma, section)
+            .or_else(|| plt::symbol_at(file?, svma))
     }
 
     /// The process address and size of the symbol called `name`; looks at all names of the file
