@@ -70,6 +70,7 @@ pub fn brief(row: &Row) -> String {
                 None => format!("{} ({file})", row.name()),
             }
         }
+        Row::Native(row) if row.signal_trampoline => "<signal handler called>".to_owned(),
         Row::Native(row) => {
             let function = row.function.as_deref().unwrap_or("??");
             match (&row.file, row.line, &row.module) {
@@ -100,6 +101,9 @@ fn number(out: &mut Out<'_>, index: usize) -> io::Result<()> {
 }
 
 fn native(out: &mut Out<'_>, row: &NativeRow) -> io::Result<()> {
+    if row.signal_trampoline {
+        return out.put(format_args!("<signal handler called>"));
+    }
     if !row.inlined {
         out.styled(Style::Address, &format!("{:#018x}", row.pc.0))?;
         out.put(format_args!(" in "))?;
@@ -178,6 +182,7 @@ mod tests {
             file: Some("./nptl/sem_wait.c".into()),
             line: Some(42),
             inlined: false,
+            signal_trampoline: false,
         }
     }
 
@@ -205,6 +210,14 @@ mod tests {
         assert_eq!(
             shown(Row::Native(inlined)),
             "#5  __new_sem_wait () at ./nptl/sem_wait.c:42 [inlined]\n"
+        );
+        let trampoline = NativeRow {
+            signal_trampoline: true,
+            ..row()
+        };
+        assert_eq!(
+            shown(Row::Native(trampoline)),
+            "#5  <signal handler called>\n"
         );
         let unknown = NativeRow {
             function: None,

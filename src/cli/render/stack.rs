@@ -226,6 +226,7 @@ mod tests {
             trust: Trust::Cfi,
             registers: Registers::default(),
             function_start: None,
+            signal_trampoline: false,
         }
     }
 
