@@ -153,7 +153,11 @@ impl Args {
         let opening = match (verb, words.as_slice()) {
             (_, []) => return Ok(None),
             (Some("attach"), [_]) => return Err("attach needs a PID: pydbg attach PID".into()),
-            (Some("core"), [_]) => return Err("core needs a file: pydbg core CORE".into()),
+            (Some("core"), [_]) => {
+                return Err(
+                    "there is no file \"core\" here; for another one: pydbg core CORE".into(),
+                );
+            }
             (Some("attach"), [_, pid]) => {
                 let number = pid.to_str().and_then(|word| word.parse().ok());
                 let number = number.ok_or_else(|| format!("\"{}\" is no PID", pid.display()))?;

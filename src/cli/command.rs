@@ -47,11 +47,19 @@ pub trait Report {
     /// As the `data` of a JSON document.
     fn json(&self) -> serde_json::Value;
 
+    /// Whether the text says already what this note of the target says.
+    fn covers(&self, _note: &Note) -> bool {
+        false
+    }
+
     /// What this answer lacks, beyond the notes of the target.
     fn notes(&self) -> Vec<Note> {
         Vec::new()
     }
 }
+
+/// What a command gives: its answer, or why there is none.
+pub type Answer = anyhow::Result<Box<dyn Report>>;
 
 /// A command: `impl Run` for its clap parser. The parser's doc comment is the help text; a
 /// section `Examples:` in it is shown as such.
@@ -81,7 +89,7 @@ pub trait Run: clap::Parser + 'static {
     }
 
     /// Runs it.
-    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>>;
+    fn run(self, session: &mut Session) -> Answer;
 
     /// Words that may complete the `word` under the cursor, beyond options.
     fn complete(_session: &Session, _word: &str) -> Vec<String> {
@@ -125,7 +133,7 @@ pub struct Command {
     /// Its clap definition: help, options.
     pub clap: fn() -> clap::Command,
     /// Parses the words after the name and runs.
-    pub run: fn(&mut Session, &[String]) -> anyhow::Result<Box<dyn Report>>,
+    pub run: fn(&mut Session, &[String]) -> Answer,
     /// Completion of its arguments: the words before, and the word under the cursor.
     pub complete: fn(&Session, &str, &str) -> Vec<String>,
     /// The part of its tail that is another command's line.

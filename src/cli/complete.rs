@@ -81,11 +81,9 @@ pub fn files(word: &str) -> Vec<String> {
         Some(slash) => plain.split_at(slash + 1),
         None => ("", plain.as_str()),
     };
-    let home = std::env::home_dir().unwrap_or_default();
-    let place = match (folder, folder.strip_prefix("~/")) {
-        ("", _) => ".".into(),
-        (_, Some(rest)) => home.join(rest),
-        _ => folder.into(),
+    let place = match folder {
+        "" => ".".into(),
+        folder => line::path(folder.as_ref()),
     };
     let Ok(entries) = fs::read_dir(place) else {
         return Vec::new();

@@ -20,8 +20,6 @@ pub mod out;
 pub mod pager;
 pub mod panics;
 pub mod plain;
-#[cfg(test)]
-mod registry;
 pub mod render;
 pub mod repl;
 pub mod session;

@@ -2,7 +2,6 @@
 //! given, then the prompt.
 
 use super::args::{self, Args, Invocation, Opening};
-use super::banner::Banner;
 use super::command::{Command, Report};
 use super::console::{Console, Job};
 use super::out::complain;
@@ -73,6 +72,11 @@ fn run(session: &mut Session, console: &mut Console, invocation: &Invocation) {
     if let Some(rc) = rc.filter(|rc| !invocation.args.nx && rc.is_file()) {
         console.line(session, &args::source_line(&rc));
     }
+    let coming = |done: usize| {
+        let rest = invocation.lines.get(done..).unwrap_or_default();
+        invocation.args.batch.then(|| rest.to_vec())
+    };
+    session.coming = coming(0);
     if !open(session, console, invocation) {
         return;
     }
@@ -80,11 +84,8 @@ fn run(session: &mut Session, console: &mut Console, invocation: &Invocation) {
         if session.quit || console.closed {
             break;
         }
+        session.coming = coming(index + 1);
         console.line(session, line);
-        if invocation.args.batch {
-            let coming = invocation.lines.iter().skip(index + 1);
-            session.release_for(coming.map(String::as_str));
-        }
     }
 }
 
@@ -112,9 +113,6 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
         }
-        if args.batch {
-            session.release_for(invocation.lines.iter().map(String::as_str));
-        }
-        Ok(Box::new(Banner::of(session)?) as Box<dyn Report>)
+        Ok(Box::new(session.banner()?) as Box<dyn Report>)
     })
 }
