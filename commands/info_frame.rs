@@ -140,6 +140,7 @@ impl Report for Details {
                 let found = match row.trust {
                     Trust::Context => "the registers of the thread",
                     Trust::Cfi => "call frame information",
+                    Trust::SignalFrame => "the registers the kernel saved for a signal handler",
                     trust => trust_mark(trust).unwrap_or("unknown means"),
                 };
                 out.put(format_args!(" found by {found}\n"))?;

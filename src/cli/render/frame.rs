@@ -70,6 +70,7 @@ pub fn brief(row: &Row) -> String {
                 None => format!("{} ({file})", row.name()),
             }
         }
+        Row::Native(row) if row.signal_trampoline => "<signal handler called>".to_owned(),
         Row::Native(row) => {
             let function = row.function.as_deref().unwrap_or("??");
             match (&row.file, row.line, &row.module) {
@@ -100,6 +101,9 @@ fn number(out: &mut Out<'_>, index: usize) -> io::Result<()> {
 }
 
 fn native(out: &mut Out<'_>, row: &NativeRow) -> io::Result<()> {
+    if row.signal_trampoline {
+        return out.put(format_args!("<signal handler called>"));
+    }
     if !row.inlined {
         out.styled(Style::Address, &format!("{:#018x}", row.pc.0))?;
         out.put(format_args!(" in "))?;
@@ -155,6 +159,102 @@ fn mark(out: &mut Out<'_>, words: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pydbg::Addr;
+    use pydbg::python::{FrameKind, Position};
+    use pydbg::unwind::Trust;
+
+    fn shown(row: Row) -> String {
+        let mut text = Vec::new();
+        line(&mut Out::new(&mut text, false, 0), &row).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    fn row() -> NativeRow {
+        NativeRow {
+            index: 5,
+            pc: Addr(0x7f8d604aedf9),
+            sp: Addr(0),
+            cfa: None,
+            trust: Trust::Cfi,
+            function: Some("__new_sem_wait".into()),
+            offset: None,
+            module: Some("/lib/libc.so.6".into()),
+            file: Some("./nptl/sem_wait.c".into()),
+            line: Some(42),
+            inlined: false,
+            signal_trampoline: false,
+        }
+    }
+
+    #[test]
+    fn native_frames_look_like_gdbs() {
+        assert_eq!(
+            shown(Row::Native(row())),
+            "#5  0x00007f8d604aedf9 in __new_sem_wait () at ./nptl/sem_wait.c:42\n"
+        );
+        let without_lines = NativeRow {
+            index: 1234,
+            file: None,
+            trust: Trust::Scan,
+            ..row()
+        };
+        assert_eq!(
+            shown(Row::Native(without_lines)),
+            "#1234 0x00007f8d604aedf9 in __new_sem_wait () from /lib/libc.so.6 \
+             [scan: may be wrong]\n"
+        );
+        let inlined = NativeRow {
+            inlined: true,
+            ..row()
+        };
+        assert_eq!(
+            shown(Row::Native(inlined)),
+            "#5  __new_sem_wait () at ./nptl/sem_wait.c:42 [inlined]\n"
+        );
+        let trampoline = NativeRow {
+            signal_trampoline: true,
+            ..row()
+        };
+        assert_eq!(
+            shown(Row::Native(trampoline)),
+            "#5  <signal handler called>\n"
+        );
+        let unknown = NativeRow {
+            function: None,
+            module: None,
+            file: None,
+            ..row()
+        };
+        assert_eq!(
+            shown(Row::Native(unknown)),
+            "#5  0x00007f8d604aedf9 in ?? ()\n"
+        );
+    }
+
+    #[test]
+    fn python_frames_say_what_they_are_and_are_escaped() {
+        let row = PythonRow {
+            index: 7,
+            function: "gen".into(),
+            qualname: Some("A.gen\x1b".into()),
+            file: "a.py".into(),
+            position: Position {
+                line: Some(3),
+                ..Position::default()
+            },
+            kind: FrameKind::Generator,
+            first_line: 1,
+            lasti: 2,
+            address: Addr(0),
+            code: Addr(0),
+            problem: Some("odd".into()),
+            source: None,
+        };
+        assert_eq!(
+            shown(Row::Python(row)),
+            "#7  (python) A.gen\\x1b () at a.py:3 [generator] [odd]\n"
+        );
+    }
 
     #[test]
     fn packages_are_named_by_their_folder() {
@@ -163,14 +263,5 @@ mod tests {
         assert_eq!(short("__init__.py"), "__init__.py");
         assert_eq!(short("/__init__.py"), "__init__.py");
         assert_eq!(short("<string>"), "<string>");
-    }
-
-    #[test]
-    fn numbers_of_any_length_stand_apart() {
-        let mut text = Vec::new();
-        let mut out = Out::new(&mut text, false, 0);
-        number(&mut out, 7).unwrap();
-        number(&mut out, 1234).unwrap();
-        assert_eq!(text, b"#7  #1234 ");
     }
 }

@@ -43,6 +43,9 @@ pub struct NativeRow {
     pub line: Option<u32>,
     /// Whether this function is inlined into the one of the next row.
     pub inlined: bool,
+    /// Whether this is the trampoline that a signal handler returns to; the next frame is what
+    /// the signal interrupted.
+    pub signal_trampoline: bool,
 }
 
 impl NativeRow {
@@ -60,6 +63,7 @@ impl NativeRow {
             file: location.file,
             line: location.line,
             inlined: location.inlined,
+            signal_trampoline: frame.signal_trampoline,
         };
         if locations.is_empty() {
             return vec![row(Location::default())];
@@ -136,8 +140,7 @@ pub fn kind_word(kind: FrameKind) -> Option<&'static str> {
 /// The remark on a frame that was not found by call frame information.
 pub fn trust_mark(trust: Trust) -> Option<&'static str> {
     match trust {
-        Trust::Context | Trust::Cfi => None,
-        Trust::SignalFrame => Some("interrupted by a signal"),
+        Trust::Context | Trust::Cfi | Trust::SignalFrame => None,
         Trust::FramePointer => Some("frame pointer"),
         Trust::Scan => Some("scan: may be wrong"),
     }

@@ -9,6 +9,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+/// The numbers of all threads, for completion.
+pub fn numbers(session: &Session) -> Vec<String> {
+    let threads = session
+        .process()
+        .map_or(&[][..], |process| process.threads());
+    threads.iter().map(|thread| thread.id.to_string()).collect()
+}
+
 /// CPython in the target, if it was found.
 fn found(session: &Session) -> Option<&Arc<Python>> {
     match &session.python {
