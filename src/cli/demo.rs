@@ -53,7 +53,12 @@ impl Demo {
             .context("cannot run python3; the demo needs one (pydbg itself does not)")?;
         let stdout = child.stdout.take().context("no pipe")?;
         let pid = child.id() as i32;
-        let mut demo = Demo { folder, child, opened: Opened::Live(pid), story: String::new() };
+        let mut demo = Demo {
+            folder,
+            child,
+            opened: Opened::Live(pid),
+            story: String::new(),
+        };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         if line.trim() != "deadlocked" {
@@ -65,7 +70,10 @@ impl Demo {
 
     fn dump(&mut self, pid: i32) -> anyhow::Result<()> {
         if let Some(core) = self.kernel_core(pid)? {
-            self.story = format!("killed it with SIGABRT; the kernel wrote {}", core.display());
+            self.story = format!(
+                "killed it with SIGABRT; the kernel wrote {}",
+                core.display()
+            );
             self.opened = Opened::Core(core);
         } else if let Some(core) = self.gcore(pid) {
             self.story = format!("gcore wrote {}", core.display());
@@ -96,8 +104,14 @@ impl Demo {
         let prefix = self.folder.join("core");
         let mut gcore = Command::new("gcore");
         gcore.arg("-o").arg(prefix).arg(pid.to_string());
-        gcore.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        gcore.status().ok().filter(std::process::ExitStatus::success)?;
+        gcore
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        gcore
+            .status()
+            .ok()
+            .filter(std::process::ExitStatus::success)?;
         first_with_prefix(&self.folder, "core")
     }
 }
@@ -112,5 +126,7 @@ impl Drop for Demo {
 
 fn first_with_prefix(folder: &Path, prefix: &str) -> Option<PathBuf> {
     let mut entries = fs::read_dir(folder).ok()?.flatten();
-    entries.find(|e| e.file_name().to_string_lossy().starts_with(prefix)).map(|e| e.path())
+    entries
+        .find(|e| e.file_name().to_string_lossy().starts_with(prefix))
+        .map(|e| e.path())
 }
