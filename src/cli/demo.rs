@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The program that deadlocks.
 const PROGRAM: &str = include_str!("../../fixtures/demo.py");
@@ -64,6 +65,8 @@ impl Demo {
         if line.trim() != "deadlocked" {
             bail!("python3 ended before it was stuck");
         }
+        // The line is printed a moment before the main thread too gets stuck.
+        std::thread::sleep(Duration::from_millis(300));
         demo.dump(pid)?;
         Ok(demo)
     }
