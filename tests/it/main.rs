@@ -1,6 +1,7 @@
 //! The one integration-test binary. Tests run the `pydbg` program on real interpreters, live and
 //! on cores, and hold its JSON against the truth each fixture wrote down from inside Python.
 
+mod cli;
 mod harness;
 mod hostile;
 mod layering;

@@ -1,30 +1,45 @@
 //! Every thread's Python stack equals the truth: each fixture, on each interpreter, live, on a
 //! gcore core and on a kernel core.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::harness::fixture::header;
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters};
+use std::collections::BTreeSet;
 
-/// The lowest and highest version a fixture is meant for.
-type Range = std::ops::RangeInclusive<(u8, u8)>;
+/// The versions whose stacks are claimed to be right; `docs/support.md` says the same.
+const SUPPORTED: std::ops::RangeInclusive<(u8, u8)> = (2, 7)..=(3, 15);
 
-const ANY: Range = (2, 7)..=(3, 99);
-
-/// Starts `name` on each interpreter in range, and holds all three views against its truth.
-fn check(name: &str, range: Range, args: &[&str]) {
+/// Runs `name` with each of its argument lists on each interpreter, and holds all views against
+/// the truth.
+fn check(name: &str) {
+    let header = header(name).expect("a fixture");
     let mut failures = Failures::default();
-    for interpreter in interpreters().iter().filter(|i| range.contains(&i.version)) {
-        check_one(name, interpreter, args, &mut failures);
+    for interpreter in interpreters() {
+        let supported = SUPPORTED.contains(&interpreter.version);
+        if !supported || interpreter.version < header.minimum {
+            continue;
+        }
+        for arguments in &header.variants {
+            check_one(name, interpreter, arguments, &mut failures);
+        }
     }
     failures.finish();
 }
 
-fn check_one(name: &str, interpreter: &Interpreter, args: &[&str], failures: &mut Failures) {
-    let mut fixture = Fixture::start(interpreter, name, args);
-    let what = |view: &str| format!("{name} {} {view}", interpreter.id);
+fn check_one(name: &str, interpreter: &Interpreter, arguments: &[String], failures: &mut Failures) {
+    let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, arguments) else {
+        assert!(
+            NEEDS_HEADERS.contains(&name),
+            "{name} skipped itself on {}",
+            interpreter.id
+        );
+        println!("{name} cannot run on {}", interpreter.id);
+        return;
+    };
+    let what = |view: &str| format!("{name} {} {} {view}", arguments.join(" "), interpreter.id);
     let root = interpreter.root.display().to_string();
-    let sysroot: Vec<&str> = if interpreter.is_chroot() {
-        vec!["--sysroot", &root]
-    } else {
-        Vec::new()
+    let sysroot = match interpreter.is_chroot() {
+        true => vec!["--sysroot", &root],
+        false => Vec::new(),
     };
     if fixture.truth.exit == "wait" {
         let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
@@ -48,12 +63,35 @@ fn check_one(name: &str, interpreter: &Interpreter, args: &[&str], failures: &mu
     );
 }
 
+/// Fixtures that skip themselves where there is no Python.h for an interpreter.
+const NEEDS_HEADERS: &[&str] = &["segv_extension"];
+
 macro_rules! fixtures {
-    ($($name:ident $range:expr;)*) => {
-        $(#[test] fn $name() { check(stringify!($name), $range, &[]); })*
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { check(stringify!($name)); })*
+        const LISTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
 fixtures! {
-    threads ANY;
+    asyncio_tasks ctypes_callback dead_thread deep_recursion except_finally exec_code fork_child
+    fresh_frames generators hostile_files inlined_calls long_lines many_threads native_thread segv
+    segv_extension spin subprocess_wait surrogate_names threads tracing unicode_names yield_from
+}
+
+#[test]
+fn every_fixture_is_listed() {
+    let folder = std::fs::read_dir(fixtures()).expect("the fixtures folder");
+    let found: BTreeSet<String> = folder
+        .flatten()
+        .filter_map(|e| {
+            e.file_name()
+                .to_str()?
+                .strip_suffix(".py")
+                .map(str::to_owned)
+        })
+        .filter(|name| header(name).is_some())
+        .collect();
+    let listed: BTreeSet<String> = LISTED.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(found, listed);
 }

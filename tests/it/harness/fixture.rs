@@ -1,6 +1,8 @@
 //! Running fixtures: start one, wait for its truth, take its cores.
 
 use super::{Interpreter, Truth, fixtures};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +11,40 @@ use tempfile::TempDir;
 
 /// How long a fixture may take to write its truth; generous, because machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The exit status of a fixture that cannot run on an interpreter.
+const SKIPPED: i32 = 77;
+
+/// What the first lines of a fixture say.
+pub(crate) struct Header {
+    /// The lowest version it is for.
+    pub(crate) minimum: (u8, u8),
+    /// Argument lists worth a run; the empty one is always among them.
+    pub(crate) variants: Vec<Vec<String>>,
+}
+
+/// The header of a fixture; `None` for a helper file.
+pub(crate) fn header(name: &str) -> Option<Header> {
+    let text = fs::read_to_string(fixtures().join(format!("{name}.py"))).ok()?;
+    let mut lines = text.lines();
+    let (_, tail) = lines
+        .next()?
+        .strip_prefix("# fixture: ")?
+        .split_once("minimum=")?;
+    let (major, minor) = tail.split(' ').next()?.split_once('.')?;
+    let mut variants = vec![Vec::new()];
+    if let Some(list) = lines
+        .next()
+        .and_then(|line| line.strip_prefix("# variants: "))
+    {
+        let words = |list: &str| list.split_whitespace().map(str::to_owned).collect();
+        variants.extend(list.split(',').map(words));
+    }
+    Some(Header {
+        minimum: (major.parse().ok()?, minor.parse().ok()?),
+        variants,
+    })
+}
 
 /// A fixture that has written its truth and now waits, or has crashed.
 pub(crate) struct Fixture {
@@ -21,6 +57,17 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Starts `name` on `interpreter` and waits for its truth.
     pub(crate) fn start(interpreter: &Interpreter, name: &str, args: &[&str]) -> Fixture {
+        let args: Vec<String> = args.iter().map(|&a| a.to_owned()).collect();
+        Fixture::start_or_skip(interpreter, name, &args)
+            .unwrap_or_else(|| panic!("{name} skipped itself on {}", interpreter.id))
+    }
+
+    /// Like [`Fixture::start`]; `None` when the fixture says that it cannot run there.
+    pub(crate) fn start_or_skip(
+        interpreter: &Interpreter,
+        name: &str,
+        args: &[String],
+    ) -> Option<Fixture> {
         let dir = tempfile::Builder::new()
             .prefix("pydbg-fixture-")
             .tempdir_in(interpreter.root.join("tmp"))
@@ -60,7 +107,6 @@ impl Fixture {
         command
             .current_dir(dir.path())
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        command.env("FIXTURE_LIB_DIR", inside(dir.path()));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(fs::File::create(dir.path().join("stderr")).expect("stderr file"));
         let mut child = command.spawn().expect("cannot start the interpreter");
@@ -70,6 +116,9 @@ impl Fixture {
             if (ended.is_some() && !out.exists()) || start.elapsed() > PATIENCE {
                 let stderr = fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
                 let _ = child.kill();
+                if ended.is_some_and(|status| status.code() == Some(SKIPPED)) {
+                    return None;
+                }
                 panic!(
                     "{name} on {}: no truth ({ended:?}): {stderr}",
                     interpreter.id
@@ -78,12 +127,30 @@ impl Fixture {
             std::thread::sleep(Duration::from_millis(5));
         }
         let truth = Truth::read(&out);
-        Fixture { child, dir, truth }
+        Some(Fixture { child, dir, truth })
     }
 
     /// The process to look at; a fixture that forks names its child.
     pub(crate) fn pid(&self) -> i32 {
         self.truth.pid
+    }
+
+    fn is_forked(&self) -> bool {
+        self.pid() != self.child.id() as i32
+    }
+
+    fn signal(&self, pid: i32, signal: Signal) {
+        kill(Pid::from_raw(pid), signal).expect("kill");
+    }
+
+    /// Whether the process has neither ended nor become a zombie.
+    fn is_alive(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let state = stat
+            .rsplit(')')
+            .next()
+            .and_then(|tail| tail.trim().chars().next());
+        state.is_some_and(|state| state != 'Z')
     }
 
     /// The fixture's own folder.
@@ -115,25 +182,14 @@ impl Fixture {
     pub(crate) fn kernel_core(&mut self) -> PathBuf {
         let start = Instant::now();
         if self.truth.exit == "wait" {
-            let pid = nix::unistd::Pid::from_raw(self.pid());
-            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGABRT).expect("kill");
-        }
-        let exists =
-            |pid: i32| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok();
-        loop {
-            let direct_ended = self.child.try_wait().expect("wait").is_some();
-            let done = if self.pid() == self.child.id() as i32 {
-                direct_ended
-            } else {
-                !exists(self.pid())
-            };
-            if done {
-                break;
+            if self.is_forked() {
+                // The parent dies as its child did, and its core would replace the child's.
+                self.signal(self.child.id() as i32, Signal::SIGSTOP);
             }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "the process did not die of SIGABRT"
-            );
+            self.signal(self.pid(), Signal::SIGABRT);
+        }
+        while self.is_alive() {
+            assert!(start.elapsed() < PATIENCE, "the process did not die");
             std::thread::sleep(Duration::from_millis(5));
         }
         ["core".to_owned(), format!("core.{}", self.pid())]
@@ -146,9 +202,8 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        if self.pid() != self.child.id() as i32 {
-            let pid = nix::unistd::Pid::from_raw(self.pid());
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        if self.is_forked() {
+            let _ = kill(Pid::from_raw(self.pid()), Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

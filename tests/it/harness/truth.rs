@@ -15,6 +15,9 @@ pub(crate) struct Truth {
     pub(crate) hexversion: u32,
     /// All Python threads.
     pub(crate) threads: Vec<TruthThread>,
+    /// Idents of thread states that 2.7 keeps of threads that a fork left behind.
+    #[serde(default)]
+    ghosts: Vec<u64>,
     /// Facts of this fixture alone.
     #[serde(default)]
     pub(crate) expect: Value,
@@ -29,9 +32,6 @@ pub(crate) struct TruthThread {
     pub(crate) native_id: Option<i32>,
     /// The `threading.Thread`'s name.
     pub(crate) name: Option<String>,
-    /// The lines the innermost frame may be in, for a thread that runs.
-    #[serde(default)]
-    pub(crate) line_range: Option<(i64, i64)>,
     /// Innermost first.
     pub(crate) frames: Vec<TruthFrame>,
 }
@@ -45,18 +45,22 @@ pub(crate) struct TruthFrame {
     pub(crate) qualname: Option<String>,
     /// `co_filename`.
     pub(crate) file: String,
-    /// `f_lineno`.
-    pub(crate) line: i64,
+    /// `f_lineno`; `None` for code that keeps moving.
+    pub(crate) line: Option<i64>,
+    /// The lines that moving code may be in.
+    #[serde(default)]
+    pub(crate) line_range: Option<(i64, i64)>,
     /// Line, end line, column, end column (3.11+).
     pub(crate) positions: Option<[Option<i64>; 4]>,
-    /// What it runs.
-    pub(crate) kind: String,
+    /// What it runs; `None` where the fixture could not tell.
+    pub(crate) kind: Option<String>,
 }
 
 impl Truth {
     /// Reads the truth file.
     pub(crate) fn read(path: &Path) -> Truth {
         let text = std::fs::read_to_string(path).expect("the truth file is there");
+        let text = write_out_lone_surrogates(&text);
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
     }
 
@@ -73,8 +77,9 @@ impl Truth {
             }
         }
         for thread in threads.iter().filter(|t| t["ident"].is_string()) {
-            let known = |t: &TruthThread| thread["ident"] == format!("{:#x}", t.ident);
-            if !self.threads.iter().any(known) {
+            let has = |ident: u64| thread["ident"] == format!("{ident:#x}");
+            let ghost = thread["tid"].is_null() && self.ghosts.iter().any(|&g| has(g));
+            if !ghost && !self.threads.iter().any(|t| has(t.ident)) {
                 wrong.push(format!(
                     "thread {} does not exist in truth",
                     thread["ident"]
@@ -102,31 +107,30 @@ impl TruthThread {
         }
         let empty = Vec::new();
         let frames = thread["frames"].as_array().unwrap_or(&empty);
-        let line = |(function, file, line): (&str, &str, i64)| format!("{function} {file}:{line}");
-        let shown: Vec<String> = frames.iter().map(|f| line(key(f))).collect();
-        let truth: Vec<String> = self
-            .frames
-            .iter()
-            .map(|f| line((&f.function, &f.file, f.line)))
-            .collect();
-        match self.line_range {
-            None if shown != truth => {
-                wrong.push(format!("{who}: {}", first_difference(&shown, &truth)));
-                return;
-            }
-            Some((first, last)) => {
-                let at = frames
-                    .first()
-                    .map_or(-1, |f| f["line"].as_i64().unwrap_or(-1));
-                if !(first..=last).contains(&at) {
-                    wrong.push(format!("{who}: line {at} is not within {first}..={last}"));
-                }
-                if shown.get(1..) != truth.get(1..) {
-                    wrong.push(format!("{who}: {}", first_difference(&shown, &truth)));
-                }
-                return;
-            }
-            None => {}
+        let same = |shown: &Value, truth: &TruthFrame| {
+            let line = shown["line"].as_i64();
+            let line_is_true = match truth.line_range {
+                Some((first, last)) => line.is_some_and(|l| (first..=last).contains(&l)),
+                None => line == truth.line,
+            };
+            line_is_true
+                && shown["function"].as_str() == Some(&truth.function)
+                && shown["file"].as_str() == Some(&truth.file)
+        };
+        let count = frames.len().max(self.frames.len());
+        let differs = (0..count).find(|&i| match (frames.get(i), self.frames.get(i)) {
+            (Some(shown), Some(truth)) => !same(shown, truth),
+            _ => true,
+        });
+        if let Some(at) = differs {
+            wrong.push(format!(
+                "{who}: frame {at} of {}/{}: shown {}, truth {:?}",
+                frames.len(),
+                self.frames.len(),
+                frames.get(at).map_or("nothing".into(), Value::to_string),
+                self.frames.get(at)
+            ));
+            return;
         }
         for (frame, truth) in frames.iter().zip(&self.frames) {
             if truth.qualname.is_some() && frame["qualname"].as_str() != truth.qualname.as_deref() {
@@ -135,7 +139,7 @@ impl TruthThread {
                     frame["qualname"]
                 ));
             }
-            if frame["kind"].as_str() != Some(&truth.kind) {
+            if truth.kind.is_some() && frame["kind"].as_str() != truth.kind.as_deref() {
                 wrong.push(format!("{who}: kind {} of {truth:?}", frame["kind"]));
             }
             if let Some(positions) = truth.positions {
@@ -151,24 +155,34 @@ impl TruthThread {
     }
 }
 
-fn key(frame: &Value) -> (&str, &str, i64) {
-    (
-        frame["function"].as_str().unwrap_or("?"),
-        frame["file"].as_str().unwrap_or("?"),
-        frame["line"].as_i64().unwrap_or(-1),
-    )
-}
-
-fn first_difference(shown: &[String], truth: &[String]) -> String {
-    let none = "nothing".to_owned();
-    let at = (0..shown.len().max(truth.len()))
-        .find(|&i| shown.get(i) != truth.get(i))
-        .unwrap_or(0);
-    format!(
-        "frame {at} of {}/{}: shown {}, truth {}",
-        shown.len(),
-        truth.len(),
-        shown.get(at).unwrap_or(&none),
-        truth.get(at).unwrap_or(&none)
-    )
+/// Rust's strings cannot hold a lone surrogate; pydbg writes one out as `\\udXXX`, as Python's
+/// `backslashreplace` does. The same is done to the truth's `\udXXX` escapes that have no partner.
+fn write_out_lone_surrogates(json: &str) -> String {
+    let unit = |at: usize| -> Option<u16> {
+        let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(escape, 16).ok()
+    };
+    let (mut out, mut at) = (String::new(), 0);
+    while let Some(c) = json[at..].chars().next() {
+        match (c, unit(at)) {
+            ('\\', Some(0xd800..0xdc00)) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => {
+                out.push_str(&json[at..at + 12]);
+                at += 12;
+            }
+            ('\\', Some(0xd800..0xe000)) => {
+                out.push('\\');
+                out.push_str(&json[at..at + 6]);
+                at += 6;
+            }
+            ('\\', _) => {
+                out.push_str(&json[at..at + 2]);
+                at += 2;
+            }
+            _ => {
+                out.push(c);
+                at += c.len_utf8();
+            }
+        }
+    }
+    out
 }
