@@ -1,10 +1,10 @@
 //! Core files: the kernel's and gcore's. This file puts a [`Target`] together; the pieces are the
-//! ELF frame ([`super::corefile`]), the notes, the address space and the splice of core and files.
+//! ELF frame (`corefile.rs`), the notes, the address space and the splice of core and files.
 
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
-use super::notes::CoreNotes;
+use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
@@ -75,7 +75,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         .map(|piece| piece.start..piece.end)
         .collect();
     let memory = Splice::new(core, pieces, backings, Arc::clone(&opener), diag.clone());
-    let stack = stack(&notes, &mappings);
+    let stack = stack(&notes, &mappings).or_else(|| highest_stack(&memory, &mappings));
     let (auxv_at, auxv) = find_auxv(&memory, stack.as_ref(), &notes, &diag);
     let exe = exe(&memory, &mappings, &auxv);
     if let Some(exe) = &exe {
@@ -118,7 +118,7 @@ fn cannot_open(path: &Path, problem: &FileProblem) -> String {
     }
 }
 
-/// Reads the notes, from the gaps too when the program headers do not lead to them.
+/// Reads the notes, from the gaps too when the program headers do not lead to all of them.
 fn notes(core: &[u8], frame: &CoreFile, diag: &Notes) -> CoreNotes {
     let read = |ranges: &[Range<usize>]| {
         let mut notes = CoreNotes::default();
@@ -127,13 +127,16 @@ fn notes(core: &[u8], frame: &CoreFile, diag: &Notes) -> CoreNotes {
         }
         notes
     };
-    let notes = read(&frame.notes);
-    if !notes.is_empty() {
-        return notes;
+    let stated = read(&frame.notes);
+    let exact =
+        |range: &Range<usize>| notes::starts(core, range.start) && !notes::starts(core, range.end);
+    let stated_well = !frame.notes.is_empty() && frame.notes.iter().all(exact);
+    if stated_well && !stated.are_damaged() {
+        return stated;
     }
     let found = read(&frame.gaps);
-    if found.is_empty() {
-        return notes;
+    if found.threads.len() <= stated.threads.len() {
+        return stated;
     }
     diag.partial("the core's program headers do not say where its notes are; they were searched");
     found
@@ -192,6 +195,15 @@ fn stack(notes: &CoreNotes, mappings: &[Mapping]) -> Option<Range<u64>> {
         .chain(sp.map(|sp| sp.0))
         .find_map(|at| mapping_at(mappings, at).filter(|m| m.path.is_none()))?;
     Some(stack.start.0..stack.end.0)
+}
+
+/// The initial stack when no note leads to it: the highest anonymous mapping that can be written,
+/// if it has what the kernel puts there.
+fn highest_stack(memory: &dyn Memory, mappings: &[Mapping]) -> Option<Range<u64>> {
+    let plain = |mapping: &&Mapping| mapping.write && mapping.path.is_none();
+    let mapping = mappings.iter().rfind(plain)?;
+    let range = mapping.start.0..mapping.end.0;
+    cmdline::recover_auxv(memory, range.clone()).map(|_| range)
 }
 
 fn mapping_at(mappings: &[Mapping], at: u64) -> Option<&Mapping> {
@@ -272,11 +284,15 @@ fn say_cut(cut: &[Range<u64>], mappings: &[Mapping], diag: &Notes) {
     for range in cut.iter().take(MOST_CUT_NAMED) {
         let mapping = mapping_at(mappings, range.start);
         let name = mapping.and_then(|mapping| mapping.path.as_deref());
+        let kind = match mapping.is_some_and(|mapping| mapping.write) {
+            true => "data",
+            false => "read-only",
+        };
         diag.partial(format!(
             "the core file is cut: {:#x}-{:#x} ({}) is missing",
             range.start,
             range.end,
-            name.unwrap_or("anonymous memory")
+            name.unwrap_or(kind)
         ));
     }
     if let Some(rest) = cut.get(MOST_CUT_NAMED..).filter(|rest| !rest.is_empty()) {
@@ -310,7 +326,7 @@ fn process(
                 "the command line is not on the stack; the core's notes have its first 80 bytes, \
                  taken apart at blanks",
             );
-            known.psargs.split(' ').map(str::to_owned).collect()
+            known.psargs.split_whitespace().map(str::to_owned).collect()
         }
         (None, None) => Vec::new(),
     };
@@ -340,13 +356,13 @@ fn signal(notes: &CoreNotes, diag: &Notes) -> Option<SignalInfo> {
         let mut signals = notes.threads.iter().filter_map(|thread| thread.signal);
         return signals.find(SignalInfo::is_crash);
     }
-    let first = notes.threads.first()?;
-    let current = first.current_signal;
     let told = notes.threads.iter().find_map(|thread| thread.signal);
-    told.or_else(|| {
+    let current = notes.threads.first()?.current_signal;
+    if told.is_none() && current > 0 {
         diag.partial("where the signal came from is not known (no NT_SIGINFO)");
-        (current > 0).then(|| SignalInfo::bare(current))
-    })
+        return Some(SignalInfo::bare(current));
+    }
+    told
 }
 
 fn threads(notes: &CoreNotes) -> Vec<TargetThread> {

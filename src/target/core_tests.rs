@@ -322,6 +322,26 @@ fn damaged_identity_is_no_reason_to_lose_a_core() {
 }
 
 #[test]
+fn notes_are_found_where_the_program_headers_do_not_say() {
+    let folder = Folder::new();
+    let sound = builder("/nowhere/lib.so").build();
+    // The PT_NOTE's type, offset and size.
+    for (at, value) in [
+        (64, 0x77),
+        (64 + 8, 0xff),
+        (64 + 14, 1),
+        (64 + 33, 1),
+        (64 + 38, 1),
+    ] {
+        let mut core = sound.clone();
+        core[at] = value;
+        let target = folder.open(&core);
+        assert_all_there(&target, &format!("byte {at} = {value}"));
+        assert!(!is_whole(&target), "byte {at} = {value}");
+    }
+}
+
+#[test]
 fn what_is_no_core_is_refused_with_what_to_do() {
     let folder = Folder::new();
     let sound = builder("/nowhere/lib.so").build();

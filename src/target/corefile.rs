@@ -23,6 +23,8 @@ const SH_INFO: usize = 44;
 /// The most program headers looked at. Linux allows 65,530 mappings unless told otherwise; a
 /// damaged count must not make pydbg walk gigabytes of zeros.
 const MOST_HEADERS: usize = 1 << 22;
+/// The most PT_NOTEs read; Linux and gdb write one.
+const MOST_NOTES: usize = 16;
 /// 64-bit little-endian, whatever the damaged bytes say.
 const CTX: Ctx = Ctx {
     container: Container::Big,
@@ -101,22 +103,18 @@ pub(super) fn parse(core: &[u8], diag: &Notes) -> Result<CoreFile, String> {
             false => "has no program headers that make sense: nothing can be read".into(),
         });
     }
-    let dumped = loads.iter().filter(|load: &&Load| load.in_file > 0);
-    let first = dumped.clone().map(|load| load.offset).min();
-    let last = dumped
-        .map(|load| load.offset.saturating_add(load.in_file))
-        .max();
+    let len = core.len() as u64;
+    let beyond = |end: u64| end > len;
+    let notes_end = |note: &ProgramHeader| note.p_offset.saturating_add(note.p_filesz);
+    if doubts.is_empty() && notes.iter().any(|note| beyond(notes_end(note))) {
+        diag.partial("the core file is cut before the end of its notes (threads, mapped files)");
+    }
+    let gaps = gaps(&loads, table.end, core.len());
     let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(core.len());
-    let gaps = vec![
-        table.end.min(core.len())
-            ..first
-                .map_or(core.len(), clip)
-                .max(table.end.min(core.len())),
-        last.map_or(core.len(), clip)..core.len(),
-    ];
     let notes = notes
         .into_iter()
-        .map(|note| clip(note.p_offset)..clip(note.p_offset.saturating_add(note.p_filesz)))
+        .take(MOST_NOTES)
+        .map(|note| clip(note.p_offset)..clip(notes_end(note)))
         .collect();
     Ok(CoreFile {
         loads,
@@ -124,6 +122,23 @@ pub(super) fn parse(core: &[u8], diag: &Notes) -> Result<CoreFile, String> {
         gaps,
         doubts,
     })
+}
+
+/// Where notes are when no program header says so: between the program headers and the first
+/// dumped memory (Linux), or behind the last (gdb). A file that is cut has lost the latter.
+fn gaps(loads: &[Load], table_end: usize, len: usize) -> Vec<Range<usize>> {
+    let dumped = || loads.iter().filter(|load| load.in_file > 0);
+    let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(len);
+    let first = dumped().map(|load| clip(load.offset)).min();
+    let table_end = table_end.min(len);
+    let front = table_end..first.unwrap_or(len).max(table_end);
+    let ends = || dumped().map(|load| load.offset.saturating_add(load.in_file));
+    // One segment alone that reaches beyond the file is damaged, several mean that it is cut.
+    let last = ends().filter(|end| *end <= len as u64).max();
+    match ends().filter(|end| *end > len as u64).count() {
+        0 | 1 => vec![front, last.map_or(len, clip)..len],
+        _ => vec![front],
+    }
 }
 
 /// The ELF header read as 64-bit little-endian, and what speaks against that.

@@ -132,10 +132,20 @@ impl dyn Memory + '_ {
         while out.len() < most {
             // Steps end at multiples of 256, so that a string at the end of a mapping is read.
             let len = (STEP - at.0 % STEP) as usize;
-            let chunk = self.bytes(at, len)?;
+            let (chunk, fault) = match self.bytes(at, len) {
+                Ok(chunk) => (chunk, None),
+                // The core may be cut behind the string: take what lies before the fault.
+                Err(fault) => {
+                    let before = fault.addr.since(at).unwrap_or(0).min(len as u64);
+                    (self.bytes(at, before as usize)?, Some(fault))
+                }
+            };
             if let Some(nul) = chunk.iter().position(|&b| b == 0) {
                 out.extend(chunk.iter().take(nul));
                 return Ok(out);
+            }
+            if let Some(fault) = fault {
+                return Err(fault);
             }
             out.extend_from_slice(&chunk);
             at = at.add(len as u64);

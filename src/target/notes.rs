@@ -103,11 +103,13 @@ impl CoreNotes {
             };
             let stated = head.content.checked_add(head.size);
             let next = stated.map(|end| end.next_multiple_of(4).min(segment.len()));
+            let follows = |next: usize| {
+                let left = segment.len().saturating_sub(next);
+                left < HEADER || blank(segment, next) || self::head(segment, next).is_some()
+            };
             let sound = !head.damaged
                 && stated.is_some_and(|end| end <= segment.len())
-                && next.is_some_and(|next| {
-                    blank(segment, next) || self::head(segment, next).is_some()
-                });
+                && next.is_some_and(follows);
             let (end, next) = match (sound, stated, next) {
                 (true, Some(end), Some(next)) => (end, next),
                 // The size cannot be true: the content ends where the next note starts.
@@ -121,6 +123,10 @@ impl CoreNotes {
                 self.take(head.vendor, head.kind, content);
             }
             at = next;
+        }
+        // A piece of a header is left: the segment's size is wrong, or the file is cut.
+        if !blank(segment, at) {
+            self.damaged += 1;
         }
     }
 
@@ -165,16 +171,16 @@ impl CoreNotes {
         self.whole_status
     }
 
-    /// Whether nothing of a core was among them.
-    pub(super) fn is_empty(&self) -> bool {
-        self.threads.is_empty() && self.process.is_none() && self.files.is_none()
+    /// Whether a header or a size could not be true.
+    pub(super) fn are_damaged(&self) -> bool {
+        self.damaged > 0
     }
 
     /// The offset of the next note that can be told by its name, or the end.
     fn search(&mut self, segment: &[u8], from: usize) -> usize {
         let mut at = from.next_multiple_of(4);
         while at.saturating_add(HEADER) <= segment.len() && self.searched < MOST_SEARCHED {
-            if head(segment, at).is_some_and(|head| head.vendor != Vendor::Other && head.usual()) {
+            if starts(segment, at) {
                 return at;
             }
             at += 4;
@@ -293,11 +299,16 @@ fn head(segment: &[u8], at: usize) -> Option<Head> {
     })
 }
 
-/// Whether only padding follows: too little for a header, or zeros up to the end.
+/// Whether a note that only cores have starts at `at`.
+pub(super) fn starts(core: &[u8], at: usize) -> bool {
+    head(core, at).is_some_and(|head| head.vendor != Vendor::Other && head.usual())
+}
+
+/// Whether only padding follows: zeros up to the end.
 fn blank(segment: &[u8], at: usize) -> bool {
     const MOST_PADDING: usize = 64 << 10;
     let tail = segment.get(at..).unwrap_or_default();
-    tail.len() < HEADER || tail.len() <= MOST_PADDING && tail.iter().all(|&byte| byte == 0)
+    tail.len() <= MOST_PADDING && tail.iter().all(|&byte| byte == 0)
 }
 
 /// `struct elf_prpsinfo`.

@@ -224,6 +224,11 @@ mod tests {
         target.memory.read(Addr(0x1000), &mut buf).unwrap();
         assert_eq!((buf[15], buf[16]), (1, 2));
         assert!(target.memory.borrow(Addr(0x1000), 24).is_none());
+        let memory = &*target.memory;
+        assert_eq!(
+            memory.cstr(Addr(0x1000), 80).unwrap_err().addr,
+            Addr(0x1018)
+        );
         let fault = target.memory.read(Addr(0x1010), &mut buf).unwrap_err();
         assert_eq!((fault.addr, fault.why), (Addr(0x1018), Why::Unmapped));
         assert_eq!(target.mappings.len(), 2);

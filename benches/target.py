@@ -1,0 +1,63 @@
+"""The target of the benches: `target.py THREADS DEPTH PAUSES`.
+
+THREADS threads, each DEPTH Python frames deep and blocked, and the main thread spinning over the
+clock. PAUSES is a file of two 8-byte words mapped shared: the longest gap the spinner saw, in
+nanoseconds, and a flag; whoever sets the flag to 1 has the gap reset (the spinner answers 0).
+Prints its process id when everything is in place; dies after ten minutes.
+"""
+import mmap
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+
+THREADS, DEPTH, PAUSES = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+
+
+def descend(depth, ready, gate):
+    name, numbers, table = "level %d" % depth, [depth, depth * 2], {"depth": depth}
+    if depth > 1:
+        descend(depth - 1, ready, gate)
+    else:
+        ready.release()
+        gate.wait()
+    return name, numbers, table
+
+
+def spin(words):
+    clock = time.perf_counter_ns
+    longest, last, count = 0, clock(), 0
+    while True:
+        now = clock()
+        if now - last > longest:
+            longest = now - last
+            words[0:8] = struct.pack("<Q", longest)
+        last = now
+        count += 1
+        if count & 63 == 0 and words[8] == 1:
+            words[0:16] = bytes(16)
+            longest, last = 0, clock()
+
+
+def main():
+    signal.alarm(600)
+    threading.stack_size(256 * 1024)
+    ready, gate = threading.Semaphore(0), threading.Event()
+    for _ in range(THREADS):
+        # The thread's own frames (bootstrap, run, target) count towards the depth.
+        target = threading.Thread(target=descend, args=(DEPTH - 5, ready, gate), daemon=True)
+        target.start()
+    for _ in range(THREADS):
+        ready.acquire()
+    with open(PAUSES, "wb") as file:
+        file.write(bytes(16))
+    file = open(PAUSES, "r+b")
+    words = mmap.mmap(file.fileno(), 16)
+    time.sleep(0.2)
+    print(os.getpid(), flush=True)
+    spin(words)
+
+
+main()

@@ -1,0 +1,171 @@
+//! Running fixtures: start one, wait for its truth, take its cores.
+
+use super::{Interpreter, Truth, fixtures};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a fixture may take to write its truth; generous, because machines are shared.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A fixture that has written its truth and now waits, or has crashed.
+pub(crate) struct Fixture {
+    child: Child,
+    dir: TempDir,
+    /// What it says of itself.
+    pub(crate) truth: Truth,
+}
+
+impl Fixture {
+    /// Starts `name` on `interpreter` and waits for its truth.
+    pub(crate) fn start(interpreter: &Interpreter, name: &str, args: &[&str]) -> Fixture {
+        let dir = tempfile::Builder::new()
+            .prefix("pydbg-fixture-")
+            .tempdir_in(interpreter.root.join("tmp"))
+            .expect("no temporary folder");
+        // A fixture in a root folder of its own cannot see this checkout.
+        for entry in fs::read_dir(fixtures())
+            .expect("no fixtures folder")
+            .flatten()
+        {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|e| e == "py" || e == "c" || e == "so")
+            {
+                fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copy");
+            }
+        }
+        compile_libraries(dir.path(), name);
+        let inside = |path: &Path| -> PathBuf {
+            let tail = path
+                .strip_prefix(&interpreter.root)
+                .expect("inside the root");
+            Path::new("/").join(tail)
+        };
+        let out = dir.path().join("truth.json");
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]);
+        if interpreter.is_chroot() {
+            // The root folder has no shell; the core must land in the fixture's own folder.
+            command.arg("unshare").arg("--root").arg(&interpreter.root);
+            command.arg("--wd").arg(inside(dir.path()));
+        }
+        command
+            .arg(&interpreter.python)
+            .arg(inside(dir.path()).join(format!("{name}.py")));
+        command.arg(inside(&out)).args(args);
+        command
+            .current_dir(dir.path())
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("FIXTURE_LIB_DIR", inside(dir.path()));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(fs::File::create(dir.path().join("stderr")).expect("stderr file"));
+        let mut child = command.spawn().expect("cannot start the interpreter");
+        let start = Instant::now();
+        while !out.exists() {
+            let ended = child.try_wait().expect("wait");
+            if (ended.is_some() && !out.exists()) || start.elapsed() > PATIENCE {
+                let stderr = fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
+                let _ = child.kill();
+                panic!(
+                    "{name} on {}: no truth ({ended:?}): {stderr}",
+                    interpreter.id
+                );
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let truth = Truth::read(&out);
+        Fixture { child, dir, truth }
+    }
+
+    /// The process to look at; a fixture that forks names its child.
+    pub(crate) fn pid(&self) -> i32 {
+        self.truth.pid
+    }
+
+    /// The fixture's own folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A core as gdb's gcore writes it; the process goes on.
+    pub(crate) fn gcore(&self) -> PathBuf {
+        let prefix = self.dir().join("gcore");
+        let pid = self.pid().to_string();
+        let output = Command::new("gcore")
+            .arg("-o")
+            .arg(&prefix)
+            .arg(&pid)
+            .stdin(Stdio::null())
+            .output()
+            .expect("gcore is not installed");
+        let core = self.dir().join(format!("gcore.{pid}"));
+        assert!(
+            core.exists(),
+            "gcore: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        core
+    }
+
+    /// The kernel's core: aborts the process from outside, or waits for its own crash.
+    pub(crate) fn kernel_core(&mut self) -> PathBuf {
+        let start = Instant::now();
+        if self.truth.exit == "wait" {
+            let pid = nix::unistd::Pid::from_raw(self.pid());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGABRT).expect("kill");
+        }
+        let exists =
+            |pid: i32| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok();
+        loop {
+            let direct_ended = self.child.try_wait().expect("wait").is_some();
+            let done = if self.pid() == self.child.id() as i32 {
+                direct_ended
+            } else {
+                !exists(self.pid())
+            };
+            if done {
+                break;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the process did not die of SIGABRT"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        ["core".to_owned(), format!("core.{}", self.pid())]
+            .iter()
+            .map(|name| self.dir().join(name))
+            .find(|path| path.exists())
+            .expect("the kernel wrote no core here: is /proc/sys/kernel/core_pattern \"core\"?")
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if self.pid() != self.child.id() as i32 {
+            let pid = nix::unistd::Pid::from_raw(self.pid());
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Compiles `NAME.c`, if the fixture has one, into a shared library beside it.
+fn compile_libraries(dir: &Path, name: &str) {
+    let source = dir.join(format!("{name}.c"));
+    if source.exists() {
+        let status = Command::new("cc")
+            .args(["-g", "-O0", "-fPIC", "-shared", "-pthread", "-o"])
+            .arg(dir.join(format!("{name}.so")))
+            .arg(&source)
+            .current_dir(dir)
+            .status()
+            .expect("cc is not installed");
+        assert!(status.success(), "cc failed on {}", source.display());
+    }
+}

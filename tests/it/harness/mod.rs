@@ -1,0 +1,57 @@
+//! What the tests stand on: interpreters, running fixtures, the program under test, the truth.
+
+pub(crate) mod corefile;
+pub(crate) mod fixture;
+pub(crate) mod interpreter;
+pub(crate) mod program;
+pub(crate) mod truth;
+
+pub(crate) use fixture::Fixture;
+pub(crate) use interpreter::{Interpreter, interpreters};
+pub(crate) use program::Pydbg;
+pub(crate) use truth::Truth;
+
+use std::path::{Path, PathBuf};
+
+/// The checkout's top folder.
+pub(crate) fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder with the fixture programs.
+pub(crate) fn fixtures() -> PathBuf {
+    top().join("fixtures")
+}
+
+/// Collects what differs on each interpreter, so that one failing does not hide the others.
+#[derive(Default)]
+pub(crate) struct Failures {
+    checks: usize,
+    lines: Vec<String>,
+}
+
+impl Failures {
+    /// Counts one check and keeps its failure.
+    pub(crate) fn check(&mut self, what: &str, result: Result<(), String>) {
+        self.checks += 1;
+        if let Err(why) = result {
+            self.lines.push(format!("{what}: {why}"));
+        }
+    }
+
+    /// Fails the test when anything failed, or when nothing was checked at all.
+    pub(crate) fn finish(self) {
+        assert!(
+            self.checks > 0,
+            "no check ran: this test would have passed without testing"
+        );
+        assert!(
+            self.lines.is_empty(),
+            "{} of {} checks failed:\n{}",
+            self.lines.len(),
+            self.checks,
+            self.lines.join("\n")
+        );
+        println!("{} checks", self.checks);
+    }
+}
