@@ -51,6 +51,9 @@ enum Place {
     Is(usize),
     /// It lies before this native frame; which one it is, is not known.
     Before(usize),
+    /// The frame does not run, because `throw()` passes through it (3.9, 3.10); it belongs before
+    /// this native frame, which runs its caller.
+    Passing(usize),
 }
 
 impl Python {
@@ -189,14 +192,14 @@ fn place(native: &[NativeFrame], marker: Addr) -> Place {
 fn loops_at(native: &[NativeFrame], markers: &[Addr]) -> Vec<usize> {
     let holder = |marker: &Addr| match place(native, *marker) {
         Place::Is(index) => Some(index),
-        Place::Before(_) => None,
+        Place::Before(_) | Place::Passing(_) => None,
     };
     markers.iter().filter_map(holder).collect()
 }
 
 /// Places for frame objects of which only some were found in an activation: `held` are pairs of
-/// frame and native frame. A frame in between goes before the activation of the next outer one,
-/// one at the outer end behind the innermost native frames that are known to be inner to it.
+/// frame and native frame. A frame in between does not run itself; one at the outer end goes behind
+/// the native frames that are known to be inner to it.
 fn place_held(held: &[(usize, usize)], frames: usize, native: usize) -> Vec<Place> {
     let end = held.last().map_or(0, |(_, index)| index + 1);
     let mut held = held.iter().copied().peekable();
@@ -206,7 +209,7 @@ fn place_held(held: &[(usize, usize)], frames: usize, native: usize) -> Vec<Plac
             held.next();
             place
         }
-        Some((_, index)) => Place::Before(*index),
+        Some((_, index)) => Place::Passing(*index),
         None => Place::Before(end.min(native)),
     };
     (0..frames).map(place).collect()
@@ -220,11 +223,12 @@ fn merge(native: &NativeStack, activations: &[Activation<'_>], places: &[Place])
     for (index, frame) in native.frames.iter().enumerate() {
         let mut is_loop = false;
         while let Some((activation, place)) = placed.next_if(|(_, place)| match place {
-            Place::Is(at) | Place::Before(at) => *at <= index,
+            Place::Is(at) | Place::Before(at) | Place::Passing(at) => *at <= index,
         }) {
             frames.extend(activation.frames.iter().cloned().map(MergedFrame::Python));
             match place {
                 Place::Is(_) => is_loop = true,
+                Place::Passing(_) => {}
                 Place::Before(_) => lost += usize::from(!activation.frames.is_empty()),
             }
         }
