@@ -20,6 +20,20 @@ fn main() {
         frames += p.stack(i).unwrap().frames.len();
     }
     let t3 = Instant::now();
+    if std::env::args().any(|a| a == "-s") {
+        for t in p.threads().iter().take(3) {
+            for f in &p.stack(t.id).unwrap().frames {
+                let a = Instant::now();
+                let l = p.symbolize(f);
+                eprintln!(
+                    "{:?} {:?} {:?}",
+                    a.elapsed(),
+                    l.last().unwrap().function,
+                    l.last().unwrap().module
+                );
+            }
+        }
+    }
     if !quiet {
         for t in p.threads() {
             println!(
