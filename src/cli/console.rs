@@ -299,8 +299,7 @@ impl Console {
             notes: self.new_notes(session, answer, true),
         };
         let mut guarded = sink::Cancellable::new(sink, session.cancel.clone());
-        serde_json::to_writer(&mut guarded, &document)?;
-        guarded.write_all(b"\n")?;
+        document.write(&mut guarded)?;
         guarded.flush()
     }
 

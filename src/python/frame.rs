@@ -81,7 +81,8 @@ struct Walk<'a> {
     tstate: Addr,
     /// Bytes of a frame that are looked at.
     span: usize,
-    links: Vec<Addr>,
+    /// Each frame of the chain, with the number of shown frames inner to it.
+    links: Vec<(Addr, usize)>,
     frames: Vec<PyFrame>,
     markers: Vec<Marker>,
     /// How many frames are inner to the end of each native activation, where the frames tell.
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
                 (seen, power, distance) = (at, power * 2, 0);
             }
             distance += 1;
-            self.links.push(at);
+            self.links.push((at, self.frames.len()));
             let raw = self.read(at).map_err(|f| Stop::Unreadable("a frame", f))?;
             if base == Some(at) {
                 return Ok(());
@@ -151,7 +152,7 @@ impl<'a> Walk<'a> {
     /// How many links there are before the first that repeats, in a cycle of `length` links.
     fn first_repeat(&self, length: usize) -> usize {
         let behind = self.links.get(length..).unwrap_or_default();
-        let same = self.links.iter().zip(behind).position(|(a, b)| a == b);
+        let same = self.links.iter().zip(behind).position(|(a, b)| a.0 == b.0);
         same.map_or(self.links.len(), |start| start + length)
     }
 
@@ -312,7 +313,11 @@ impl<'a> Walk<'a> {
     fn finish(mut self) -> PyStack {
         if self.objects.layout.kinds.markers == Markers::CFrame {
             match activation::read_cframes(self.objects, self.tstate) {
-                Ok(cframes) => self.markers = activation::pair(&cframes, &self.activations),
+                Ok(cframes) => {
+                    let split = activation::split(&cframes, &self.links, self.frames.len());
+                    let pair = || activation::pair(&cframes, &self.activations);
+                    self.markers = split.unwrap_or_else(pair);
+                }
                 Err(why) => self.problem = self.problem.or(Some(why)),
             }
         }

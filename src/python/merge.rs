@@ -2,12 +2,13 @@
 //! replaced by the Python frames it runs.
 //!
 //! From 3.10 on the activation keeps a marker among its C locals, so exactly one native frame
-//! has `sp ≤ marker < CFA`, whatever the compiler made of the function and its name. Before, each
-//! Python frame has one activation, which is found by the function's name, else by the function
-//! whose frames hold the addresses of the Python frames.
+//! has `sp ≤ marker < CFA`, whatever the compiler made of the function and its name. Up to 3.9
+//! the activations are found by the function's name. Up to 3.10 each runs one frame object, whose
+//! address lies in its registers or its part of the stack.
 
-use super::layout::Markers;
-use super::{PyFrame, PyStack, Python, eval_frames};
+use super::eval_frames::{self, Loops};
+use super::layout::{FrameChain, Markers};
+use super::{PyFrame, PyStack, Python};
 use crate::addr::Addr;
 use crate::unwind::{End, NativeFrame, NativeStack};
 use serde::Serialize;
@@ -50,6 +51,9 @@ enum Place {
     Is(usize),
     /// It lies before this native frame; which one it is, is not known.
     Before(usize),
+    /// The frame does not run, because `throw()` passes through it (3.9, 3.10); it belongs before
+    /// this native frame, which runs its caller.
+    Passing(usize),
 }
 
 impl Python {
@@ -67,38 +71,55 @@ impl Python {
             .threads()
             .filter(|thread| thread.tid == tid.map(|thread| thread.tid));
         let stacks: Vec<Arc<PyStack>> = threads.map(|thread| self.stack(thread)).collect();
-        let markers = self.layout.kinds.markers;
+        let objects = self.layout.kinds.frame_chain == FrameChain::Object;
         let mut activations: Vec<Activation<'_>> = stacks
             .iter()
-            .flat_map(|stack| activations(stack, markers))
+            .flat_map(|stack| activations(stack, objects))
             .collect();
-        if stacks.len() > 1 {
-            // One thread in several interpreters: the C stack tells who called whom.
-            activations.sort_by_key(|activation| activation.marker);
-        }
-        let places = match markers {
-            Markers::None => self.places_by_function(&native, &activations),
-            _ => places_by_marker(&native.frames, &activations),
+        let places = if objects {
+            let markers = stacks
+                .iter()
+                .flat_map(|stack| &stack.markers)
+                .map(|m| m.addr)
+                .collect();
+            self.places_by_object(&native, &activations, markers)
+        } else {
+            if stacks.len() > 1 {
+                // One thread in several interpreters: the C stack tells who called whom.
+                activations.sort_by_key(|activation| activation.marker);
+            }
+            let marker = |activation: &Activation<'_>| place(&native.frames, activation.marker);
+            activations.iter().map(marker).collect()
         };
         let mut merged = merge(&native, &activations, &places);
         self.hide_opcode_functions(&mut merged);
         merged
     }
 
-    /// Up to 3.9: by the function that is the evaluation loop.
-    fn places_by_function(
+    /// Up to 3.10: each activation runs one frame object.
+    fn places_by_object(
         &self,
         native: &NativeStack,
         activations: &[Activation<'_>],
+        markers: Vec<Addr>,
     ) -> Vec<Place> {
         let frames: Vec<Addr> = activations
             .iter()
             .filter_map(|a| a.frames.first())
             .map(|frame| frame.addr)
             .collect();
-        let loops = eval_frames::find(&self.process, &self.layout, &native.frames, &frames);
-        let whole = native.end == End::Outermost;
-        align(&loops, activations.len(), native.frames.len(), whole)
+        let loops = match self.layout.kinds.markers {
+            Markers::None => {
+                eval_frames::find(&self.process, &self.layout, &native.frames, &frames)
+            }
+            _ => loops_at(&native.frames, &markers),
+        };
+        if loops.len() == frames.len() {
+            return loops.into_iter().map(Place::Is).collect();
+        }
+        let memory = &*self.process.target.memory;
+        let held = Loops::new(memory, &native.frames, &loops).match_frames(&frames);
+        place_held(&held, frames.len(), native.frames.len())
     }
 
     /// Removes the function that handles the current opcode, where the evaluation loop is made of
@@ -125,9 +146,9 @@ impl Python {
     }
 }
 
-/// Splits a Python stack at its markers.
-fn activations(stack: &PyStack, markers: Markers) -> Vec<Activation<'_>> {
-    if markers == Markers::None {
+/// Splits a Python stack at its markers; `objects`: each frame is an activation of its own.
+fn activations(stack: &PyStack, objects: bool) -> Vec<Activation<'_>> {
+    if objects {
         let single = |frame| Activation {
             marker: Addr::NULL,
             frames: std::slice::from_ref(frame),
@@ -154,47 +175,44 @@ fn activations(stack: &PyStack, markers: Markers) -> Vec<Activation<'_>> {
     out
 }
 
-/// From 3.10 on: the native frame whose part of the stack holds the marker.
-fn places_by_marker(native: &[NativeFrame], activations: &[Activation<'_>]) -> Vec<Place> {
-    let place = |activation: &Activation<'_>| {
-        let marker = activation.marker;
-        // Stack pointers rise from the innermost frame outwards.
-        let behind = native.partition_point(|frame| frame.sp <= marker);
-        let holder = behind
-            .checked_sub(1)
-            .and_then(|index| Some((index, native.get(index)?)));
-        match holder {
-            Some((index, frame)) if frame.cfa.is_some_and(|cfa| marker < cfa) => Place::Is(index),
-            _ => Place::Before(behind),
-        }
-    };
-    activations.iter().map(place).collect()
+/// The native frame whose part of the stack holds the marker.
+fn place(native: &[NativeFrame], marker: Addr) -> Place {
+    // Stack pointers rise from the innermost frame outwards.
+    let behind = native.partition_point(|frame| frame.sp <= marker);
+    let holder = behind
+        .checked_sub(1)
+        .and_then(|index| Some((index, native.get(index)?)));
+    match holder {
+        Some((index, frame)) if frame.cfa.is_some_and(|cfa| marker < cfa) => Place::Is(index),
+        _ => Place::Before(behind),
+    }
 }
 
-/// Up to 3.9: the native frames in `loops` are activations of the evaluation loop, one for each
-/// Python frame. Where the native stack is whole, both are aligned at the outermost, as the
-/// innermost may just begin or end; where it is cut, at the innermost.
-fn align(loops: &[usize], frames: usize, native: usize, whole: bool) -> Vec<Place> {
-    let differ = loops.len().abs_diff(frames);
-    if whole && differ > 1 {
-        return vec![Place::Before(0); frames];
-    }
-    let missing = if whole {
-        frames.saturating_sub(loops.len())
-    } else {
-        0
+/// The positions of the native frames that hold a marker each.
+fn loops_at(native: &[NativeFrame], markers: &[Addr]) -> Vec<usize> {
+    let holder = |marker: &Addr| match place(native, *marker) {
+        Place::Is(index) => Some(index),
+        Place::Before(_) | Place::Passing(_) => None,
     };
-    let beginning = if whole {
-        loops.len().saturating_sub(frames)
-    } else {
-        0
+    markers.iter().filter_map(holder).collect()
+}
+
+/// Places for frame objects of which only some were found in an activation: `held` are pairs of
+/// frame and native frame. A frame in between does not run itself; one at the outer end goes behind
+/// the native frames that are known to be inner to it.
+fn place_held(held: &[(usize, usize)], frames: usize, native: usize) -> Vec<Place> {
+    let end = held.last().map_or(0, |(_, index)| index + 1);
+    let mut held = held.iter().copied().peekable();
+    let place = |frame: usize| match held.peek() {
+        Some((found, index)) if *found == frame => {
+            let place = Place::Is(*index);
+            held.next();
+            place
+        }
+        Some((_, index)) => Place::Passing(*index),
+        None => Place::Before(end.min(native)),
     };
-    let rest = loops.iter().skip(beginning).map(|index| Place::Is(*index));
-    std::iter::repeat_n(Place::Before(0), missing)
-        .chain(rest)
-        .chain(std::iter::repeat(Place::Before(native)))
-        .take(frames)
-        .collect()
+    (0..frames).map(place).collect()
 }
 
 /// Puts the frames together.
@@ -205,11 +223,12 @@ fn merge(native: &NativeStack, activations: &[Activation<'_>], places: &[Place])
     for (index, frame) in native.frames.iter().enumerate() {
         let mut is_loop = false;
         while let Some((activation, place)) = placed.next_if(|(_, place)| match place {
-            Place::Is(at) | Place::Before(at) => *at <= index,
+            Place::Is(at) | Place::Before(at) | Place::Passing(at) => *at <= index,
         }) {
             frames.extend(activation.frames.iter().cloned().map(MergedFrame::Python));
             match place {
                 Place::Is(_) => is_loop = true,
+                Place::Passing(_) => {}
                 Place::Before(_) => lost += usize::from(!activation.frames.is_empty()),
             }
         }
@@ -234,22 +253,15 @@ fn note(native: &NativeStack, lost: usize, activations: &[Activation<'_>]) -> St
         .iter()
         .filter(|activation| !activation.frames.is_empty())
         .count();
-    let by_address = activations
-        .iter()
-        .all(|activation| !activation.marker.is_null());
     let cut = match &native.end {
         End::Outermost => String::new(),
         End::Lost(why) => format!("; the native stack is cut: {why}"),
         End::Loop => "; the native stack runs into itself".into(),
         End::Limit | End::Cancelled => "; the native stack was not read to its end".into(),
     };
-    let placed = match by_address {
-        true => "they are placed by their address on the stack",
-        false => "their frames are shown apart from the native ones",
-    };
     format!(
-        "{lost} of {all} activations of the evaluation loop were not found among the native \
-         frames; {placed}{cut}"
+        "where {lost} of {all} activations of the evaluation loop are among the native frames is \
+         not known; their Python frames are placed as near as possible{cut}"
     )
 }
 

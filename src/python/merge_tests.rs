@@ -60,15 +60,17 @@ fn shown(merged: &MergedStack) -> String {
 }
 
 fn by_marker(native: &NativeStack, python: &PyStack) -> MergedStack {
-    let activations = activations(python, Markers::ShimFrame);
-    let places = places_by_marker(&native.frames, &activations);
+    let activations = activations(python, false);
+    let places: Vec<Place> = activations
+        .iter()
+        .map(|activation| place(&native.frames, activation.marker))
+        .collect();
     merge(native, &activations, &places)
 }
 
-fn by_function(native: &NativeStack, python: &PyStack, loops: &[usize]) -> MergedStack {
-    let activations = activations(python, Markers::None);
-    let whole = native.end == End::Outermost;
-    let places = align(loops, activations.len(), native.frames.len(), whole);
+fn by_object(native: &NativeStack, python: &PyStack, held: &[(usize, usize)]) -> MergedStack {
+    let activations = activations(python, true);
+    let places = place_held(held, activations.len(), native.frames.len());
     merge(native, &activations, &places)
 }
 
@@ -126,36 +128,33 @@ fn frames_behind_the_last_marker_are_kept() {
 }
 
 #[test]
-fn without_markers_each_frame_is_one_activation() {
+fn each_frame_object_is_one_activation() {
     let native = native(&RANGES, End::Outermost);
-    let merged = by_function(&native, &python(&["a", "b"], &[]), &[1, 3]);
+    let merged = by_object(&native, &python(&["a", "b"], &[]), &[(0, 1), (1, 3)]);
     assert_eq!(shown(&merged), "#0 a #2 b #4");
     assert!(merged.matched);
 }
 
 #[test]
-fn a_loop_that_just_begins_or_ends_costs_nothing_else() {
+fn a_frame_object_that_does_not_run_is_shown_between() {
     let native = native(&RANGES, End::Outermost);
-    let begins = by_function(&native, &python(&["a"], &[]), &[1, 3]);
-    assert_eq!(shown(&begins), "#0 #1 #2 a #4");
-    assert!(begins.matched);
-    let ends = by_function(&native, &python(&["a", "b"], &[]), &[3]);
-    assert_eq!(shown(&ends), "a #0 #1 #2 b #4");
-    assert!(!ends.matched);
+    let merged = by_object(&native, &python(&["a", "b", "c"], &[]), &[(0, 1), (2, 3)]);
+    assert_eq!(shown(&merged), "#0 a #2 b c #4");
+    assert!(merged.matched);
 }
 
 #[test]
-fn counts_that_differ_show_both_whole() {
+fn a_chain_that_ends_early_leaves_native_frames() {
     let native = native(&RANGES, End::Outermost);
-    let merged = by_function(&native, &python(&["a", "b", "c"], &[]), &[1]);
-    assert_eq!(shown(&merged), "a b c #0 #1 #2 #3 #4");
+    let merged = by_object(&native, &python(&["a", "b"], &[]), &[(0, 1)]);
+    assert_eq!(shown(&merged), "#0 a b #2 #3 #4");
     assert!(!merged.matched);
 }
 
 #[test]
-fn a_cut_native_stack_is_aligned_at_the_innermost() {
-    let native = native(&RANGES[..3], End::Lost("no unwind information".into()));
-    let merged = by_function(&native, &python(&["a", "b", "c"], &[]), &[1]);
-    assert_eq!(shown(&merged), "#0 a #2 b c");
+fn frame_objects_without_any_activation_come_first() {
+    let native = native(&RANGES, End::Outermost);
+    let merged = by_object(&native, &python(&["a", "b"], &[]), &[]);
+    assert_eq!(shown(&merged), "a b #0 #1 #2 #3 #4");
     assert!(!merged.matched);
 }

@@ -37,6 +37,8 @@ pub struct ThreadView {
     pub pthread: Option<Addr>,
     /// `threading.get_ident()`.
     pub ident: Option<Addr>,
+    /// Address of its `PyThreadState`.
+    pub tstate: Option<Addr>,
     /// The name of the `threading.Thread`.
     pub name: Option<String>,
     /// The kernel's name.
@@ -63,6 +65,7 @@ impl ThreadView {
                 .or_else(|| python.and_then(|thread| thread.tid)),
             pthread: native.and_then(|thread| thread.pthread),
             ident: python.and_then(|thread| thread.ident).map(Addr),
+            tstate: python.map(|thread| thread.tstate),
             name: python.and_then(|thread| thread.name.clone()),
             os_name: native.and_then(|thread| thread.os_name.clone()),
             interpreter: python.map(|thread| thread.interpreter),
