@@ -202,7 +202,7 @@ impl Words {
             (Some(-1) | None, _) => match (current, self.current) {
                 (Some(current), _) => held(current, "the current thread state".to_owned()),
                 (None, Some(_)) => GilState::Free,
-                (None, None) => GilState::Unknown("where its words are is not known".into()),
+                (None, None) => GilState::Unknown("no symbol tells where its variables are".into()),
             },
             (Some(other), _) => GilState::Unknown(format!("gil.locked is {other}")),
         }

@@ -165,7 +165,8 @@ impl Search<'_> {
                     continue;
                 };
                 let verdict = self.look(layout, head);
-                if verdict.fits(layout) {
+                let hinted = self.hint.is_some_and(|hint| hint.version == layout.version);
+                if verdict.fits(layout) || hinted && verdict.may_fit(layout) {
                     return Ok(self.found(Some(addr), source, layout.clone(), head, verdict));
                 }
             }
