@@ -61,7 +61,8 @@ fn tables_agree_with_the_dwarf_of_each_interpreter() {
             let differing = found.apply(&mut layout);
             let rows = layout.describe().into_iter();
             let unread = rows.filter(|row| row.source == Some(Source::Table));
-            let unread = unread.map(|row| format!("{}.{} is not in the DWARF", row.group, row.name));
+            let unread =
+                unread.map(|row| format!("{}.{} is not in the DWARF", row.group, row.name));
             differing.into_iter().chain(unread).collect::<Vec<_>>()
         });
         let least = differing.min_by_key(Vec::len).unwrap();
