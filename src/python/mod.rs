@@ -256,8 +256,33 @@ impl Python {
             return Arc::clone(stack);
         }
         let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
-        stacks().insert(thread.tstate, Arc::clone(&stack));
+        let known = stacks().insert(thread.tstate, Arc::clone(&stack));
+        if known.is_none() {
+            self.note(thread, &stack);
+        }
         stack
+    }
+
+    /// Notes what is missing or less sure about a stack.
+    fn note(&self, thread: &PyThread, stack: &PyStack) {
+        let whose = match thread.tid {
+            Some(tid) => format!("the Python stack of LWP {tid}"),
+            None => format!("the stack of the thread state at {}", thread.tstate),
+        };
+        if let Some(problem) = &stack.problem {
+            self.notes.partial(format!("{whose}: {problem}"));
+        }
+        let mut problems = stack
+            .frames
+            .iter()
+            .filter_map(|frame| frame.problem.as_ref());
+        if let Some(first) = problems.next() {
+            let more = match problems.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more frames)"),
+            };
+            self.notes.partial(format!("{whose}: {first}{more}"));
+        }
     }
 
     /// The Python stacks of all thread states, read on all processors; worth calling before a

@@ -6,14 +6,16 @@
 //! 3. the cookie of `_Py_DebugOffsets` (3.13+) in writable memory;
 //! 4. `interp_head` and `_PyThreadState_Current` (2.7, 3.6);
 //! 5. interpreters themselves, by the pointers that come back to them;
-//! 6. the first two again with offsets from DWARF, for a build that no table fits.
+//! 6. the first two again with offsets from DWARF, for a build that no table fits;
+//! 7. thread states on the stacks of their threads, for a core that is cut early.
 //!
-//! Steps 3 and 5 need no files: what they look at is in every core.
+//! Steps 3, 5 and 7 need no files: what they look at is in every core.
 
 mod by_dwarf;
 mod by_pointers;
 mod by_statics;
 mod by_symbol;
+mod by_threads;
 
 use super::PythonError;
 use super::layout::Layout;
@@ -103,7 +105,8 @@ impl Search<'_> {
         let other = self
             .by_statics()
             .or_else(|| self.by_pointers())
-            .or_else(|| self.by_dwarf());
+            .or_else(|| self.by_dwarf())
+            .or_else(|| self.by_threads());
         match (other, unsupported) {
             (Some(found), _) => Ok(found),
             (None, Some(error)) => Err(error),
