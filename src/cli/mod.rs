@@ -9,6 +9,7 @@ pub mod capture;
 pub mod command;
 pub mod complete;
 pub mod console;
+pub mod demo;
 pub mod document;
 pub mod help;
 pub mod history;

@@ -4,6 +4,7 @@
 use super::args::{self, Args, Invocation, Opening};
 use super::command::{Command, Report};
 use super::console::{Console, Job};
+use super::demo::{Demo, Opened};
 use super::out::complain;
 use super::repl;
 use super::session::Session;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 /// Runs the program.
 pub fn main(commands: &'static [Command]) -> ExitCode {
-    let invocation = match args::parse(std::env::args_os()) {
+    let mut invocation = match args::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(error) => {
             // Help and version come this way too; nobody is left to tell if printing fails.
@@ -39,6 +40,14 @@ pub fn main(commands: &'static [Command]) -> ExitCode {
         complain(&why);
         return Status::Usage.code();
     }
+    // The demo's process and its core live as long as the session.
+    let _demo = match demo(&mut invocation) {
+        Ok(demo) => demo,
+        Err(error) => {
+            complain(&format!("demo: {error:#}"));
+            return Status::Failed.code();
+        }
+    };
     run(&mut session, &mut console, &invocation);
     if !session.quit
         && !console.closed
@@ -49,6 +58,28 @@ pub fn main(commands: &'static [Command]) -> ExitCode {
     } else {
         console.status.code()
     }
+}
+
+/// Makes the demo's process if it is asked for, and opens that; without commands of the user's, the
+/// ones that show most are run.
+fn demo(invocation: &mut Invocation) -> anyhow::Result<Option<Demo>> {
+    if invocation.opening != Some(Opening::Demo) {
+        return Ok(None);
+    }
+    let demo = Demo::make()?;
+    if !invocation.args.quiet && !invocation.args.json {
+        eprintln!("Started a python3 that deadlocks; {}.", demo.story);
+    }
+    invocation.opening = Some(match &demo.opened {
+        Opened::Core(core) => Opening::Core(core.clone(), None),
+        Opened::Live(pid) => Opening::Live(*pid, None),
+    });
+    if invocation.lines.is_empty() {
+        invocation.lines = ["info threads", "py-bt all", "bt 12"]
+            .map(String::from)
+            .into();
+    }
+    Ok(Some(demo))
 }
 
 /// What the command line says about where files are.
@@ -99,6 +130,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
         Opening::Live(pid, _) => format!("attach {pid}"),
         Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
         Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
+        Opening::Demo => return false,
     };
     let args = &invocation.args;
     let job = Job {
@@ -112,6 +144,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
+            Opening::Demo => {}
         }
         Ok(Box::new(session.banner()?) as Box<dyn Report>)
     })

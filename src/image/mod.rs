@@ -11,6 +11,8 @@ mod gnu_hash;
 pub mod link_map;
 mod plt;
 pub mod symbols;
+#[cfg(test)]
+mod tests;
 
 use crate::addr::{Addr, Svma};
 use crate::diag::Notes;
@@ -110,25 +112,25 @@ impl Image {
     }
 
     /// The file's bytes (the vDSO's are those in memory), or why it cannot be used. Opened at the
-    /// first call; a problem is noted once.
+    /// first call.
     pub fn file(&self) -> Result<&ElfBytes, &FileProblem> {
-        let result = self.file.get_or_init(|| {
-            let opened = self.open();
-            if let Err(problem) = &opened {
-                let name = if self.path.is_empty() {
-                    "an unnamed file"
-                } else {
-                    &self.path
-                };
-                self.notes.partial(format!(
-                    "{name} at {}: {problem}; functions in it may have no names, and stacks \
-                     through it may be guessed",
-                    self.start
-                ));
-            }
-            opened
-        });
-        result.as_ref()
+        self.file.get_or_init(|| self.open()).as_ref()
+    }
+
+    /// Notes that the file cannot be used, if so: for those whose answer would be better with it.
+    pub fn note_problem(&self) {
+        if let Err(problem) = self.file() {
+            let name = if self.path.is_empty() {
+                "an unnamed file"
+            } else {
+                &self.path
+            };
+            self.notes.partial(format!(
+                "{name} at {}: {problem}; functions in it may have no names, and stacks through \
+                 it may be guessed",
+                self.start
+            ));
+        }
     }
 
     fn open(&self) -> Result<ElfBytes, FileProblem> {

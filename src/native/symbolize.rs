@@ -72,6 +72,7 @@ impl Process {
         let Some((image, lines)) = image else {
             return vec![unknown];
         };
+        image.note_problem();
         let lines = lines.get_or_init(|| Lines::new(image)).as_ref();
         let frames = lines.map(|lines| lines.frames(image.svma(addr)));
         let frames = frames.unwrap_or_default().into_iter();

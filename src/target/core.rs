@@ -29,6 +29,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         path: path.to_owned(),
         why: cannot_open(path, &problem),
     })?;
+    core.expect_scattered_reads();
     let diag = Notes::default();
     let refuse = |why| OpenError::NotACore {
         path: path.to_owned(),

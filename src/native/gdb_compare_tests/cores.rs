@@ -39,12 +39,11 @@ pub(super) fn interpreters() -> Vec<(String, String)> {
     rows.collect()
 }
 
-/// Compiles `stacks.cc`.
-pub(super) fn compile_stacks(dir: &Path) -> String {
-    let exe = dir.join("stacks").to_str().unwrap().to_owned();
-    let source = asset("stacks.cc");
-    let flags = "-O2 -g -pthread -Wl,-z,lazy -no-pie -fno-pie";
-    let mut command = vec!["g++"];
+/// Compiles a program beside this file.
+pub(super) fn compile(dir: &Path, compiler: &str, source: &str, flags: &str) -> String {
+    let exe = dir.join("program").to_str().unwrap().to_owned();
+    let source = asset(source);
+    let mut command = vec![compiler];
     command.extend(flags.split(' '));
     command.extend(["-o", &exe, &source, "-lm"]);
     output(&command);

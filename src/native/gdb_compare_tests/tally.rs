@@ -41,6 +41,10 @@ pub(super) enum Difference {
     /// gdb spells C++ names by its own rules: spaces, default template arguments, lambdas,
     /// parameters; only the plain name is compared.
     SpellingOfCpp,
+    /// Several symbols have the same address, and pydbg takes the plainest (`__libc_start_main`,
+    /// not `__libc_start_main_impl`); or gdb leaves the number of a part of a function out
+    /// (`msort_with_tmp.part.0`).
+    Alias,
     /// A C++ name that cpp_demangle does not know how to demangle stays as it is; the plain name
     /// is in it.
     StillMangled,
@@ -183,6 +187,8 @@ impl Tally {
                 self.functions += 1;
             } else if ours.name.starts_with("_Z") && ours.name.contains(&plain(&gdb.name)) {
                 self.allow(Difference::StillMangled);
+            } else if same_symbol(&ours.name, &gdb.name) {
+                self.allow(Difference::Alias);
             } else if plain(&ours.name) == plain(&gdb.name) {
                 self.allow(Difference::SpellingOfCpp);
             } else {
@@ -198,6 +204,15 @@ impl Tally {
             }
         }
     }
+}
+
+/// Whether both are names of one symbol, for the cases of [`Difference::Alias`].
+fn same_symbol(ours: &str, gdb: &str) -> bool {
+    let number = ours
+        .strip_prefix(gdb)
+        .and_then(|rest| rest.strip_prefix('.'));
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+        || gdb.strip_suffix("_impl") == Some(ours)
 }
 
 /// A C++ name without scopes, template arguments and parameters.
