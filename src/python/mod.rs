@@ -24,7 +24,7 @@ use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
 pub use code::Position;
-use layout::Layout;
+use layout::{DwarfOffsets, FieldReport, Layout};
 pub use merge::{MergedFrame, MergedStack};
 use object::Objects;
 use rayon::prelude::*;
@@ -201,6 +201,31 @@ impl Python {
             stacks: Mutex::default(),
             sources: Mutex::default(),
         })
+    }
+
+    /// Every field of the layout with its value and source, for `info layout`. Where the binary
+    /// has DWARF, what it says is compared with the built-in table first; that takes a moment.
+    pub fn layout_report(&self) -> Vec<FieldReport> {
+        let mut layout = (*self.layout).clone();
+        let path = self.runtime.image.as_deref();
+        let image = self
+            .process
+            .images
+            .all
+            .iter()
+            .find(|image| Some(&*image.path) == path);
+        let offsets = image.and_then(|image| DwarfOffsets::read(&|name| image.debug_section(name)));
+        if let Some(offsets) = offsets {
+            let differing = offsets.apply(&mut layout);
+            if !differing.is_empty() {
+                self.notes.partial(format!(
+                    "the DWARF says otherwise than the layout in use, that of {}: {}",
+                    layout.measured,
+                    differing.join(", ")
+                ));
+            }
+        }
+        layout.describe()
     }
 
     /// All thread states of all interpreters.
