@@ -1,9 +1,14 @@
 //! The program: arguments in, a session, an exit status out.
 
+// A program has no outside: `pub` says here that other modules of it may use the item.
+#![allow(unreachable_pub)]
+
 mod cli;
 #[path = "../commands/mod.rs"]
 mod commands;
 
-fn main() {
-    let _ = (commands::ALL, cli::Class::Target);
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::start::main(commands::ALL)
 }

@@ -31,6 +31,9 @@ pub enum Needs {
     Target,
     /// CPython found in the target; likewise.
     Python,
+    /// A target with the native stacks of all its threads (`bt`). A live one need not be stopped
+    /// any more once these were captured; Python is looked at where there is one.
+    NativeStacks,
     /// A live target must be stopped while the command runs, because it reads memory that was
     /// not captured.
     Memory,
@@ -65,6 +68,15 @@ pub trait Run: clap::Parser + 'static {
     const RAW: bool = false;
     /// Whether an empty line repeats it (all but the ones that would surprise).
     const REPEATS: bool = true;
+    /// Whether `NAME … | shell command` pipes the answer; not for those to whose tail a `|`
+    /// belongs, such as `shell`.
+    const PIPES: bool = true;
+
+    /// What these very words need of a live target, where that depends on them: `thread apply all
+    /// CMD` needs what CMD needs. Only [`Run::NEEDS`] is required before it runs.
+    fn needs(_session: &Session, _words: &[String]) -> Needs {
+        Self::NEEDS
+    }
 
     /// Runs it.
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>>;
@@ -72,6 +84,18 @@ pub trait Run: clap::Parser + 'static {
     /// Words that may complete the `word` under the cursor, beyond options.
     fn complete(_session: &Session, _word: &str) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The same for a command whose words depend on the words `before` the one under the cursor
+    /// (`set style ` is followed by `enabled`).
+    fn complete_after(session: &Session, _before: &str, word: &str) -> Vec<String> {
+        Self::complete(session, word)
+    }
+
+    /// For a command that runs another one: the part of `tail` that is that other command's line
+    /// (`all py-bt` of `thread apply` holds `py-bt`), so that it is completed as such.
+    fn nested(_tail: &str) -> Option<&str> {
+        None
     }
 }
 
@@ -84,18 +108,24 @@ pub struct Command {
     pub aliases: &'static [&'static str],
     /// Where `help` lists it.
     pub class: Class,
-    /// What it needs.
-    pub needs: Needs,
+    /// What must be there before it runs.
+    pub requires: Needs,
+    /// What it and the commands it runs need, given its words.
+    pub needs: fn(&Session, &[String]) -> Needs,
     /// Whether the tail of the line is one raw argument.
     pub raw: bool,
     /// Whether an empty line repeats it.
     pub repeats: bool,
+    /// Whether `| shell command` pipes its answer.
+    pub pipes: bool,
     /// Its clap definition: help, options.
     pub clap: fn() -> clap::Command,
     /// Parses the words after the name and runs.
     pub run: fn(&mut Session, &[String]) -> anyhow::Result<Box<dyn Report>>,
-    /// Completion of its arguments.
-    pub complete: fn(&Session, &str) -> Vec<String>,
+    /// Completion of its arguments: the words before, and the word under the cursor.
+    pub complete: fn(&Session, &str, &str) -> Vec<String>,
+    /// The part of its tail that is another command's line.
+    pub nested: fn(&str) -> Option<&str>,
 }
 
 impl Command {
@@ -105,18 +135,36 @@ impl Command {
             name: C::NAME,
             aliases: C::ALIASES,
             class: C::CLASS,
-            needs: C::NEEDS,
+            requires: C::NEEDS,
+            needs: C::needs,
             raw: C::RAW,
             repeats: C::REPEATS,
-            clap: || C::command().name(C::NAME).no_binary_name(true),
+            pipes: C::PIPES,
+            clap: definition::<C>,
             run: |session, words| {
-                let matches = C::command()
-                    .name(C::NAME)
-                    .no_binary_name(true)
-                    .try_get_matches_from(words)?;
+                let matches = definition::<C>().try_get_matches_from(words)?;
                 C::from_arg_matches(&matches)?.run(session)
             },
-            complete: C::complete,
+            complete: C::complete_after,
+            nested: C::nested,
         }
     }
+
+    /// The first paragraph of its help: one sentence, without the full stop.
+    pub fn summary(&self) -> String {
+        (self.clap)()
+            .get_about()
+            .map(|about| about.to_string().trim_end_matches('.').to_owned())
+            .unwrap_or_default()
+    }
+}
+
+/// The clap definition of `C`, with gdb's habits: `bt -5` is a number and `--fu` is `--full`.
+fn definition<C: Run>() -> clap::Command {
+    C::command()
+        .name(C::NAME)
+        .no_binary_name(true)
+        .allow_negative_numbers(true)
+        .infer_long_args(true)
+        .disable_version_flag(true)
 }

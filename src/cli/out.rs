@@ -5,6 +5,15 @@ use pydbg::escape::escape;
 use std::fmt;
 use std::io::{self, Write};
 
+/// Says on standard error what went wrong; may quote the target. It may fail when nobody reads
+/// standard error any more, and there is no one to tell then.
+pub fn complain(text: &str) {
+    let mut stderr = io::stderr().lock();
+    for line in text.lines() {
+        _ = writeln!(stderr, "{}", escape(line));
+    }
+}
+
 /// What a piece of text is; the colour follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {

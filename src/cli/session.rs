@@ -1,17 +1,25 @@
-//! The state between commands: the open target, the selected thread and frame, settings.
+//! The state between commands: the open target, the selected thread and frame, settings. How it
+//! runs a command is in [`super::call`], how it opens a target in [`super::open`].
 
-use super::{Command, Report};
+use super::command::Command;
+use super::interrupt::Interrupt;
+use super::names::Names;
+use super::settings::Settings;
 use pydbg::diag::Cancel;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::Options;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The state between commands.
 pub struct Session {
     /// All commands there are.
     pub commands: &'static [Command],
+    /// Their names and abbreviations; an entry is an index into `commands`.
+    pub names: Names,
     /// The open target.
     pub process: Option<Arc<Process>>,
     /// CPython in it, or why there is none.
@@ -20,19 +28,71 @@ pub struct Session {
     pub thread: usize,
     /// The selected frame: an index into the merged stack of that thread.
     pub frame: usize,
-    /// `set NAME VALUE`, by name.
-    pub settings: BTreeMap<String, String>,
+    /// The values of `set NAME VALUE`.
+    pub settings: Settings,
     /// Set by Ctrl-C.
     pub cancel: Cancel,
-    /// Where files of the target are looked for.
+    /// What Ctrl-C does now; for commands that give the terminal to another program.
+    pub interrupt: Interrupt,
+    /// Where files of the target are looked for; as of the last opening.
     pub options: Options,
     /// Whether commands answer in JSON.
     pub json: bool,
+    /// Whether a person sits at a prompt: only then is anything asked, repeated or paged.
+    pub interactive: bool,
     /// Whether to leave after this command.
     pub quit: bool,
+    /// The line that an empty line runs next, if a command wants another one than its own
+    /// repetition: `x/8gx $sp` sets the address behind what it showed.
+    pub again: Option<String>,
+    /// How long the phases of opening took.
+    pub timings: Vec<(String, Duration)>,
+    /// Whether a live target runs on, its stacks having been captured.
+    pub released: bool,
+    /// Lines of scripts that wait to be run, in order.
+    pub pending: VecDeque<ScriptLine>,
+    /// The line of a script that runs now.
+    pub script: Option<ScriptLine>,
+}
+
+/// A line that `source` has read.
+#[derive(Clone, Debug)]
+pub struct ScriptLine {
+    /// The line.
+    pub text: String,
+    /// The script.
+    pub file: PathBuf,
+    /// Its line number, from 1.
+    pub number: usize,
+    /// How many scripts are open around it, for a limit on scripts that source themselves.
+    pub depth: usize,
 }
 
 impl Session {
+    /// A session without a target.
+    pub fn new(commands: &'static [Command]) -> Session {
+        Session {
+            commands,
+            names: super::call::names(commands),
+            process: None,
+            python: None,
+            thread: 1,
+            frame: 0,
+            settings: Settings::default(),
+            cancel: Cancel::default(),
+            interrupt: Interrupt::default(),
+            options: Options::default(),
+            json: false,
+            interactive: false,
+            quit: false,
+            again: None,
+            timings: Vec::new(),
+            released: false,
+            pending: VecDeque::new(),
+            script: None,
+        }
+    }
+
     /// The open target, or the error every command gives without one.
     pub fn process(&self) -> anyhow::Result<&Arc<Process>> {
         self.process.as_ref().ok_or_else(|| {
@@ -48,12 +108,5 @@ impl Session {
             Some(Err(why)) => Err(anyhow::anyhow!("{why}")),
             None => Err(anyhow::anyhow!("no CPython was looked for")),
         }
-    }
-
-    /// Runs one command line and returns its report; used by `thread apply`, `source` and the
-    /// prompt alike.
-    pub fn execute(&mut self, line: &str) -> anyhow::Result<Box<dyn Report>> {
-        let _ = line;
-        Err(anyhow::anyhow!("not wired yet"))
     }
 }

@@ -1,16 +1,26 @@
 //! The process as the kernel and glibc see it: threads, the system calls they sit in, symbols of
 //! their frames.
 
+pub mod demangle;
 pub mod symbolize;
 pub mod syscall;
+mod syscall_names;
+mod syscall_words;
 
+use crate::addr::Addr;
+use crate::diag::Cancel;
+use crate::dwarf::Lines;
 use crate::image::Images;
-use crate::target::Target;
-use crate::unwind::NativeStack;
+use crate::target::{Origin, Target};
+use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use symbolize::Location;
 pub use syscall::SyscallState;
+
+/// The most frames of one stack. The deepest real ones, of endless recursion on the usual 8 MiB
+/// of stack, have about a quarter of a million.
+const MOST_FRAMES: usize = 300_000;
 
 /// A target with its images.
 pub struct Process {
@@ -18,6 +28,14 @@ pub struct Process {
     pub target: Arc<Target>,
     /// The ELF files mapped in it.
     pub images: Images,
+    /// Stops long work.
+    pub cancel: Cancel,
+    threads: OnceLock<Vec<NativeThread>>,
+    unwinder: Unwinder,
+    /// By position in the target's threads.
+    stacks: Vec<Mutex<Option<Arc<NativeStack>>>>,
+    /// By position in the images.
+    lines: Vec<OnceLock<Option<Lines>>>,
 }
 
 /// One native thread, numbered as gdb numbers: 1 is the crashed or first one.
@@ -28,7 +46,7 @@ pub struct NativeThread {
     /// The LWP id.
     pub tid: i32,
     /// glibc's `pthread_t`: the thread pointer.
-    pub pthread: Option<crate::Addr>,
+    pub pthread: Option<Addr>,
     /// The kernel's name (comm) of the thread, if known.
     pub os_name: Option<String>,
     /// The system call it sits in, if any.
@@ -39,18 +57,94 @@ impl Process {
     /// Looks at the mapped files of `target`.
     pub fn new(target: Arc<Target>) -> Process {
         let images = Images::find(&target);
-        Process { target, images }
+        Process {
+            cancel: Cancel::default(),
+            threads: OnceLock::new(),
+            unwinder: Unwinder::new(&images),
+            stacks: target.threads.iter().map(|_| Mutex::default()).collect(),
+            lines: images.all.iter().map(|_| OnceLock::new()).collect(),
+            target,
+            images,
+        }
     }
 
     /// All threads, in the target's order.
     pub fn threads(&self) -> &[NativeThread] {
-        &[]
+        self.threads.get_or_init(|| self.find_threads())
     }
 
-    /// The native stack of thread `id` (gdb number), at most `limit` frames; the whole stack is
-    /// computed once and remembered.
+    fn find_threads(&self) -> Vec<NativeThread> {
+        let process = &self.target.process;
+        let fd_name = |fd| match self.target.origin {
+            Origin::Live(pid) => syscall::fd_name(pid, fd),
+            _ => None,
+        };
+        let threads = self.target.threads.iter().enumerate();
+        threads
+            .map(|(index, thread)| {
+                let registers = thread.registers.as_ref();
+                // A core knows the name of the process, which is that of its first thread.
+                let main = (thread.tid == process.pid).then_some(process.comm.as_ref());
+                let pthread = registers.and_then(|registers| registers.thread_pointer);
+                NativeThread {
+                    id: index + 1,
+                    tid: thread.tid,
+                    pthread: pthread.filter(|&pointer| pointer != 0).map(Addr),
+                    os_name: thread.name.as_ref().or(main.flatten()).cloned(),
+                    syscall: registers.and_then(|registers| {
+                        syscall::decode(registers, &*self.target.memory, &fd_name)
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    /// The native stack of thread `id` (gdb number), computed once and remembered; `None` when
+    /// there is no such thread. Several threads may ask at once.
     pub fn stack(&self, id: usize) -> Option<Arc<NativeStack>> {
-        let _ = id;
-        None
+        let index = id.checked_sub(1)?;
+        let thread = self.target.threads.get(index)?;
+        let slot = self.stacks.get(index)?;
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*slot {
+            return Some(Arc::clone(known));
+        }
+        let registers = thread.registers.unwrap_or_default();
+        let stack = self.unwinder.walk(
+            &self.target,
+            &self.images,
+            &registers,
+            MOST_FRAMES,
+            &self.cancel,
+        );
+        let stack = Arc::new(stack);
+        if stack.end != End::Cancelled {
+            self.note(id, &stack);
+            *slot = Some(Arc::clone(&stack));
+        }
+        Some(stack)
+    }
+
+    /// Notes what is missing or less sure about a stack.
+    fn note(&self, id: usize, stack: &NativeStack) {
+        let notes = &self.target.notes;
+        let guessed =
+            |frame: &&NativeFrame| matches!(frame.trust, Trust::FramePointer | Trust::Scan);
+        let count = stack.frames.iter().filter(guessed).count();
+        if count > 0 {
+            let all = stack.frames.len();
+            notes.partial(format!(
+                "thread {id}: {count} of {all} native frames were found without call frame \
+                 information and may be wrong"
+            ));
+        }
+        match &stack.end {
+            End::Lost(why) => notes.partial(format!("thread {id}: the native stack is cut: {why}")),
+            End::Loop => notes.partial(format!("thread {id}: the native stack runs into itself")),
+            End::Limit => notes.partial(format!(
+                "thread {id}: only the innermost {MOST_FRAMES} native frames are looked at"
+            )),
+            End::Outermost | End::Cancelled => {}
+        }
     }
 }

@@ -1,1 +1,320 @@
-//! Frame chains of each kind.
+//! Frame chains of each kind: `PyFrameObject` linked by `f_back` (up to 3.10), and
+//! `_PyInterpreterFrame` linked by `previous` (3.11+; Include/internal/pycore_frame.h), in which
+//! entry frames of the evaluation loop and frames that have not begun are hidden, as CPython's
+//! own traceback hides them.
+
+use super::activation;
+use super::code::{Code, Codes};
+use super::layout::{Field, Frame, FrameChain, LastInstruction, Markers};
+use super::object::Objects;
+use super::{FrameKind, Marker, Position, PyFrame, PyStack};
+use crate::addr::Addr;
+use crate::bytes;
+use crate::target::Fault;
+use std::sync::Arc;
+
+/// Frame owners from this one on run no Python code (`FRAME_OWNED_BY_INTERPRETER`).
+const OWNED_BY_INTERPRETER: u8 = 3;
+
+/// A generator's frame is never hidden as not begun.
+const OWNED_BY_GENERATOR: u8 = 1;
+
+/// More frames than this are damage: 3.12 and later allow a million, and raising the limit
+/// further runs into memory first.
+const MOST_FRAMES: usize = 4_000_000;
+
+/// Bytes of a code unit.
+const CODE_UNIT: i64 = 2;
+
+/// Reads the stack of the thread state at `tstate`.
+pub(super) fn read_stack(objects: &Objects, codes: &Codes, tstate: Addr) -> PyStack {
+    let mut walk = Walk::new(objects, codes, tstate);
+    match walk.run(MOST_FRAMES) {
+        Ok(()) => {}
+        Err(Stop::Cycle { first, length }) => {
+            walk = Walk::new(objects, codes, tstate);
+            // The second run cannot fail before the repeat, which the first one reached.
+            let _ = walk.run(length);
+            walk.problem = Some(format!("the chain of frames comes back to {first}; cut there"));
+        }
+        Err(Stop::Limit) => {
+            walk.problem = Some(format!("more than {MOST_FRAMES} frames; cut there"));
+        }
+        Err(Stop::Unreadable(what, fault)) => walk.problem = Some(format!("{what}: {fault}")),
+        Err(Stop::NoBase) => {
+            let text = "the chain of frames ends before the thread's base frame";
+            walk.problem = Some(text.into());
+        }
+    }
+    walk.finish()
+}
+
+/// Why a walk ended before the outermost frame.
+enum Stop {
+    /// The chain comes back to the frame `first`, after `length` links.
+    Cycle { first: Addr, length: usize },
+    /// The given number of links was followed.
+    Limit,
+    /// A link cannot be read.
+    Unreadable(&'static str, Fault),
+    /// 3.15: the chain does not reach the base frame.
+    NoBase,
+}
+
+/// What is read of each frame.
+struct Raw {
+    addr: Addr,
+    previous: Addr,
+    code: Addr,
+    instruction: u64,
+    owner: u8,
+    is_entry: bool,
+    tlbc_index: u32,
+}
+
+struct Walk<'a> {
+    objects: &'a Objects,
+    codes: &'a Codes,
+    fields: &'a Frame,
+    tstate: Addr,
+    /// Bytes of a frame that are looked at.
+    span: usize,
+    links: Vec<Addr>,
+    frames: Vec<PyFrame>,
+    markers: Vec<Marker>,
+    /// How many frames are inner to the end of each native activation, where the frames tell.
+    activations: Vec<usize>,
+    problem: Option<String>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(objects: &'a Objects, codes: &'a Codes, tstate: Addr) -> Walk<'a> {
+        let fields = &objects.layout.fields.frame;
+        let small = [fields.owner, fields.is_entry, fields.tlbc_index];
+        let span = [fields.previous, fields.code, fields.instruction]
+            .into_iter()
+            .chain(small.into_iter().flatten())
+            .map(|field| field.index() + 8)
+            .max()
+            .unwrap_or(0);
+        Walk {
+            objects,
+            codes,
+            fields,
+            tstate,
+            span: span.min(fields.size.index()),
+            links: Vec::new(),
+            frames: Vec::new(),
+            markers: Vec::new(),
+            activations: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Follows the chain, at most `limit` links.
+    fn run(&mut self, limit: usize) -> Result<(), Stop> {
+        let base = self.base_frame();
+        let mut at = self.first().map_err(|f| Stop::Unreadable("the thread's frame", f))?;
+        let idle = at.is_null();
+        // Brent's algorithm: compare with a frame seen a power of two links ago.
+        let (mut seen, mut power, mut distance) = (Addr::NULL, 1, 0);
+        while !at.is_null() {
+            if at == seen {
+                let length = self.first_repeat(distance);
+                return Err(Stop::Cycle { first: at, length });
+            }
+            if self.links.len() >= limit {
+                return Err(Stop::Limit);
+            }
+            if distance == power || seen.is_null() {
+                (seen, power, distance) = (at, power * 2, 0);
+            }
+            distance += 1;
+            self.links.push(at);
+            let raw = self.read(at).map_err(|f| Stop::Unreadable("a frame", f))?;
+            if base == Some(at) {
+                return Ok(());
+            }
+            self.take(&raw);
+            at = raw.previous;
+        }
+        match base {
+            Some(_) if !idle => Err(Stop::NoBase),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many links there are before the first that repeats, in a cycle of `length` links.
+    fn first_repeat(&self, length: usize) -> usize {
+        let behind = self.links.get(length..).unwrap_or_default();
+        let same = self.links.iter().zip(behind).position(|(a, b)| a == b);
+        same.map_or(self.links.len(), |start| start + length)
+    }
+
+    /// The innermost frame.
+    fn first(&self) -> Result<Addr, Fault> {
+        let fields = &self.objects.layout.fields;
+        let memory = &self.objects.memory;
+        let chain = self.objects.layout.kinds.frame_chain;
+        let cframe = fields.cframe.and_then(|cframe| cframe.current_frame);
+        match (chain, fields.thread.cframe, cframe, fields.thread.frame) {
+            (FrameChain::CFrame, Some(cframe), Some(current), _) => {
+                match memory.ptr(cframe.of(self.tstate))? {
+                    cframe if cframe.is_null() => Ok(Addr::NULL),
+                    cframe => memory.ptr(current.of(cframe)),
+                }
+            }
+            (_, _, _, Some(frame)) => memory.ptr(frame.of(self.tstate)),
+            _ => Ok(Addr::NULL),
+        }
+    }
+
+    /// The frame within the thread state in which a whole chain ends (3.15).
+    fn base_frame(&self) -> Option<Addr> {
+        let field = self.objects.layout.fields.thread.base_frame?;
+        self.objects.memory.ptr(field.of(self.tstate)).ok()
+    }
+
+    fn read(&self, addr: Addr) -> Result<Raw, Fault> {
+        let raw = self.objects.memory.bytes(addr, self.span)?;
+        let word = |field: Field| bytes::u64_at(&raw, field.index()).unwrap_or(0);
+        let byte = |field: Option<Field>| {
+            field.and_then(|f| bytes::u8_at(&raw, f.index())).unwrap_or(0)
+        };
+        let kinds = &self.objects.layout.kinds;
+        let index = |field: Field| bytes::u32_at(&raw, field.index()).unwrap_or(0);
+        Ok(Raw {
+            addr,
+            previous: Addr(word(self.fields.previous)),
+            code: Addr(kinds.references.untag(word(self.fields.code))),
+            instruction: match kinds.last_instruction {
+                LastInstruction::ByteOffset | LastInstruction::UnitIndex => {
+                    index(self.fields.instruction).into()
+                }
+                _ => word(self.fields.instruction),
+            },
+            owner: byte(self.fields.owner),
+            is_entry: byte(self.fields.is_entry) != 0,
+            tlbc_index: self.fields.tlbc_index.map_or(0, index),
+        })
+    }
+
+    /// Adds what the frame is: a frame, a marker, or nothing.
+    fn take(&mut self, raw: &Raw) {
+        let shims = matches!(
+            self.objects.layout.kinds.markers,
+            Markers::ShimFrame | Markers::BaseFrame
+        );
+        if shims && raw.owner >= OWNED_BY_INTERPRETER {
+            self.markers.push(Marker {
+                addr: raw.addr,
+                frames: self.frames.len(),
+            });
+            return;
+        }
+        match self.codes.get(self.objects, raw.code) {
+            Ok(code) => {
+                let lasti = self.lasti(raw, &code);
+                let begins = (-CODE_UNIT..code.first_traceable).contains(&lasti);
+                if !begins || raw.owner == OWNED_BY_GENERATOR || code.bytecode.is_none() {
+                    let frame = self.frame(raw, &code, lasti);
+                    self.frames.push(frame);
+                }
+            }
+            Err(fault) => self.frames.push(unreadable(raw, fault)),
+        }
+        // In 3.11 an entry frame ends its activation; up to 3.10 every frame does.
+        if raw.is_entry || self.fields.is_entry.is_none() {
+            self.activations.push(self.frames.len());
+        }
+    }
+
+    /// The byte offset of the current instruction, as far as it makes sense.
+    fn lasti(&self, raw: &Raw, code: &Code) -> i64 {
+        match self.objects.layout.kinds.last_instruction {
+            LastInstruction::ByteOffset => i64::from(raw.instruction as i32),
+            LastInstruction::UnitIndex => match raw.instruction as i32 {
+                index @ 0.. => i64::from(index) * CODE_UNIT,
+                negative => negative.into(),
+            },
+            LastInstruction::PrevInstr | LastInstruction::InstrPtr => {
+                let start = self.bytecode(raw, code).unwrap_or(Addr::NULL);
+                raw.instruction.wrapping_sub(start.0) as i64
+            }
+        }
+    }
+
+    /// Where the copy of the bytecode begins that this frame runs.
+    fn bytecode(&self, raw: &Raw, code: &Code) -> Option<Addr> {
+        let own = code.bytecode;
+        let Some(tlbc) = self.objects.layout.fields.code.tlbc else {
+            return own;
+        };
+        if raw.tlbc_index == 0 {
+            return own;
+        }
+        // struct _PyCodeArray { Py_ssize_t size; char *entries[]; }
+        let memory = &self.objects.memory;
+        let array = memory.ptr(tlbc.of(code.addr)).ok()?;
+        let size = memory.u64(array).ok()?;
+        let index = u64::from(raw.tlbc_index);
+        (index < size).then(|| memory.ptr(array.add(8 + index * 8)).ok())?
+    }
+
+    fn frame(&self, raw: &Raw, code: &Arc<Code>, lasti: i64) -> PyFrame {
+        let inside = (-CODE_UNIT..code.size).contains(&lasti);
+        let (lasti, problem) = match i32::try_from(lasti) {
+            Ok(lasti) if inside => (lasti.max(-1), code.problem.clone()),
+            _ => {
+                let text = format!("the current instruction lies outside the code: {lasti}");
+                (-1, Some(Arc::from(text)))
+            }
+        };
+        PyFrame {
+            addr: raw.addr,
+            code: raw.code,
+            function: code.name.clone(),
+            qualname: code.qualname.clone(),
+            file: code.filename.clone(),
+            position: match inside {
+                true => code.position(self.objects, lasti),
+                false => Position::default(),
+            },
+            first_line: code.first_line,
+            lasti,
+            kind: code.kind,
+            problem,
+        }
+    }
+
+    fn finish(mut self) -> PyStack {
+        if self.objects.layout.kinds.markers == Markers::CFrame {
+            match activation::read_cframes(self.objects, self.tstate) {
+                Ok(cframes) => self.markers = activation::pair(&cframes, &self.activations),
+                Err(why) => self.problem = self.problem.or(Some(why)),
+            }
+        }
+        PyStack {
+            frames: self.frames,
+            markers: self.markers,
+            problem: self.problem,
+        }
+    }
+}
+
+/// A frame whose code object is damaged; its callers are not.
+fn unreadable(raw: &Raw, fault: Fault) -> PyFrame {
+    let text = format!("the code object at {} cannot be read: {}", raw.code, fault.why);
+    PyFrame {
+        addr: raw.addr,
+        code: raw.code,
+        function: "<unreadable code>".into(),
+        qualname: None,
+        file: "<unknown>".into(),
+        position: Position::default(),
+        first_line: 0,
+        lasti: -1,
+        kind: FrameKind::Function,
+        problem: Some(text.into()),
+    }
+}

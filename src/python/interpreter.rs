@@ -1,1 +1,182 @@
-//! Interpreters and their GIL.
+//! Interpreters (Include/internal/pycore_interp.h) and everything about their threads that does
+//! not need a stack: native thread, name, GIL.
+
+use super::gil::Gil;
+use super::object::Objects;
+use super::runtime::Found;
+use super::thread::{self, Matcher, State};
+use super::{GilState, Interpreter, PyThread, names};
+use crate::addr::Addr;
+use crate::diag::Notes;
+use crate::native::{NativeThread, Process};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+
+/// More interpreters than this are damage.
+const MOST: usize = 100_000;
+
+/// Reads all interpreters, newest first as CPython links them.
+pub(super) fn read_all(
+    process: &Process,
+    objects: &Objects,
+    found: &Found,
+    notes: &Notes,
+) -> Vec<Interpreter> {
+    let layout = &*objects.layout;
+    let memory = &*process.target.memory;
+    let matcher = Matcher::new(&process.target);
+    let addresses = list(objects, found.head, notes);
+    let mut states: Vec<Vec<State>> = Vec::new();
+    for interpreter in &addresses {
+        let list = thread::list(memory, layout, *interpreter);
+        let mut all = list.all;
+        if let Some(problem) = list.problem {
+            let lost = lost_threads(process, &all, layout);
+            let recovered = thread::recover(process, layout, *interpreter, &lost);
+            notes.partial(format!(
+                "the list of thread states of the interpreter at {interpreter} is damaged after \
+                 {} of them ({problem}); {} more were found on the stacks of their threads",
+                all.len(),
+                recovered.len()
+            ));
+            all.extend(recovered);
+        }
+        states.push(all.into_iter().map(|at| State::read(memory, layout, at)).collect());
+    }
+    let known: FxHashSet<Addr> = states.iter().flatten().map(|state| state.addr).collect();
+    let natives: FxHashMap<i32, &NativeThread> =
+        process.threads().iter().map(|thread| (thread.tid, thread)).collect();
+    let shares = gil_users(process, found, &addresses, &states);
+    let mut interpreters = Vec::new();
+    for (index, (addr, states)) in addresses.iter().zip(&states).enumerate() {
+        let gil = Gil::of(process, layout, &found.runtime, *addr);
+        let active = shares.get(index).and_then(Option::as_deref);
+        let state = match &gil {
+            Ok(gil) => gil.state(memory, active, &|tstate| known.contains(&tstate)),
+            Err(why) => GilState::Unknown(why.clone()),
+        };
+        let id = layout.fields.interpreter.id.and_then(|field| memory.i64(field.of(*addr)).ok());
+        // Before interpreters had ids, the main one was the last of the list.
+        let id = id.unwrap_or((addresses.len() - 1 - index) as i64);
+        let names = names::read(objects, *addr);
+        let cleared = states.iter().filter(|state| state.cleared).count();
+        if cleared > 0 {
+            notes.info(format!("{cleared} thread states that are about to be freed are left out"));
+        }
+        let threads = states.iter().filter(|state| !state.cleared).map(|thread| {
+            let tid = matcher.tid(thread);
+            let native = tid.and_then(|tid| natives.get(&tid).copied());
+            Arc::new(PyThread {
+                tstate: thread.addr,
+                interpreter: id,
+                ident: thread.ident,
+                tid,
+                name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
+                holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
+                waits_for_gil: waits(native, &gil, &state),
+            })
+        });
+        interpreters.push(Interpreter {
+            addr: *addr,
+            id,
+            threads: threads.collect(),
+            gil: state,
+        });
+    }
+    note_finalizing(objects, found, notes);
+    interpreters
+}
+
+/// The addresses of all interpreters.
+fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
+    let mut all = vec![head];
+    let mut seen = FxHashSet::from_iter([head]);
+    let mut at = head;
+    loop {
+        let next = objects.memory.ptr(objects.layout.fields.interpreter.next.of(at));
+        match next {
+            Ok(next) if next.is_null() => return all,
+            Ok(next) if all.len() < MOST && seen.insert(next) => {
+                all.push(next);
+                at = next;
+            }
+            Ok(next) => {
+                notes.partial(format!("the list of interpreters comes back to {next}; cut there"));
+                return all;
+            }
+            Err(fault) => {
+                notes.partial(format!("the list of interpreters is cut: {fault}"));
+                return all;
+            }
+        }
+    }
+}
+
+/// Native threads that no thread state of the list belongs to.
+fn lost_threads<'a>(
+    process: &'a Process,
+    found: &[Addr],
+    layout: &super::layout::Layout,
+) -> Vec<&'a crate::target::TargetThread> {
+    let memory = &*process.target.memory;
+    let ident = |at: &Addr| memory.u64(layout.fields.thread.thread_id.of(*at)).ok();
+    let idents: FxHashSet<u64> = found.iter().filter_map(ident).collect();
+    let threads = process.target.threads.iter();
+    threads
+        .filter(|thread| {
+            let pointer = thread.registers.and_then(|registers| registers.thread_pointer);
+            pointer.is_some_and(|pointer| !idents.contains(&pointer))
+        })
+        .collect()
+}
+
+/// For each interpreter, the thread states marked as running among all interpreters that share
+/// its GIL; `None` where the version has no such mark.
+fn gil_users(
+    process: &Process,
+    found: &Found,
+    addresses: &[Addr],
+    states: &[Vec<State>],
+) -> Vec<Option<Vec<Addr>>> {
+    let memory = &*process.target.memory;
+    let gil = |interpreter: &Addr| {
+        let field = found.layout.fields.interpreter.gil?;
+        memory.ptr(field.of(*interpreter)).ok()
+    };
+    let gils: Vec<Option<Addr>> = addresses.iter().map(gil).collect();
+    let marked = found.layout.kinds.status.is_some();
+    let users = |gil: &Option<Addr>| {
+        let sharing = gils.iter().zip(states).filter(|(other, _)| *other == gil);
+        let all = sharing.flat_map(|(_, states)| states);
+        all.filter(|state| state.active == Some(true)).map(|state| state.addr).collect()
+    };
+    gils.iter().map(|gil| marked.then(|| users(gil))).collect()
+}
+
+/// Whether a thread waits for the GIL; `None` when its registers are not known.
+fn waits(
+    native: Option<&NativeThread>,
+    gil: &Result<Gil, String>,
+    state: &GilState,
+) -> Option<bool> {
+    let native = native?;
+    native.pthread?;
+    match (gil, state) {
+        (_, GilState::Disabled) => Some(false),
+        (Ok(gil), _) => Some(gil.is_awaited_by(native)),
+        (Err(_), _) => None,
+    }
+}
+
+/// Notes that the runtime was being finalized: then daemon threads hang on purpose.
+fn note_finalizing(objects: &Objects, found: &Found, notes: &Notes) {
+    let field = found.layout.fields.runtime.map(|runtime| runtime.finalizing);
+    let (Some(field), Some(runtime)) = (field, found.runtime.addr) else {
+        return;
+    };
+    if let Ok(thread) = objects.memory.ptr(field.of(runtime))
+        && !thread.is_null()
+    {
+        notes.info(format!("Python is shutting down (by the thread state at {thread})"));
+    }
+}

@@ -1,16 +1,22 @@
 //! CPython inside the process: which version, where its runtime is, its interpreters, threads and
 //! stacks. Version differences are data, in [`layout`].
 
+mod activation;
 pub mod code;
-pub mod frame;
-pub mod interpreter;
+mod frame;
+mod gil;
+mod interpreter;
 pub mod layout;
-pub mod lines;
+mod lines;
 pub mod merge;
-pub mod names;
+mod names;
+pub mod object;
 pub mod runtime;
+mod scan;
 pub mod source;
-pub mod thread;
+mod thread;
+mod validate;
+mod version;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -18,8 +24,12 @@ use crate::native::Process;
 pub use code::Position;
 use layout::Layout;
 pub use merge::{MergedFrame, MergedStack};
+use object::Objects;
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+pub use version::Version;
 
 /// CPython found in a process.
 pub struct Python {
@@ -28,32 +38,16 @@ pub struct Python {
     /// Version and build.
     pub version: Version,
     /// Every offset used, with its source.
-    pub layout: Layout,
+    pub layout: Arc<Layout>,
     /// Where the runtime was found and how.
     pub runtime: runtime::Runtime,
     /// Interpreters and their threads.
     pub interpreters: Vec<Interpreter>,
     /// What was noticed.
     pub notes: Notes,
-}
-
-/// Which CPython.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Version {
-    /// 3 of 3.11.7.
-    pub major: u8,
-    /// 11 of 3.11.7.
-    pub minor: u8,
-    /// 7 of 3.11.7; `None` when only the minor version is known.
-    pub micro: Option<u8>,
-    /// PY_VERSION_HEX, when known.
-    pub hex: Option<u32>,
-    /// A free-threaded build.
-    pub free_threaded: bool,
-    /// A debug build (`--with-pydebug`); `None` when not known.
-    pub debug: Option<bool>,
-    /// How the version is known, in words.
-    pub source: String,
+    objects: Objects,
+    codes: code::Codes,
+    stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
 }
 
 /// One interpreter (`PyInterpreterState`).
@@ -129,11 +123,11 @@ pub struct PyFrame {
     /// Address of the code object.
     pub code: Addr,
     /// `co_name`, or why it cannot be read, in angle brackets.
-    pub function: String,
+    pub function: Arc<str>,
     /// `co_qualname`, from 3.11 on.
-    pub qualname: Option<String>,
+    pub qualname: Option<Arc<str>>,
     /// `co_filename`.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line and columns.
     pub position: Position,
     /// `co_firstlineno`.
@@ -143,7 +137,7 @@ pub struct PyFrame {
     /// What it runs.
     pub kind: FrameKind,
     /// Something is wrong with this frame, in words.
-    pub problem: Option<String>,
+    pub problem: Option<Arc<str>>,
 }
 
 /// The Python stack of one thread, innermost first.
@@ -187,35 +181,59 @@ pub enum PythonError {
 impl Python {
     /// Finds CPython in `process`, its layout, interpreters and thread states.
     pub fn find(process: Arc<Process>) -> Result<Python, PythonError> {
-        let _ = process;
-        Err(PythonError::NotFound("not looked for yet".into()))
+        let notes = process.target.notes.clone();
+        let found = runtime::find(&process, &notes)?;
+        let layout = Arc::new(found.layout.clone());
+        let objects = Objects::new(Arc::clone(&process.target.memory), Arc::clone(&layout));
+        let interpreters = interpreter::read_all(&process, &objects, &found, &notes);
+        Ok(Python {
+            process,
+            version: found.version,
+            layout,
+            runtime: found.runtime,
+            interpreters,
+            notes,
+            objects,
+            codes: code::Codes::default(),
+            stacks: Mutex::default(),
+        })
     }
 
-    /// The thread state that runs on LWP `tid`, if any.
+    /// All thread states of all interpreters.
+    pub fn threads(&self) -> impl Iterator<Item = &Arc<PyThread>> {
+        self.interpreters.iter().flat_map(|interpreter| &interpreter.threads)
+    }
+
+    /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters
+    /// has one in each; the one that runs or has frames is preferred.
     pub fn thread_of(&self, tid: i32) -> Option<&Arc<PyThread>> {
-        self.interpreters
-            .iter()
-            .flat_map(|i| &i.threads)
-            .find(|t| t.tid == Some(tid))
+        let all = || self.threads().filter(move |thread| thread.tid == Some(tid));
+        let mut several = all().skip(1).peekable();
+        if several.peek().is_none() {
+            return all().next();
+        }
+        all()
+            .find(|thread| thread.holds_gil)
+            .or_else(|| all().find(|thread| !self.stack(thread).frames.is_empty()))
+            .or_else(|| all().next())
     }
 
     /// The Python stack of a thread state; computed once and remembered.
     pub fn stack(&self, thread: &PyThread) -> Arc<PyStack> {
-        let _ = thread;
-        Arc::new(PyStack {
-            frames: Vec::new(),
-            markers: Vec::new(),
-            problem: None,
-        })
+        let stacks = || self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stack) = stacks().get(&thread.tstate) {
+            return Arc::clone(stack);
+        }
+        let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
+        stacks().insert(thread.tstate, Arc::clone(&stack));
+        stack
     }
 
-    /// Native and Python frames of a native thread (gdb number) in one list, innermost first.
-    pub fn merged(&self, id: usize) -> MergedStack {
-        let _ = id;
-        MergedStack {
-            frames: Vec::new(),
-            matched: true,
-            note: None,
-        }
+    /// The Python stacks of all thread states, read on all processors; worth calling before a
+    /// command that shows every thread.
+    pub fn stacks(&self) -> Vec<(Arc<PyThread>, Arc<PyStack>)> {
+        let threads: Vec<&Arc<PyThread>> = self.threads().collect();
+        let stack = |thread: &&Arc<PyThread>| (Arc::clone(thread), self.stack(thread));
+        threads.par_iter().map(stack).collect()
     }
 }

@@ -1,1 +1,158 @@
-//! Thread states.
+//! Thread states of one interpreter (Include/cpython/pystate.h), and the native thread that runs
+//! each.
+
+use super::layout::Layout;
+use crate::addr::Addr;
+use crate::native::Process;
+use crate::target::{Memory, Target, TargetThread};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// More thread states than this are damage.
+const MOST: usize = 1_000_000;
+
+/// The thread states of an interpreter as they are linked.
+pub(super) struct List {
+    /// Newest first.
+    pub(super) all: Vec<Addr>,
+    /// Why the list ended before its end.
+    pub(super) problem: Option<String>,
+}
+
+/// Reads the list of thread states of the interpreter at `interpreter`.
+pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> List {
+    let f = &layout.fields.thread;
+    let mut all = Vec::new();
+    let mut seen = FxHashSet::default();
+    let mut read = || {
+        let mut next = memory
+            .ptr(layout.fields.interpreter.threads.of(interpreter))
+            .map_err(|fault| fault.to_string())?;
+        while !next.is_null() {
+            if all.len() == MOST || !seen.insert(next) {
+                return Err(format!("it comes back to {next}"));
+            }
+            match memory.ptr(f.interp.of(next)) {
+                Ok(back) if back == interpreter => {}
+                Ok(_) => return Err(format!("{next} is no thread state of it")),
+                Err(fault) => return Err(fault.to_string()),
+            }
+            all.push(next);
+            next = memory.ptr(f.next.of(next)).map_err(|fault| fault.to_string())?;
+        }
+        Ok(())
+    };
+    let problem = read().err();
+    List { all, problem }
+}
+
+/// What one thread state says about itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) addr: Addr,
+    /// The `pthread_t`.
+    pub(super) ident: Option<u64>,
+    /// The LWP id in the process's own PID namespace (3.11+).
+    native_id: Option<i32>,
+    /// Whether it says that it runs, where the version has such a mark.
+    pub(super) active: Option<bool>,
+    /// Whether it is about to be freed.
+    pub(super) cleared: bool,
+}
+
+impl State {
+    /// Reads the thread state at `addr`.
+    pub(super) fn read(memory: &dyn Memory, layout: &Layout, addr: Addr) -> State {
+        let f = &layout.fields.thread;
+        let status = f.status.and_then(|field| memory.u32(field.of(addr)).ok());
+        let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
+        let bits = layout.kinds.status;
+        let native_id = f.native_thread_id.and_then(|field| memory.u64(field.of(addr)).ok());
+        State {
+            addr,
+            ident: memory.u64(f.thread_id.of(addr)).ok().filter(|ident| *ident != 0),
+            native_id: native_id.and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0),
+            active: bits.and_then(|bits| bit(bits.active)),
+            cleared: bits.is_some_and(|bits| {
+                bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
+            }),
+        }
+    }
+}
+
+/// Finds the native thread of a thread state.
+pub(super) struct Matcher<'a> {
+    memory: &'a dyn Memory,
+    by_pointer: FxHashMap<u64, i32>,
+    tids: FxHashSet<i32>,
+}
+
+/// Offset of `tid` in glibc's `struct pthread` on x86-64, the same from 2.31 to 2.43.
+const PTHREAD_TID: u64 = 720;
+
+impl<'a> Matcher<'a> {
+    /// Knows the native threads of `target`.
+    pub(super) fn new(target: &'a Target) -> Matcher<'a> {
+        let pointer = |thread: &TargetThread| {
+            let pointer = thread.registers?.thread_pointer?;
+            (pointer != 0).then_some((pointer, thread.tid))
+        };
+        Matcher {
+            memory: &*target.memory,
+            by_pointer: target.threads.iter().filter_map(pointer).collect(),
+            tids: target.threads.iter().map(|thread| thread.tid).collect(),
+        }
+    }
+
+    /// The LWP id of the thread that `state` belongs to: the one whose thread pointer is the
+    /// ident, else the one that the thread state or glibc names. Two thread states of a reused
+    /// ident are told apart by the LWP id that 3.11 and later remember.
+    pub(super) fn tid(&self, state: &State) -> Option<i32> {
+        let ident = state.ident?;
+        if let Some(tid) = self.by_pointer.get(&ident) {
+            let reused = state.native_id.filter(|id| id != tid && self.tids.contains(id));
+            return reused.is_none().then_some(*tid);
+        }
+        let named = state.native_id.filter(|id| self.tids.contains(id));
+        named.or_else(|| {
+            let tid = self.memory.i32(Addr(ident).add(PTHREAD_TID)).ok()?;
+            // A thread that has a thread pointer of its own is not this one.
+            self.tids.contains(&tid).then_some(tid)
+        })
+    }
+}
+
+/// Bytes of a stack that are searched for a lost thread state.
+const SEARCHED: u64 = 256 << 10;
+
+/// Thread states of an interpreter that a damaged list does not lead to: the evaluation loop and
+/// most C functions of CPython keep the thread state's address on the stack of its thread. `lost`
+/// are the native threads without a thread state.
+pub(super) fn recover(
+    process: &Process,
+    layout: &Layout,
+    interpreter: Addr,
+    lost: &[&TargetThread],
+) -> Vec<Addr> {
+    let target = &*process.target;
+    let memory = &*target.memory;
+    let f = &layout.fields.thread;
+    let find = |thread: &&TargetThread| {
+        let registers = thread.registers?;
+        let ident = registers.thread_pointer?;
+        let sp = registers.sp()?;
+        let stack = target.mapping(sp)?;
+        let end = stack.end.min(sp.add(SEARCHED));
+        let raw = memory.bytes(sp, end.since(sp)? as usize).ok()?;
+        let mut tried = FxHashSet::default();
+        let words = raw.chunks_exact(8).filter_map(|word| crate::bytes::u64_at(word, 0)).map(Addr);
+        let registers = registers.general.into_iter().flatten().map(Addr);
+        registers.chain(words).find(|word| {
+            word.0 % 8 == 0
+                && !stack.contains(*word)
+                && tried.insert(*word)
+                && memory.ptr(f.interp.of(*word)) == Ok(interpreter)
+                && memory.u64(f.thread_id.of(*word)) == Ok(ident)
+        })
+    };
+    lost.iter().filter_map(find).collect()
+}

@@ -1,20 +1,159 @@
 //! A live process, held stopped with PTRACE_SEIZE + PTRACE_INTERRUPT and never written to.
+//!
+//! What the target can notice: some blocking calls (epoll_wait, a timed recv and the others of
+//! signal(7), "interruption of system calls … by stop signals") return EINTR when a thread is
+//! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
-use super::{OpenError, Options, Target};
+use super::proc::{self, Task};
+use super::refusal;
+use super::remote::Remote;
+use super::roster::Roster;
+use super::snapshot::Snapshot;
+use super::tracer::{Hold, Tracee, Tracer, errno_of};
+use super::{Files, OpenError, Options, Origin, ProcessInfo, Target};
+use crate::diag::Notes;
+use nix::errno::Errno;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Keeps a live process stopped; dropping it lets the process go on.
-pub struct LiveHold {}
-
-impl LiveHold {
-    /// Lets the process run on.
-    pub fn resume(&self) {}
+pub struct LiveHold {
+    pid: i32,
+    start_ticks: u64,
+    options: Options,
+    memory: Arc<Snapshot>,
+    state: Mutex<State>,
 }
 
-/// Attaches to a process and stops it (unless `options.no_stop`).
+/// Whether the process is held, and for how long it was.
+struct State {
+    tracer: Option<Tracer>,
+    stopped: Duration,
+}
+
+impl LiveHold {
+    /// Lets the process run on. Pages that were read stay as they were; others are read from the
+    /// running process from now on. Does nothing when it runs already.
+    pub fn resume(&self) {
+        self.memory.thaw();
+        let mut state = self.state();
+        if let Some(tracer) = state.tracer.take() {
+            state.stopped = tracer.let_go();
+        }
+    }
+
+    /// Whether the process is held stopped by pydbg.
+    pub fn is_stopped(&self) -> bool {
+        self.state().tracer.is_some()
+    }
+
+    /// How long the process has been stopped, up to now or to the release: from the first thread
+    /// that was asked to stop to the last that was let go.
+    pub fn stopped_for(&self) -> Duration {
+        let state = self.state();
+        match &state.tracer {
+            Some(tracer) => tracer.stopped_for(),
+            None => state.stopped,
+        }
+    }
+
+    /// Stops the same process again (after letting it go, if it was held) and returns it as it is
+    /// then. It is a new target, because threads, mappings and memory are of another moment;
+    /// whatever was derived from the old one must be derived anew.
+    pub fn again(&self) -> Result<Target, OpenError> {
+        self.resume();
+        let target = attach(self.pid, &self.options)?;
+        match &target.live {
+            Some(live) if live.start_ticks == self.start_ticks => Ok(target),
+            _ => Err(OpenError::Attach {
+                pid: self.pid,
+                why: "the process has ended, and another one has got its id".into(),
+            }),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for LiveHold {
+    fn drop(&mut self) {
+        self.resume();
+    }
+}
+
+/// Attaches to a process and stops it (unless `options.no_stop`). The id of any of its threads
+/// will do. Whatever happens to pydbg, the process goes on when pydbg lets go of it.
 pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
-    let _ = options;
-    Err(OpenError::Attach {
+    open(pid, options).map_err(|errno| OpenError::Attach {
         pid,
-        why: "not read yet".into(),
+        why: refusal::explain(pid, errno),
     })
+}
+
+fn open(given: i32, options: &Options) -> Result<Target, Errno> {
+    let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
+    if pid == std::process::id() as i32 {
+        return Err(Errno::EPERM);
+    }
+    // What takes time and does not change is read before the stop.
+    let roster = Roster::read(pid)?;
+    let process = roster.process();
+    let (tracer, tracees) = if options.no_stop {
+        (None, roster.running())
+    } else {
+        let (tracer, tracees) = Tracer::stop(pid)?;
+        (Some(tracer), tracees)
+    };
+    let held = tracees.iter().any(Tracee::is_held);
+    let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
+    let mappings = task.maps().map_err(|error| errno_of(&error))?;
+    if mappings.is_empty() {
+        // It was killed meanwhile.
+        return Err(Errno::ESRCH);
+    }
+    let (remote, problem) = Remote::open(task);
+    if let Some(errno) = problem.filter(|_| !held) {
+        return Err(errno);
+    }
+    let notes = Notes::default();
+    if pid != given {
+        notes.info(format!("{given} is a thread of process {pid}"));
+    }
+    roster.note(&tracees, options.no_stop, &notes);
+    let memory = Arc::new(Snapshot::new(remote, &mappings, held));
+    Ok(Target {
+        origin: Origin::Live(pid),
+        memory: Arc::clone(&memory) as _,
+        mappings,
+        threads: roster.threads(&tracees),
+        process: ProcessInfo {
+            exe: task.exe(),
+            ..process
+        },
+        auxv: task.auxv(),
+        signal: None,
+        files: Arc::new(Files::new(options.clone(), task.foreign_root())),
+        notes,
+        live: Some(LiveHold {
+            pid,
+            start_ticks: roster.leader.start_ticks,
+            options: options.clone(),
+            memory,
+            state: Mutex::new(State {
+                tracer,
+                stopped: Duration::ZERO,
+            }),
+        }),
+    })
+}
+
+/// The thread through whose folder in /proc the process is read: one that is held, so that it
+/// cannot end, or else one that lives.
+fn way_in(pid: i32, tracees: &[Tracee]) -> Option<Task> {
+    let held = tracees.iter().find(|tracee| tracee.is_held());
+    let alive = || tracees.iter().find(|tracee| tracee.hold != Hold::Gone);
+    let tid = held.or_else(alive)?.tid;
+    Some(Task { pid, tid })
 }

@@ -58,6 +58,10 @@ pub trait Memory: Send + Sync {
     fn borrow(&self, _addr: Addr, _len: usize) -> Option<&[u8]> {
         None
     }
+
+    /// Says that these bytes are about to be read, so that a backing store that needs a system
+    /// call for each read (a live process) can get them together.
+    fn prefetch(&self, _ranges: &[(Addr, usize)]) {}
 }
 
 impl dyn Memory + '_ {

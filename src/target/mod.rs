@@ -9,19 +9,27 @@ mod core_tests;
 mod corefile;
 pub mod files;
 pub mod live;
+mod maps;
 pub mod memory;
+mod mirror;
 mod notes;
 mod ntfile;
 pub mod proc;
+mod ptrace;
+mod refusal;
 pub mod registers;
+mod remote;
 mod rooted;
+mod roster;
 mod segments;
 pub mod signal;
+mod snapshot;
 mod splice;
 pub mod synth;
 pub mod synth_core;
 mod tracer;
 mod unstated;
+mod window;
 
 pub use build_id::{build_id_in_memory, build_id_of};
 pub use files::{FileProblem, Files, MappedFile, Place};
@@ -111,6 +119,9 @@ impl Mapping {
 pub struct TargetThread {
     /// The LWP id (in the target's own PID namespace for a core, in pydbg's for a live process).
     pub tid: i32,
+    /// Its id in the innermost PID namespace it is in, when that is another one than `tid`: a live
+    /// process in a container. See [`TargetThread::own_id`].
+    pub ns_tid: Option<i32>,
     /// Its registers; `None` when the note is damaged or the thread could not be stopped.
     pub registers: Option<Registers>,
     /// The signal information that belongs to this thread alone, if the core has any.
@@ -119,6 +130,13 @@ pub struct TargetThread {
     pub name: Option<String>,
     /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…); live only.
     pub state: Option<char>,
+}
+
+impl TargetThread {
+    /// The id that gettid() returns in the target itself: what Python calls the native thread id.
+    pub fn own_id(&self) -> i32 {
+        self.ns_tid.unwrap_or(self.tid)
+    }
 }
 
 /// What is known about the process as a whole.
@@ -181,6 +199,11 @@ impl Target {
     /// Whether this is a live process.
     pub fn is_live(&self) -> bool {
         matches!(self.origin, Origin::Live(_))
+    }
+
+    /// The hold on a live process; `None` for a core.
+    pub fn live(&self) -> Option<&live::LiveHold> {
+        self.live.as_ref()
     }
 
     /// Lets a live process run on; later reads that are not cached see it running. Does nothing

@@ -1,1 +1,301 @@
-//! The thread that does all ptrace calls.
+//! The thread that does all ptrace calls. A tracee belongs to the very thread that seized it, and
+//! a [`super::Target`] may be dropped anywhere, so one thread seizes, stops, waits to be told,
+//! lets go and ends. Whatever ends it (a panic, `kill -9` of pydbg), the kernel detaches what it
+//! had seized and the target runs on (`exit_ptrace` in Linux kernel/ptrace.c).
+
+use super::proc::{self, Task};
+use super::ptrace::{self, Progress};
+use super::registers::Registers;
+use nix::errno::Errno;
+use rustc_hash::FxHashSet;
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long threads are waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long threads in uninterruptible sleep are waited for when all others have stopped: a page
+/// from a disk comes within this time, while a parent in vfork() waits for its child's exec.
+const PATIENCE_WITH_SLEEPERS: Duration = Duration::from_millis(100);
+
+/// How often the list of threads is read again before the first is stopped. In a process that
+/// starts threads all the time it never becomes complete while they run.
+const ROUNDS_BEFORE_THE_STOP: usize = 3;
+
+/// How long a thread is looked for with no more than a yield in between: most stop at once.
+const EAGER: Duration = Duration::from_micros(100);
+
+/// One thread of the target, as the tracer found it.
+#[derive(Clone, Debug)]
+pub(super) struct Tracee {
+    /// The thread.
+    pub(super) tid: i32,
+    /// What the tracer has of it.
+    pub(super) hold: Hold,
+    /// Its registers, when it is stopped and they make sense on x86-64.
+    pub(super) registers: Option<Registers>,
+}
+
+/// What the tracer has of a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hold {
+    /// It is stopped.
+    Stopped {
+        /// The signal it was about to receive, to be handed on at the release, or 0.
+        signal: i32,
+    },
+    /// It runs: it did not stop, or was not asked to.
+    Running,
+    /// The kernel refused to let it be seized.
+    Refused(Errno),
+    /// It ended meanwhile.
+    Gone,
+}
+
+impl Tracee {
+    /// A thread whose registers are not known.
+    pub(super) fn new(tid: i32, hold: Hold) -> Tracee {
+        Tracee {
+            tid,
+            hold,
+            registers: None,
+        }
+    }
+
+    /// Whether it is stopped.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.hold, Hold::Stopped { .. })
+    }
+}
+
+/// A stopped process. Dropping it lets the process go on.
+pub(super) struct Tracer {
+    /// Dropped to tell the thread to let go.
+    release: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<Duration>>,
+    since: Instant,
+}
+
+impl Tracer {
+    /// Stops all threads of a process. Those that do not stop in time are reported as such; it is
+    /// an error when none could be seized.
+    pub(super) fn stop(pid: i32) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        let (release, released) = channel::<Infallible>();
+        let (report, reported) = channel();
+        let thread = thread::Builder::new()
+            .name("tracer".into())
+            .spawn(move || trace(pid, &report, &released))
+            .map_err(|error| errno_of(&error))?;
+        // The sender is dropped without a report only when the thread panicked.
+        let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
+        let tracer = Tracer {
+            release: Some(release),
+            thread: Some(thread),
+            since,
+        };
+        Ok((tracer, tracees))
+    }
+
+    /// How long the process has been stopped.
+    pub(super) fn stopped_for(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Lets the process go on, and tells how long it was stopped.
+    pub(super) fn let_go(mut self) -> Duration {
+        self.finish().unwrap_or_else(|| self.since.elapsed())
+    }
+
+    fn finish(&mut self) -> Option<Duration> {
+        drop(self.release.take());
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+type Report = Result<(Instant, Vec<Tracee>), Errno>;
+
+/// The life of the tracer thread. Returns how long the process was stopped.
+fn trace(pid: i32, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
+    let mut crew = Crew::new(pid);
+    let outcome = crew.stop_all();
+    let since = *outcome.as_ref().unwrap_or(&Instant::now());
+    let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
+    if told.is_ok() {
+        // Nothing is ever sent: this returns when the other end is dropped.
+        let _ = released.recv();
+    }
+    crew.let_go();
+    since.elapsed()
+}
+
+/// The threads of one process while they are seized.
+struct Crew {
+    pid: i32,
+    tracees: Vec<Tracee>,
+    known: FxHashSet<i32>,
+}
+
+impl Crew {
+    fn new(pid: i32) -> Crew {
+        Crew {
+            pid,
+            tracees: Vec::new(),
+            known: FxHashSet::default(),
+        }
+    }
+
+    /// Seizes all threads, then stops them; returns when the first was asked to stop. Threads
+    /// that are born meanwhile are found by listing again until none is new, which comes to an
+    /// end because those that could start more are stopped by then.
+    fn stop_all(&mut self) -> Result<Instant, Errno> {
+        let mut fresh = 0;
+        for _ in 0..ROUNDS_BEFORE_THE_STOP {
+            let before = self.tracees.len();
+            self.seize_new()?;
+            if self.tracees.len() == before {
+                break;
+            }
+        }
+        let since = Instant::now();
+        while fresh < self.tracees.len() {
+            for tracee in self.tracees.iter().skip(fresh) {
+                if tracee.hold == Hold::Running {
+                    // A thread that ended is noticed by the wait.
+                    let _ = ptrace::interrupt(tracee.tid);
+                }
+            }
+            fresh = self.tracees.len();
+            self.wait_for_stops(since);
+            if since.elapsed() < PATIENCE {
+                self.seize_new()?;
+            }
+        }
+        self.refusal().map_or(Ok(since), Err)
+    }
+
+    /// Why no thread at all could be seized, if so.
+    fn refusal(&self) -> Option<Errno> {
+        let mut refusal = Errno::ESRCH;
+        for tracee in &self.tracees {
+            match tracee.hold {
+                Hold::Stopped { .. } | Hold::Running => return None,
+                Hold::Refused(errno) => refusal = errno,
+                Hold::Gone => {}
+            }
+        }
+        Some(refusal)
+    }
+
+    /// Seizes the threads that are not known yet.
+    fn seize_new(&mut self) -> Result<(), Errno> {
+        for tid in proc::thread_ids(self.pid).map_err(|error| errno_of(&error))? {
+            if !self.known.insert(tid) {
+                continue;
+            }
+            let hold = match ptrace::seize(tid) {
+                Ok(()) => Hold::Running,
+                Err(Errno::ESRCH) => Hold::Gone,
+                // A thread that has ended but is still listed is refused with EPERM as well.
+                Err(errno) => match (Task { pid: self.pid, tid }).stat() {
+                    Some(stat) if !stat.ended() => Hold::Refused(errno),
+                    _ => Hold::Gone,
+                },
+            };
+            self.tracees.push(Tracee::new(tid, hold));
+        }
+        Ok(())
+    }
+
+    /// Waits until every seized thread has stopped or ended, or patience is at its end.
+    fn wait_for_stops(&mut self, since: Instant) {
+        let mut late: Vec<usize> = self.late().collect();
+        let mut nap = Duration::from_micros(20);
+        loop {
+            let before = late.len();
+            late.retain(|&index| self.look(index) == Some(Hold::Running));
+            if late.is_empty() {
+                return;
+            }
+            let waited = since.elapsed();
+            if waited > PATIENCE || waited > PATIENCE_WITH_SLEEPERS && self.only_sleepers(&mut late)
+            {
+                return;
+            }
+            if late.len() < before || waited < EAGER {
+                thread::yield_now();
+            } else {
+                thread::sleep(nap);
+                nap = (nap * 2).min(Duration::from_millis(2));
+            }
+        }
+    }
+
+    /// The places of the threads that have not stopped.
+    fn late(&self) -> impl Iterator<Item = usize> {
+        let holds = self.tracees.iter().enumerate();
+        holds.filter_map(|(index, tracee)| (tracee.hold == Hold::Running).then_some(index))
+    }
+
+    /// Brings one thread's entry up to date.
+    fn look(&mut self, index: usize) -> Option<Hold> {
+        let tracee = self.tracees.get_mut(index)?;
+        tracee.hold = match ptrace::progress(tracee.tid, tracee.tid == self.pid) {
+            Progress::Running => Hold::Running,
+            Progress::Gone => Hold::Gone,
+            Progress::Stopped { signal } => {
+                let registers = ptrace::registers(tracee.tid);
+                tracee.registers = registers.ok().flatten();
+                Hold::Stopped { signal }
+            }
+        };
+        Some(tracee.hold)
+    }
+
+    /// Whether all of these threads are in uninterruptible sleep. Those that have ended are taken
+    /// out: the wait does not tell of a main thread that ends before the others.
+    fn only_sleepers(&mut self, late: &mut Vec<usize>) -> bool {
+        let mut only_sleepers = true;
+        late.retain(|&index| {
+            let Some(tracee) = self.tracees.get_mut(index) else {
+                return false;
+            };
+            let tid = tracee.tid;
+            let stat = Task { pid: self.pid, tid }.stat();
+            let lives = stat.as_ref().is_some_and(|stat| !stat.ended());
+            if !lives {
+                tracee.hold = Hold::Gone;
+            }
+            only_sleepers &= stat.is_none_or(|stat| !lives || stat.state == 'D');
+            lives
+        });
+        only_sleepers
+    }
+
+    /// Detaches every thread. One that still has not stopped cannot be told to; the end of this
+    /// thread detaches it.
+    fn let_go(&mut self) {
+        let late: Vec<usize> = self.late().collect();
+        for index in late {
+            self.look(index);
+        }
+        for tracee in self.tracees.drain(..) {
+            if let Hold::Stopped { signal } = tracee.hold {
+                // It fails only for a thread that was killed while it was held.
+                let _ = ptrace::detach(tracee.tid, signal);
+            }
+        }
+    }
+}
+
+/// The errno of an I/O error.
+pub(super) fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}

@@ -1,8 +1,17 @@
 //! Native stack frames: call frame information first, then fallbacks that are marked as such.
 
+mod cfi;
+mod expression;
+mod fallback;
+mod row;
+mod step;
+mod walk;
+mod x86_64;
+
 use crate::addr::{Addr, Pc};
 use crate::target::Registers;
 use serde::Serialize;
+pub use walk::Unwinder;
 
 /// How a frame was found, best first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -36,6 +45,9 @@ pub struct NativeFrame {
     pub registers: Registers,
     /// The start of the function, from the FDE that covers the pc.
     pub function_start: Option<Addr>,
+    /// The frame is the trampoline to which a signal handler returns: gdb's
+    /// `<signal handler called>`. The next frame is what the signal interrupted.
+    pub signal_trampoline: bool,
 }
 
 /// Why a stack ended.

@@ -1,0 +1,31 @@
+//! `attach`: stops a live process and looks at it.
+
+use crate::cli::banner::Banner;
+use crate::cli::{Class, Needs, Report, Run, Session};
+
+/// Attach to a live process.
+///
+/// The process is stopped until you detach, quit or open another target; nothing is ever written
+/// to it. With --no-stop on pydbg's command line it runs on while it is read.
+///
+/// Examples:
+///     attach 1234
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct Attach {
+    /// The process id.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pid: i32,
+}
+
+impl Run for Attach {
+    const NAME: &'static str = "attach";
+    const CLASS: Class = Class::Target;
+    const NEEDS: Needs = Needs::Nothing;
+    const REPEATS: bool = false;
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        session.open_attach(self.pid, None)?;
+        Ok(Box::new(Banner::of(session)?))
+    }
+}

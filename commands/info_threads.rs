@@ -1,0 +1,181 @@
+//! `info threads`: every thread, and what it is doing.
+
+use crate::cli::render::row::Row;
+use crate::cli::render::stack::Stack;
+use crate::cli::render::thread::ThreadView;
+use crate::cli::render::{frame, width};
+use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
+use pydbg::python::Python;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io;
+use std::sync::Arc;
+
+/// List the threads and what each is doing.
+///
+/// One line for each thread: gdb's number, "*" at the selected one; the ids and the kernel's name
+/// in double quotes; Python's name in single quotes; what it has to do with the GIL; the innermost
+/// Python frame, or the native one where there is no Python; the system call it sits in.
+/// Python thread states whose thread has ended come last.
+///
+/// Examples:
+///     info threads
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct InfoThreads {}
+
+impl Run for InfoThreads {
+    const NAME: &'static str = "info threads";
+    const CLASS: Class = Class::Stack;
+    const NEEDS: Needs = Needs::NativeStacks;
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        let mut threads = Vec::new();
+        let mut without_native = Vec::new();
+        for view in ThreadView::all(session)? {
+            if session.cancel.is_cancelled() {
+                break;
+            }
+            let python = view.python.as_ref().and_then(|state| {
+                let Some(Ok(python)) = &session.python else {
+                    return None;
+                };
+                innermost_python(python, state)
+            });
+            match view.id {
+                None => without_native.push(Line {
+                    thread: view,
+                    current: false,
+                    frame: python,
+                }),
+                Some(id) => {
+                    let frame = match python {
+                        Some(row) => Some(row),
+                        None => Stack::of(session, id)?
+                            .rows_with_source(0)
+                            .into_iter()
+                            .next(),
+                    };
+                    threads.push(Line {
+                        current: id == session.thread,
+                        thread: view,
+                        frame,
+                    });
+                }
+            }
+        }
+        Ok(Box::new(Threads {
+            threads,
+            python_threads_without_native: without_native,
+        }))
+    }
+}
+
+fn innermost_python(python: &Arc<Python>, state: &pydbg::python::PyThread) -> Option<Row> {
+    use crate::cli::render::row::PythonRow;
+    use crate::cli::render::source::Sources;
+    let stack = python.stack(state);
+    let frame = stack.frames.first()?;
+    let text = Sources::new(python).line(frame);
+    Some(Row::Python(PythonRow::of(0, frame, text)))
+}
+
+/// All threads.
+#[derive(Serialize)]
+struct Threads {
+    threads: Vec<Line>,
+    python_threads_without_native: Vec<Line>,
+}
+
+/// One thread.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    thread: ThreadView,
+    current: bool,
+    frame: Option<Row>,
+}
+
+impl Line {
+    /// gdb's id, and the names.
+    fn target(&self) -> String {
+        let mut text = self.thread.target_id();
+        if let Some(name) = &self.thread.os_name {
+            text.push_str(&format!(" \"{name}\""));
+        }
+        if let Some(name) = &self.thread.name {
+            text.push_str(&format!(" '{name}'"));
+        }
+        text
+    }
+
+    /// What it is doing: the GIL, the frame, the system call.
+    fn doing(&self) -> Vec<String> {
+        let mut parts: Vec<String> = self.thread.gil().map(str::to_owned).into_iter().collect();
+        if self.thread.id.is_none() {
+            parts.push("no native thread".to_owned());
+        }
+        parts.extend(self.frame.as_ref().map(frame::brief));
+        parts.extend(self.thread.syscall.iter().map(|call| call.summary.clone()));
+        parts
+    }
+}
+
+impl Report for Threads {
+    fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let all = || {
+            self.threads
+                .iter()
+                .chain(&self.python_threads_without_native)
+        };
+        let targets: Vec<String> = all().map(Line::target).collect();
+        let column = targets
+            .iter()
+            .map(|text| width::of(text))
+            .max()
+            .unwrap_or(0);
+        let widest = all()
+            .map(|line| width::of(&line.doing().join("  ")))
+            .max()
+            .unwrap_or(0);
+        // Where the lines would not fit, what a thread does goes below it.
+        let narrow = out.width > 0 && 8 + column + widest > out.width;
+        if narrow {
+            out.put(format_args!("  Id   Target Id\n"))?;
+        } else {
+            out.put(format_args!("  Id   {:column$} Frame\n", "Target Id"))?;
+        }
+        for (line, target) in all().zip(&targets) {
+            let mark = if line.current { '*' } else { ' ' };
+            let id = line.thread.id.map_or("-".to_owned(), |id| id.to_string());
+            out.put(format_args!("{mark} {id:<4} "))?;
+            out.target(target)?;
+            let doing = line.doing();
+            if doing.is_empty() {
+                out.end()?;
+                continue;
+            }
+            if narrow {
+                out.put(format_args!("\n       "))?;
+            } else {
+                let pad = column.saturating_sub(width::of(target)) + 1;
+                out.put(format_args!("{:pad$}", ""))?;
+            }
+            for (index, part) in doing.iter().enumerate() {
+                if index > 0 {
+                    out.put(format_args!("  "))?;
+                }
+                match line.thread.gil() {
+                    Some(gil) if gil == part => out.styled(Style::Strong, part)?,
+                    _ => out.target(part)?,
+                }
+            }
+            out.end()?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        json!(self)
+    }
+}

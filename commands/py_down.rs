@@ -1,0 +1,48 @@
+//! `py-down`: selects the Python frame called by this one.
+
+use crate::cli::render::number::number;
+use crate::cli::render::selected::Selected;
+use crate::cli::render::stack::Stack;
+use crate::cli::{Class, Needs, Report, Run, Session};
+use anyhow::Context;
+
+/// Select and print the Python frame that this one called.
+///
+/// Goes exactly one Python frame down, or COUNT of them, over any native frames between. When a
+/// native frame is selected, the Python frame that led to it counts as the current one.
+///
+/// Examples:
+///     py-down       the Python frame called by this one
+///     py-down 3     three Python frames further in
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct PyDown {
+    /// How many Python frames
+    #[arg(value_name = "COUNT")]
+    count: Option<String>,
+}
+
+impl Run for PyDown {
+    const NAME: &'static str = "py-down";
+    const CLASS: Class = Class::Python;
+    const NEEDS: Needs = Needs::Python;
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        let count = self.count.as_deref().map_or(Ok(1), number)?;
+        let stack = Stack::selected(session)?;
+        let current = stack.current_python(session.frame)?;
+        let newer: Vec<usize> = stack
+            .python_indices()
+            .rev()
+            .filter(|index| *index < current)
+            .take(count)
+            .collect();
+        let index = match newer.last() {
+            Some(index) => *index,
+            None => (count == 0)
+                .then_some(current)
+                .context("Unable to find a newer python frame")?,
+        };
+        Ok(Box::new(Selected::frame(session, &stack, index)))
+    }
+}

@@ -1,0 +1,47 @@
+//! `py-up`: selects the Python caller.
+
+use crate::cli::render::number::number;
+use crate::cli::render::selected::Selected;
+use crate::cli::render::stack::Stack;
+use crate::cli::{Class, Needs, Report, Run, Session};
+use anyhow::Context;
+
+/// Select and print the Python frame that called this one.
+///
+/// Goes exactly one Python frame up, or COUNT of them, over any native frames between. When a
+/// native frame is selected, the Python frame that led to it counts as the current one.
+///
+/// Examples:
+///     py-up         the Python caller
+///     py-up 3       three Python frames further out
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct PyUp {
+    /// How many Python frames
+    #[arg(value_name = "COUNT")]
+    count: Option<String>,
+}
+
+impl Run for PyUp {
+    const NAME: &'static str = "py-up";
+    const CLASS: Class = Class::Python;
+    const NEEDS: Needs = Needs::Python;
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        let count = self.count.as_deref().map_or(Ok(1), number)?;
+        let stack = Stack::selected(session)?;
+        let current = stack.current_python(session.frame)?;
+        let older: Vec<usize> = stack
+            .python_indices()
+            .filter(|index| *index > current)
+            .take(count)
+            .collect();
+        let index = match older.last() {
+            Some(index) => *index,
+            None => (count == 0)
+                .then_some(current)
+                .context("Unable to find an older python frame")?,
+        };
+        Ok(Box::new(Selected::frame(session, &stack, index)))
+    }
+}

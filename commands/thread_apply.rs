@@ -1,0 +1,245 @@
+//! `thread apply`: one command for several threads, its answers in one.
+
+use crate::cli::render::number::{is_thread_list, thread_list};
+use crate::cli::render::thread::ThreadView;
+use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
+use anyhow::{anyhow, bail};
+use pydbg::diag::{Note, Severity};
+use serde_json::{Map, Value, json};
+use std::io;
+
+/// Apply a command to a list of threads.
+///
+/// The list is "all" or numbers and ranges, such as "1-3 5". "all" goes from the highest number
+/// to the lowest, as in gdb, unless -ascending is given. With -q the threads have no headers, with
+/// -s the ones for which the command fails are left out. The selected thread and frame stay.
+///
+/// Examples:
+///     thread apply all py-bt
+///     thread apply 1-3 5 bt 3
+///     thread apply all -q frame
+///     thread apply all -ascending info registers rip
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct ThreadApply {
+    /// The threads, flags and the command
+    #[arg(value_name = "LIST [-q] [-s] [-ascending] COMMAND")]
+    tail: Option<String>,
+}
+
+impl Run for ThreadApply {
+    const NAME: &'static str = "thread apply";
+    const CLASS: Class = Class::Stack;
+    const NEEDS: Needs = Needs::NativeStacks;
+    const RAW: bool = true;
+
+    fn needs(session: &Session, words: &[String]) -> Needs {
+        let nested = words.last().and_then(|tail| Self::nested(tail));
+        nested.map_or(Self::NEEDS, |line| session.needs(line).max(Self::NEEDS))
+    }
+
+    fn nested(tail: &str) -> Option<&str> {
+        Some(Request::parse(tail).line).filter(|line| !line.is_empty())
+    }
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        let tail = self.tail.unwrap_or_default();
+        let request = Request::parse(&tail);
+        if request.list.is_empty() {
+            bail!("Please specify a thread ID list");
+        }
+        if request.line.is_empty() {
+            bail!("Please specify a command to apply on all threads");
+        }
+        let ids = request.ids(session)?;
+        let selected = (session.thread, session.frame);
+        let mut answers = Vec::with_capacity(ids.len());
+        for id in ids {
+            if session.cancel.is_cancelled() {
+                break;
+            }
+            let thread = ThreadView::find(session, id)?;
+            (session.thread, session.frame) = (id, 0);
+            let result = session.execute(request.line);
+            if session.quit || session.process.is_none() {
+                break;
+            }
+            let result = result.map_err(|error| format!("{error:#}"));
+            if result.is_ok() || !request.silent {
+                answers.push(Answer { thread, result });
+            }
+        }
+        (session.thread, session.frame) = selected;
+        session.again = None;
+        if let [
+            Answer {
+                result: Err(why), ..
+            },
+        ] = answers.as_slice()
+        {
+            return Err(anyhow!("{why}"));
+        }
+        Ok(Box::new(Answers {
+            answers,
+            quiet: request.quiet,
+        }))
+    }
+}
+
+/// What was asked for.
+struct Request<'t> {
+    list: Vec<&'t str>,
+    quiet: bool,
+    silent: bool,
+    ascending: bool,
+    line: &'t str,
+}
+
+impl<'t> Request<'t> {
+    /// Splits `1-3 5 -q bt 3`.
+    fn parse(tail: &'t str) -> Request<'t> {
+        let mut request = Request {
+            list: Vec::new(),
+            quiet: false,
+            silent: false,
+            ascending: false,
+            line: tail.trim(),
+        };
+        loop {
+            let (word, rest) = request
+                .line
+                .split_once(char::is_whitespace)
+                .unwrap_or((request.line, ""));
+            match word {
+                "-q" => request.quiet = true,
+                "-s" => request.silent = true,
+                // gdb's "go on after an error" is how pydbg always does it.
+                "-c" => {}
+                "-ascending" | "--ascending" => request.ascending = true,
+                word if is_thread_list(word) || (word == "all" && request.list.is_empty()) => {
+                    request.list.push(word);
+                }
+                _ => return request,
+            }
+            request.line = rest.trim_start();
+        }
+    }
+
+    fn ids(&self, session: &Session) -> anyhow::Result<Vec<usize>> {
+        let count = session.process()?.threads().len();
+        match self.list.as_slice() {
+            ["all"] if self.ascending => Ok((1..=count).collect()),
+            ["all"] => Ok((1..=count).rev().collect()),
+            list => thread_list(list, count),
+        }
+    }
+}
+
+/// What the command said of one thread.
+struct Answer {
+    thread: ThreadView,
+    result: Result<Box<dyn Report>, String>,
+}
+
+/// What it said of all.
+struct Answers {
+    answers: Vec<Answer>,
+    quiet: bool,
+}
+
+impl Report for Answers {
+    fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        for Answer { thread, result } in &self.answers {
+            if !self.quiet {
+                let id = thread.id.unwrap_or(0);
+                out.end()?;
+                out.styled(
+                    Style::Strong,
+                    &format!("Thread {id} ({}", thread.target_id()),
+                )?;
+                if let Some(name) = thread.name.as_ref().or(thread.os_name.as_ref()) {
+                    out.styled(Style::Strong, &format!(" \"{name}\""))?;
+                }
+                out.styled(Style::Strong, "):")?;
+                out.end()?;
+            }
+            match result {
+                Ok(report) => report.text(out)?,
+                Err(why) => {
+                    out.target(why)?;
+                    out.end()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The `threads` of the single answers in one list; answers of another shape by thread.
+    fn json(&self) -> Value {
+        let mut threads = Vec::new();
+        let mut results = Vec::new();
+        for Answer { thread, result } in &self.answers {
+            let (key, value) = match result {
+                Err(why) => ("error", json!(why)),
+                Ok(report) => match report.json() {
+                    Value::Object(mut object) if is_thread_list_answer(&object) => {
+                        if let Some(Value::Array(mut list)) = object.remove("threads") {
+                            threads.append(&mut list);
+                        }
+                        continue;
+                    }
+                    other => ("data", other),
+                },
+            };
+            results.push(json!({ "id": thread.id, "tid": thread.tid, key: value }));
+        }
+        match (threads.is_empty(), results.is_empty()) {
+            (_, true) => json!({ "threads": threads }),
+            (true, false) => json!({ "results": results }),
+            (false, false) => json!({ "threads": threads, "results": results }),
+        }
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let mut notes: Vec<Note> = Vec::new();
+        for Answer { thread, result } in &self.answers {
+            let new = match result {
+                Ok(report) => report.notes(),
+                Err(why) => vec![Note {
+                    severity: Severity::Partial,
+                    text: format!("thread {}: {why}", thread.id.unwrap_or(0)),
+                }],
+            };
+            for note in new {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        notes
+    }
+}
+
+/// Whether an answer is nothing but a list of threads.
+fn is_thread_list_answer(object: &Map<String, Value>) -> bool {
+    object.len() == 1 && object.get("threads").is_some_and(Value::is_array)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_flags_and_the_command_are_told_apart() {
+        let request = Request::parse("1-3 5 -q bt 3");
+        assert_eq!(request.list, ["1-3", "5"]);
+        assert!(request.quiet && !request.silent);
+        assert_eq!(request.line, "bt 3");
+        let request = Request::parse("all -s py-print a  b");
+        assert_eq!(request.list, ["all"]);
+        assert!(request.silent);
+        assert_eq!(request.line, "py-print a  b");
+        assert_eq!(ThreadApply::nested("2 x/4gx $sp"), Some("x/4gx $sp"));
+        assert_eq!(ThreadApply::nested("all"), None);
+    }
+}

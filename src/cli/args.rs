@@ -1,0 +1,230 @@
+//! The command line: what to open, what to run, how to answer.
+
+use super::{argv, line};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+const ABOUT: &str = "\
+A gdb-style post-mortem debugger for CPython.
+
+Opens a core file or a live process and shows native and Python stacks. It runs no code in the
+process and needs no Python on this machine.";
+
+const USAGE: &str = "pydbg [OPTIONS] CORE
+       pydbg [OPTIONS] EXE CORE
+       pydbg [OPTIONS] core CORE [EXE]
+       pydbg [OPTIONS] attach PID
+       pydbg [OPTIONS]";
+
+const EXAMPLES: &str = "\
+Examples:
+  pydbg core.1234                             open a core and ask at the prompt
+  pydbg -batch -ex 'py-bt all' core.1234      print all Python stacks and leave
+  pydbg -batch -ex py-bt -p 1234              the stack of a live process, which is
+                                              stopped only while its bytes are copied
+  pydbg --json -batch -ex 'info threads' core.1234
+  pydbg --sysroot ./image core.1234           a core that comes from a container
+
+Exit status:
+  0 whole answers, 1 a command failed, 2 usage, 3 some answer is partial (its notes
+  say what is missing), 4 the target cannot be read";
+
+/// The command line.
+#[derive(Parser, Debug)]
+#[command(name = "pydbg", version, about = ABOUT, override_usage = USAGE, after_help = EXAMPLES)]
+pub struct Args {
+    /// What to open: a core, a program and its core (in any order), "core" and a core, or
+    /// "attach" and a PID.
+    #[arg(value_name = "TARGET")]
+    words: Vec<PathBuf>,
+
+    /// Attach to a live process.
+    #[arg(short, long, value_name = "PID", conflicts_with = "core")]
+    pid: Option<i32>,
+
+    /// Open this core.
+    #[arg(short, long, value_name = "FILE")]
+    core: Option<PathBuf>,
+
+    /// The program the core is of, if it is not where the core says.
+    #[arg(short, long, value_name = "FILE")]
+    exe: Option<PathBuf>,
+
+    /// A folder under which the target's files are looked for first.
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: Option<PathBuf>,
+
+    /// A folder with separate debug files; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub debug_dir: Vec<PathBuf>,
+
+    /// Run a command; may be given several times.
+    #[arg(long, value_name = "CMD")]
+    ex: Vec<String>,
+
+    /// Run the commands of a file, in the order given with --ex.
+    #[arg(short = 'x', long, value_name = "FILE")]
+    command: Vec<PathBuf>,
+
+    /// Leave after the commands instead of asking for more; never page or ask.
+    #[arg(long)]
+    pub batch: bool,
+
+    /// Do not print the banner.
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Answer in JSON: one document per command, each on one line.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Do not read ~/.pydbgrc.
+    #[arg(short, long)]
+    pub nx: bool,
+
+    /// Live processes: read without stopping; what changes meanwhile may be read torn.
+    #[arg(long)]
+    pub no_stop: bool,
+}
+
+/// What to open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// One or two files; which is the core is found by content.
+    Files(PathBuf, Option<PathBuf>),
+    /// A core, and perhaps its program.
+    Core(PathBuf, Option<PathBuf>),
+    /// A live process, and perhaps its program.
+    Live(i32, Option<PathBuf>),
+}
+
+/// The command line, understood.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Options.
+    pub args: Args,
+    /// What to open, if anything.
+    pub opening: Option<Opening>,
+    /// The lines to run, `--ex` and `--command` in the order given.
+    pub lines: Vec<String>,
+}
+
+/// Understands a command line.
+pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let mut command = Args::command();
+    let matches = command.try_get_matches_from_mut(argv::normalize(argv))?;
+    let args = Args::from_arg_matches(&matches)?;
+    let opening = args
+        .opening()
+        .map_err(|why| command.error(clap::error::ErrorKind::ValueValidation, why))?;
+    let mut lines = Vec::new();
+    let at = |name| matches.indices_of(name).into_iter().flatten();
+    lines.extend(at("ex").zip(args.ex.iter().cloned()));
+    let sources = args.command.iter().map(|file| source_line(file));
+    lines.extend(at("command").zip(sources));
+    lines.sort_by_key(|(index, _)| *index);
+    Ok(Invocation {
+        args,
+        opening,
+        lines: lines.into_iter().map(|(_, line)| line).collect(),
+    })
+}
+
+/// The line that runs the commands of `file`.
+pub fn source_line(file: &Path) -> String {
+    format!("source {}", line::quote(&file.display().to_string()))
+}
+
+impl Args {
+    fn opening(&self) -> Result<Option<Opening>, String> {
+        let exe = self.exe.clone();
+        let program = || exe.clone().or(self.words.first().cloned());
+        if let Some(core) = &self.core {
+            return Ok(Some(Opening::Core(core.clone(), program())));
+        }
+        if let Some(pid) = self.pid {
+            return Ok(Some(Opening::Live(pid, program())));
+        }
+        let words: Vec<&Path> = self.words.iter().map(PathBuf::as_path).collect();
+        // A file may be called "core", the kernel's own default name.
+        let verb = (words.first().and_then(|word| word.to_str()))
+            .filter(|verb| words.len() > 1 || !Path::new(verb).exists());
+        let opening = match (verb, words.as_slice()) {
+            (_, []) => return Ok(None),
+            (Some("attach"), [_]) => return Err("attach needs a PID: pydbg attach PID".into()),
+            (Some("core"), [_]) => return Err("core needs a file: pydbg core CORE".into()),
+            (Some("attach"), [_, pid]) => {
+                let number = pid.to_str().and_then(|word| word.parse().ok());
+                let number = number.ok_or_else(|| format!("\"{}\" is no PID", pid.display()))?;
+                Opening::Live(number, exe)
+            }
+            (Some("core"), [_, core]) => Opening::Core(core.to_path_buf(), exe),
+            (Some("core"), [_, one, other]) | (_, [one, other]) => {
+                Opening::Files(one.to_path_buf(), Some(other.to_path_buf()))
+            }
+            (_, [core]) if exe.is_some() => Opening::Core(core.to_path_buf(), exe),
+            (_, [core]) => Opening::Files(core.to_path_buf(), None),
+            _ => return Err("too many files: give a core, or a program and its core".into()),
+        };
+        Ok(Some(opening))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Invocation {
+        let argv = std::iter::once("pydbg").chain(words.iter().copied());
+        parse(argv.map(OsString::from)).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    #[test]
+    fn what_to_open() {
+        let opening = |words: &[&str]| parsed(words).opening.unwrap_or_else(|| panic!("{words:?}"));
+        assert_eq!(parsed(&[]).opening, None);
+        assert_eq!(opening(&["c.1"]), Opening::Files("c.1".into(), None));
+        assert_eq!(
+            opening(&["py", "core"]),
+            Opening::Files("py".into(), Some("core".into()))
+        );
+        assert_eq!(opening(&["core", "c.1"]), Opening::Core("c.1".into(), None));
+        assert_eq!(
+            opening(&["core", "c.1", "--exe", "py"]),
+            Opening::Core("c.1".into(), Some("py".into()))
+        );
+        assert_eq!(opening(&["attach", "12"]), Opening::Live(12, None));
+        assert_eq!(opening(&["-p", "12"]), Opening::Live(12, None));
+        assert_eq!(
+            opening(&["py", "-c", "c.1"]),
+            Opening::Core("c.1".into(), Some("py".into()))
+        );
+    }
+
+    #[test]
+    fn lines_keep_their_order_wherever_they_stand() {
+        let lines = parsed(&["-ex", "a", "attach", "1", "-x", "f", "-ex", "-b"]).lines;
+        assert_eq!(lines, ["a", "source f", "-b"]);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for words in [
+            &["attach", "x"][..],
+            &["attach"],
+            &["a", "b", "c"],
+            &["--nosuch"],
+            &["-p", "1", "-c", "f"],
+            &["-ex"],
+        ] {
+            let argv = std::iter::once("pydbg").chain(words.iter().copied());
+            assert!(parse(argv.map(OsString::from)).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,33 @@
+//! Questions to the person at the prompt. A batch is never asked.
+
+use super::Session;
+use std::io::{self, BufRead, Write};
+
+/// Whether the target may be left: asks if it is live and `set confirm on` wants that.
+pub fn may_leave(session: &Session) -> bool {
+    let live = (session.process.as_ref()).is_some_and(|process| process.target.is_live());
+    let wanted = live && session.interactive && session.settings.get_bool("confirm");
+    !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
+}
+
+/// Asks until the answer is one. The end of the input is a yes, as it is for gdb.
+fn confirmed(question: &str) -> io::Result<bool> {
+    let mut answer = String::new();
+    loop {
+        print_now(&format!("{question} (y or n) "))?;
+        answer.clear();
+        let end = io::stdin().lock().read_line(&mut answer)? == 0;
+        match answer.trim() {
+            _ if end => return Ok(true),
+            "y" | "Y" | "yes" => return Ok(true),
+            "n" | "N" | "no" => return Ok(false),
+            _ => print_now("Please answer y or n.\n")?,
+        }
+    }
+}
+
+fn print_now(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}

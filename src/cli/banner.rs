@@ -1,0 +1,386 @@
+//! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
+//! know before anything else.
+
+use super::render::frame;
+use super::render::row::Row;
+use super::render::stack::Stack;
+use super::{Out, Report, Session, Style};
+use pydbg::Addr;
+use pydbg::native::Process;
+use pydbg::python::{GilState, Python};
+use pydbg::target::live::LiveHold;
+use pydbg::target::{Origin, ProcessInfo, SignalInfo, build_id_in_memory, signal};
+use serde::Serialize;
+use std::fmt::Write;
+use std::io;
+
+/// At most this many missing files are named.
+const MOST_FILES: usize = 10;
+
+/// What is said when a target is opened.
+#[derive(Serialize)]
+pub struct Banner {
+    /// The command line, as far as it is known.
+    command_line: Option<String>,
+    /// The PID of a live process.
+    pid: Option<i32>,
+    /// Whether a live process is stopped now.
+    stopped: bool,
+    /// How long a live process was stopped, in microseconds, if it runs on by now.
+    pause_us: Option<u64>,
+    /// What it died of.
+    signal: Option<Signal>,
+    /// The Python version, such as `3.11.7`.
+    version: Option<String>,
+    /// Version, build and where it was found, in words; or why no Python was found.
+    python: String,
+    /// How many kernel threads there are.
+    threads: usize,
+    /// Who holds the GIL, in words, for each GIL.
+    gil: Vec<String>,
+    /// Files that are missing or differ, and what that costs.
+    missing_files: Vec<MissingFile>,
+    /// The thread that is selected.
+    current: Option<Current>,
+    /// Its innermost frame.
+    #[serde(skip)]
+    frame: Vec<Row>,
+}
+
+/// What a process died of.
+#[derive(Serialize)]
+struct Signal {
+    name: String,
+    description: &'static str,
+    number: i32,
+    code: Option<i32>,
+    /// Where it came from, in words.
+    cause: Option<String>,
+    fault: Option<Addr>,
+}
+
+/// A file that cannot be used.
+#[derive(Serialize)]
+struct MissingFile {
+    path: String,
+    problem: String,
+    costs: &'static str,
+}
+
+/// The thread that is selected.
+#[derive(Serialize)]
+struct Current {
+    id: usize,
+    tid: i32,
+    pthread: Option<Addr>,
+}
+
+impl Banner {
+    /// The banner of the target that is open.
+    pub fn of(session: &Session) -> anyhow::Result<Banner> {
+        let process = session.process()?;
+        let target = &process.target;
+        let pid = match target.origin {
+            Origin::Live(pid) => Some(pid),
+            Origin::Core(_) | Origin::Synthetic => None,
+        };
+        let python = session.python();
+        let found = python.as_ref().ok();
+        let current = process.threads().first();
+        // The native stack may need files that are missing. That is no matter for a batch that
+        // asks for Python stacks, so only a person sees the frame at once, as with gdb.
+        let stack = (session.interactive && !session.json)
+            .then(|| Stack::of(session, current?.id).ok())
+            .flatten();
+        Ok(Banner {
+            command_line: command_line(&target.process),
+            pid,
+            stopped: target.live().is_some_and(LiveHold::is_stopped),
+            pause_us: (target.live())
+                .filter(|live| !live.is_stopped())
+                .map(|live| live.stopped_for())
+                .filter(|pause| !pause.is_zero())
+                .map(|pause| u64::try_from(pause.as_micros()).unwrap_or(u64::MAX)),
+            signal: (target.signal.as_ref()).map(|s| Signal::of(s, target.process.pid)),
+            version: found.map(|python| number(python)),
+            python: match &python {
+                Ok(python) => in_words(python),
+                Err(why) => format!("{why:#}"),
+            },
+            threads: target.threads.len(),
+            gil: found
+                .map(|python| gils(process, python))
+                .unwrap_or_default(),
+            missing_files: missing_files(process),
+            current: current.map(|thread| Current {
+                id: thread.id,
+                tid: thread.tid,
+                pthread: thread.pthread,
+            }),
+            frame: stack
+                .map(|stack| stack.rows_with_source(0))
+                .unwrap_or_default(),
+        })
+    }
+}
+
+impl Report for Banner {
+    fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        match (self.pid, &self.command_line) {
+            (Some(pid), line) => {
+                out.put(format_args!("Attached to process {pid}"))?;
+                if let Some(line) = line {
+                    out.target(&format!(", `{line}'"))?;
+                }
+                match (self.stopped, self.pause_us) {
+                    (true, _) => {
+                        out.put(format_args!("; it is stopped until you detach or quit.\n"))?
+                    }
+                    (false, Some(pause)) => out.put(format_args!(
+                        "; it was stopped for {:.1} ms and runs on.\n",
+                        pause as f64 / 1000.0
+                    ))?,
+                    (false, None) => out.put(format_args!("; it runs on while it is read.\n"))?,
+                }
+            }
+            (None, Some(line)) => {
+                out.target(&format!("Core was generated by `{line}'."))?;
+                out.end()?;
+            }
+            (None, None) => {}
+        }
+        self.signal_text(out)?;
+        out.target(&self.python)?;
+        out.put(format_args!(".\n{}", count(self.threads, "thread")))?;
+        for gil in &self.gil {
+            out.target(&format!("; {gil}"))?;
+        }
+        out.put(format_args!(".\n"))?;
+        for file in self.missing_files.iter().take(MOST_FILES) {
+            let text = format!("warning: {}: {}; {}.", file.path, file.problem, file.costs);
+            out.styled(Style::Faint, &text)?;
+            out.end()?;
+        }
+        if self.missing_files.len() > MOST_FILES {
+            let more = self.missing_files.len() - MOST_FILES;
+            let text =
+                format!("warning: {more} more files cannot be used; see info sharedlibrary.");
+            out.styled(Style::Faint, &text)?;
+            out.end()?;
+        }
+        for row in &self.frame {
+            frame::line(out, row)?;
+            frame::source(out, row)?;
+        }
+        if let Some(current) = &self.current {
+            out.put(format_args!("[Current thread is {} (", current.id))?;
+            if let Some(pthread) = current.pthread {
+                out.put(format_args!("Thread {pthread} "))?;
+            }
+            out.put(format_args!("(LWP {}))]\n", current.tid))?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl Banner {
+    fn signal_text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let Some(signal) = &self.signal else {
+            if self.pid.is_none() {
+                out.put(format_args!(
+                    "No signal: the core was written while the process was running.\n"
+                ))?;
+            }
+            return Ok(());
+        };
+        out.put(format_args!("Program terminated with signal "))?;
+        out.styled(Style::Strong, &signal.name)?;
+        out.put(format_args!(", {}.\n", signal.description))?;
+        match (signal.fault, &signal.cause) {
+            (Some(fault), cause) => {
+                let null = if fault.is_null() { " (NULL)" } else { "" };
+                out.put(format_args!("Fault address {fault}{null}"))?;
+                match cause {
+                    Some(cause) => out.put(format_args!(": {cause}.\n")),
+                    None => out.put(format_args!(".\n")),
+                }
+            }
+            (None, Some(cause)) => out.put(format_args!("Cause: {cause}.\n")),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Signal {
+    fn of(info: &SignalInfo, pid: i32) -> Signal {
+        Signal {
+            name: info.name(),
+            description: signal::description(info.signo),
+            number: info.signo,
+            code: info.code,
+            cause: cause(info, pid),
+            fault: info.fault,
+        }
+    }
+}
+
+/// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
+pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
+    let words = match (info.signo, info.code?) {
+        (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
+        (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
+        (libc::SIGBUS, 1) => "misaligned address (BUS_ADRALN)",
+        (libc::SIGBUS, 2) => "no such page: often a mapped file that was truncated (BUS_ADRERR)",
+        (libc::SIGBUS, 4 | 5) => "memory hardware error",
+        (libc::SIGFPE, 1) => "integer division by zero (FPE_INTDIV)",
+        (libc::SIGFPE, 2) => "integer overflow (FPE_INTOVF)",
+        (libc::SIGILL, 1 | 2) => "illegal instruction (ILL_ILLOPC)",
+        (_, 128) => "raised by the kernel without an address, such as a non-canonical pointer",
+        (_, code @ (0 | -1 | -6)) => {
+            let call = match code {
+                0 => "kill()",
+                -1 => "sigqueue()",
+                _ => "tgkill(), as abort() and raise() do",
+            };
+            return Some(match info.sender {
+                Some(sender) if sender == pid => format!("sent by the process itself with {call}"),
+                Some(0) => format!("sent with {call} from outside its PID namespace"),
+                Some(sender) => format!("sent by process {sender} with {call}"),
+                None => format!("sent with {call}"),
+            });
+        }
+        _ => return None,
+    };
+    Some(words.into())
+}
+
+fn command_line(process: &ProcessInfo) -> Option<String> {
+    if !process.args.is_empty() {
+        return Some(process.args.join(" "));
+    }
+    process.exe.clone().or(process.comm.clone())
+}
+
+/// `3.11.7`, or `3.11` when the micro version is not known.
+fn number(python: &Python) -> String {
+    let version = &python.version;
+    let mut text = format!("{}.{}", version.major, version.minor);
+    if let Some(micro) = version.micro {
+        _ = write!(text, ".{micro}");
+    }
+    text
+}
+
+fn in_words(python: &Python) -> String {
+    let mut text = format!("CPython {}", number(python));
+    if python.version.free_threaded {
+        text.push_str(" free-threaded");
+    }
+    if python.version.debug == Some(true) {
+        text.push_str(" debug build");
+    }
+    let source = &python.runtime.source;
+    match &python.runtime.image {
+        Some(image) if !source.contains(image) => _ = write!(text, " in {image}, {source}"),
+        Some(_) | None => _ = write!(text, ", {source}"),
+    }
+    text
+}
+
+/// Who holds each GIL.
+fn gils(process: &Process, python: &Python) -> Vec<String> {
+    let several = python.interpreters.len() > 1;
+    python
+        .interpreters
+        .iter()
+        .map(|interpreter| {
+            let whose = match several {
+                true => format!("the GIL of interpreter {}", interpreter.id),
+                false => "the GIL".to_owned(),
+            };
+            match &interpreter.gil {
+                GilState::Free => format!("nobody holds {whose}"),
+                GilState::Disabled => format!("{whose} is disabled"),
+                GilState::Unknown(why) => format!("it is not known who holds {whose}: {why}"),
+                GilState::Held { tstate, .. } => {
+                    format!("{} holds {whose}", holder(process, python, *tstate))
+                }
+            }
+        })
+        .collect()
+}
+
+/// `thread 3 "worker" (LWP 42)`.
+fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
+    let thread = (python.interpreters.iter())
+        .flat_map(|interpreter| &interpreter.threads)
+        .find(|thread| thread.tstate == tstate);
+    let Some(thread) = thread else {
+        return format!("a thread state that is in no list ({tstate})");
+    };
+    let native = (process.threads().iter()).find(|native| Some(native.tid) == thread.tid);
+    let mut text = match native {
+        Some(native) => format!("thread {}", native.id),
+        None => format!("the Python thread state {tstate}"),
+    };
+    if let Some(name) = &thread.name {
+        _ = write!(text, " \"{name}\"");
+    }
+    if let Some(tid) = thread.tid {
+        _ = write!(text, " (LWP {tid})");
+    }
+    text
+}
+
+/// The mapped files that cannot be used. Asking for them here notes nothing: whether a missing
+/// file makes an answer partial is for that answer to say.
+fn missing_files(process: &Process) -> Vec<MissingFile> {
+    let target = &process.target;
+    (process.images.all.iter())
+        .filter(|image| image.path.starts_with('/'))
+        .filter_map(|image| {
+            let build_id = build_id_in_memory(&*target.memory, image.start);
+            let opened = target.files.open(&image.path, build_id.as_deref());
+            Some(MissingFile {
+                path: image.path.clone(),
+                problem: opened.err()?.to_string(),
+                costs: "no symbols or native line numbers for it, Python stacks are not affected",
+            })
+        })
+        .collect()
+}
+
+/// `1 thread`, `2 threads`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_name_the_sender_or_the_fault() {
+        let info = |signo, code, sender| SignalInfo {
+            signo,
+            code,
+            fault: None,
+            sender,
+        };
+        let words = |signo, code, sender| cause(&info(signo, code, sender), 7).unwrap_or_default();
+        assert!(words(libc::SIGSEGV, 1, None).contains("SEGV_MAPERR"));
+        assert_eq!(
+            words(libc::SIGABRT, -6, Some(7)),
+            "sent by the process itself with tgkill(), as abort() and raise() do"
+        );
+        assert_eq!(
+            words(libc::SIGTERM, 0, Some(9)),
+            "sent by process 9 with kill()"
+        );
+        assert_eq!(words(libc::SIGTRAP, 5, None), "");
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening and leaving targets: from a path or a PID to a process image, its files and its
+//! Python. The answer to that is [`super::banner`].
+
+use super::Session;
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::target::{self, OpenError, Options, Target};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Session {
+    /// Opens a core file. The target that was open before is left only if that succeeds.
+    pub fn open_core(&mut self, core: &Path, exe: Option<&Path>) -> Result<(), OpenError> {
+        let options = self.file_options(exe);
+        let start = Instant::now();
+        let target = target::core::open(core, &options)?;
+        self.adopt(target, options, start);
+        Ok(())
+    }
+
+    /// Attaches to a live process and stops it (unless `--no-stop`).
+    pub fn open_attach(&mut self, pid: i32, exe: Option<&Path>) -> Result<(), OpenError> {
+        let options = self.file_options(exe);
+        // A process can be held only once: to attach again is to look at it anew.
+        if let Some(held) = self.process.as_ref().map(|process| &process.target)
+            && held.origin == target::Origin::Live(pid)
+        {
+            held.resume();
+            self.released = true;
+        }
+        let start = Instant::now();
+        let target = target::live::attach(pid, &options)?;
+        self.adopt(target, options, start);
+        Ok(())
+    }
+
+    /// Opens what one or two words of the command line name: `CORE`, `EXE CORE` or `EXE PID`.
+    /// Which of two files is the core is found by content.
+    pub fn open_files(&mut self, first: &Path, second: Option<&Path>) -> Result<(), OpenError> {
+        let pid_in = |word: &Path| word.to_str().and_then(|word| word.parse::<i32>().ok());
+        let Some(second) = second else {
+            return match pid_in(first) {
+                Some(pid) if !first.exists() => Err(OpenError::File {
+                    path: first.to_owned(),
+                    why: format!("no such file; for a running process, use `pydbg attach {pid}`"),
+                }),
+                _ => self.open_core(first, None),
+            };
+        };
+        let pid = pid_in(second);
+        match pid {
+            Some(pid) if !second.exists() => self.open_attach(pid, Some(first)),
+            _ if is_core(first) && !is_core(second) => self.open_core(first, Some(second)),
+            _ => self.open_core(second, Some(first)),
+        }
+    }
+
+    /// Leaves the target: a live process runs on. What was left, in gdb's words; `None` without a
+    /// target.
+    pub fn close(&mut self) -> Option<String> {
+        let process = self.process.take()?;
+        self.python = None;
+        self.thread = 1;
+        self.frame = 0;
+        self.again = None;
+        self.released = false;
+        self.timings.clear();
+        process.target.resume();
+        Some(match process.target.origin {
+            target::Origin::Live(pid) => format!("Detached from process {pid}; it runs on."),
+            target::Origin::Core(_) | target::Origin::Synthetic => "No core file now.".into(),
+        })
+    }
+
+    /// Where files are looked for, from the settings and the command line.
+    fn file_options(&self, exe: Option<&Path>) -> Options {
+        let folders = self.settings.get("debug-file-directory");
+        Options {
+            exe: exe.map(Path::to_owned).or(self.options.exe.clone()),
+            sysroot: self.settings.get_text("sysroot").map(PathBuf::from),
+            debug_dirs: (folders.split(':'))
+                .filter(|folder| !folder.is_empty())
+                .map(PathBuf::from)
+                .collect(),
+            no_stop: self.options.no_stop,
+        }
+    }
+
+    fn adopt(&mut self, target: Target, options: Options, start: Instant) {
+        self.close();
+        // The executable that was named belongs to this target, not to the next one.
+        self.options = Options {
+            exe: None,
+            ..options
+        };
+        let mut start = start;
+        let mut phase = |session: &mut Session, name: &str| {
+            session.timings.push((name.to_owned(), start.elapsed()));
+            start = Instant::now();
+        };
+        phase(self, "target");
+        let process = Arc::new(Process::new(Arc::new(target)));
+        phase(self, "files");
+        let python = Python::find(process.clone());
+        phase(self, "python");
+        self.process = Some(process);
+        self.python = Some(python.map(Arc::new).map_err(|why| why.to_string()));
+    }
+}
+
+/// Whether the file is an ELF core, or packed as cores often are.
+fn is_core(path: &Path) -> bool {
+    const ET_CORE: u16 = 4;
+    let mut head = Vec::new();
+    // Only a regular file is opened: opening a FIFO would wait for its writer.
+    let is_file = std::fs::metadata(path).is_ok_and(|meta| meta.is_file());
+    let read = is_file.then(|| std::fs::File::open(path).ok()).flatten();
+    if read.is_none_or(|file| file.take(18).read_to_end(&mut head).is_err()) {
+        return false;
+    }
+    let packed: [&[u8]; 4] = [
+        b"\x1f\x8b",
+        b"\x28\xb5\x2f\xfd",
+        b"\xfd7zXZ\0",
+        b"\x04\x22\x4d\x18",
+    ];
+    head.starts_with(b"\x7fELF") && pydbg::bytes::u16_at(&head, 16) == Some(ET_CORE)
+        || packed.iter().any(|magic| head.starts_with(magic))
+}

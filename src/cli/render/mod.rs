@@ -1,0 +1,19 @@
+//! What several commands show alike: frame lines, thread headers, source lines with their marks,
+//! addresses. Each part builds a plain value first, which text and JSON then walk.
+
+pub mod address;
+pub mod anchors;
+pub mod carets;
+pub mod frame;
+pub mod interpreter;
+pub mod listing;
+pub mod memory;
+pub mod number;
+pub mod row;
+pub mod selected;
+pub mod source;
+pub mod stack;
+pub mod symbol;
+pub mod thread;
+pub mod traceback;
+pub mod width;

@@ -1,0 +1,110 @@
+//! Numbers as gdb takes them: `bt -5`, `up 3`, `thread apply 1-3 5`.
+
+use anyhow::{Context, bail};
+
+/// How much of a stack is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// The stack of the selected thread.
+    Whole,
+    /// So many innermost frames.
+    Innermost(usize),
+    /// So many outermost frames.
+    Outermost(usize),
+    /// The stacks of all threads.
+    AllThreads,
+}
+
+impl Extent {
+    /// From the argument of `bt`: nothing, `all`, `5` or `-5`.
+    pub fn parse(text: Option<&str>) -> anyhow::Result<Extent> {
+        let Some(text) = text else {
+            return Ok(Extent::Whole);
+        };
+        if text == "all" {
+            return Ok(Extent::AllThreads);
+        }
+        let count = |digits: &str| {
+            number(digits)
+                .with_context(|| format!("\"{text}\" is neither a number of frames nor \"all\""))
+        };
+        match text.strip_prefix('-') {
+            Some(digits) => count(digits).map(Extent::Outermost),
+            None => count(text).map(Extent::Innermost),
+        }
+    }
+
+    /// The indices wanted of a stack of `length` frames.
+    pub fn range(self, length: usize) -> std::ops::Range<usize> {
+        match self {
+            Extent::Whole | Extent::AllThreads => 0..length,
+            Extent::Innermost(count) => 0..count.min(length),
+            Extent::Outermost(count) => length.saturating_sub(count)..length,
+        }
+    }
+}
+
+/// A plain number, decimal or `0x` hex.
+pub fn number(text: &str) -> anyhow::Result<usize> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) => usize::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.with_context(|| format!("\"{text}\" is not a number"))
+}
+
+/// A list of thread numbers, such as `1-3 5`; ascending within each range, as written otherwise.
+/// Numbers above `most` are left out of ranges, and refused alone.
+pub fn thread_list(words: &[&str], most: usize) -> anyhow::Result<Vec<usize>> {
+    let mut list = Vec::new();
+    for word in words {
+        match word.split_once('-') {
+            Some((first, last)) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if first > last {
+                    bail!("inverted range \"{word}\"");
+                }
+                list.extend(first.max(1)..=last.min(most));
+            }
+            None => {
+                let id = number(word)?;
+                if id == 0 || id > most {
+                    bail!("Unknown thread {id}.");
+                }
+                list.push(id);
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// Whether `word` can be a part of a thread list.
+pub fn is_thread_list(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
+        && word.chars().all(|c| c.is_ascii_digit() || c == '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extents() {
+        assert_eq!(Extent::parse(None).unwrap(), Extent::Whole);
+        assert_eq!(Extent::parse(Some("-5")).unwrap(), Extent::Outermost(5));
+        assert_eq!(Extent::parse(Some("5")).unwrap().range(3), 0..3);
+        assert_eq!(Extent::Outermost(2).range(5), 3..5);
+        assert!(Extent::parse(Some("five")).is_err());
+        assert!(Extent::parse(Some("99999999999999999999")).is_err());
+    }
+
+    #[test]
+    fn lists() {
+        assert_eq!(thread_list(&["1-3", "5"], 9).unwrap(), [1, 2, 3, 5]);
+        assert_eq!(thread_list(&["2-1000000000"], 3).unwrap(), [2, 3]);
+        assert!(thread_list(&["3-1"], 3).is_err());
+        assert!(thread_list(&["4"], 3).is_err());
+        assert!(thread_list(&["1-"], 3).is_err());
+        assert!(is_thread_list("1-3") && !is_thread_list("bt") && !is_thread_list("-q"));
+    }
+}

@@ -1,0 +1,55 @@
+//! The answer of every command that selects a thread or a frame: what is selected now.
+
+use super::frame;
+use super::row::Row;
+use super::stack::Stack;
+use crate::cli::{Out, Report, Session};
+use serde_json::{Value, json};
+use std::io;
+
+/// What is selected now.
+pub struct Selected {
+    /// A line of its own before the frame.
+    heading: Option<String>,
+    thread: usize,
+    rows: Vec<Row>,
+}
+
+impl Selected {
+    /// Selects frame `index` of `stack` and shows it.
+    pub fn frame(session: &mut Session, stack: &Stack, index: usize) -> Selected {
+        session.thread = stack.thread;
+        session.frame = index;
+        Selected {
+            heading: None,
+            thread: stack.thread,
+            rows: stack.rows_with_source(index),
+        }
+    }
+
+    /// The same below a line that says which thread it is.
+    pub fn with_heading(self, heading: String) -> Selected {
+        Selected {
+            heading: Some(heading),
+            ..self
+        }
+    }
+}
+
+impl Report for Selected {
+    fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        if let Some(heading) = &self.heading {
+            out.target(heading)?;
+            out.end()?;
+        }
+        for row in &self.rows {
+            frame::line(out, row)?;
+            frame::source(out, row)?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        json!({ "thread": self.thread, "frames": self.rows })
+    }
+}

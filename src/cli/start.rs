@@ -1,0 +1,120 @@
+//! From the command line to the exit status: settings, `~/.pydbgrc`, the target, the commands
+//! given, then the prompt.
+
+use super::args::{self, Args, Invocation, Opening};
+use super::banner::Banner;
+use super::command::{Command, Report};
+use super::console::{Console, Job};
+use super::out::complain;
+use super::repl;
+use super::session::Session;
+use super::status::Status;
+use std::process::ExitCode;
+
+/// Runs the program.
+pub fn main(commands: &'static [Command]) -> ExitCode {
+    let invocation = match args::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            // Help and version come this way too; nobody is left to tell if printing fails.
+            _ = error.print();
+            let wrong = if error.use_stderr() {
+                Status::Usage
+            } else {
+                Status::Whole
+            };
+            return wrong.code();
+        }
+    };
+    let mut session = Session::new(commands);
+    let mut console = match Console::new(&mut session) {
+        Ok(console) => console,
+        Err(error) => {
+            complain(&format!("cannot watch for Ctrl-C: {error}"));
+            return Status::Failed.code();
+        }
+    };
+    session.json = invocation.args.json;
+    session.interactive = !invocation.args.batch && console.terminal.input;
+    if let Err(why) = settings(&mut session, &invocation.args) {
+        complain(&why);
+        return Status::Usage.code();
+    }
+    run(&mut session, &mut console, &invocation);
+    if !session.quit
+        && !console.closed
+        && !invocation.args.batch
+        && console.status < Status::Unreadable
+    {
+        repl::run(session, console)
+    } else {
+        console.status.code()
+    }
+}
+
+/// What the command line says about where files are.
+fn settings(session: &mut Session, args: &Args) -> Result<(), String> {
+    session.options.no_stop = args.no_stop;
+    if let Some(sysroot) = &args.sysroot {
+        (session.settings).set("sysroot", &sysroot.display().to_string())?;
+    }
+    if !args.debug_dir.is_empty() {
+        let folders: Vec<_> = (args.debug_dir.iter())
+            .map(|folder| folder.display().to_string())
+            .collect();
+        (session.settings).set("debug-file-directory", &folders.join(":"))?;
+    }
+    Ok(())
+}
+
+/// The start file, the target, the lines of the command line.
+fn run(session: &mut Session, console: &mut Console, invocation: &Invocation) {
+    let rc = std::env::home_dir().map(|home| home.join(".pydbgrc"));
+    if let Some(rc) = rc.filter(|rc| !invocation.args.nx && rc.is_file()) {
+        console.line(session, &args::source_line(&rc));
+    }
+    if !open(session, console, invocation) {
+        return;
+    }
+    for (index, line) in invocation.lines.iter().enumerate() {
+        if session.quit || console.closed {
+            break;
+        }
+        console.line(session, line);
+        if invocation.args.batch {
+            let coming = invocation.lines.iter().skip(index + 1);
+            session.release_for(coming.map(String::as_str));
+        }
+    }
+}
+
+/// Opens the target, if one is named. In JSON the answer to that is a document of its own only
+/// when nothing else is asked: `--json -ex py-bt` prints one document.
+fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -> bool {
+    let Some(opening) = &invocation.opening else {
+        return true;
+    };
+    let name = match opening {
+        Opening::Live(pid, _) => format!("attach {pid}"),
+        Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
+        Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
+    };
+    let args = &invocation.args;
+    let job = Job {
+        name: &name,
+        pipe: None,
+        failure: Status::Unreadable,
+        quiet: args.quiet || args.json && !invocation.lines.is_empty(),
+    };
+    console.perform(session, &job, |session| {
+        match opening {
+            Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
+            Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
+            Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
+        }
+        if args.batch {
+            session.release_for(invocation.lines.iter().map(String::as_str));
+        }
+        Ok(Box::new(Banner::of(session)?) as Box<dyn Report>)
+    })
+}

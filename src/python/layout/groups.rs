@@ -1,0 +1,365 @@
+//! The groups of fields that pydbg reads. A field that a version does not have is `None`; a
+//! group that it does not have is `None` as a whole. Names are CPython's where they are short,
+//! and one name stands for the same thing in every version (`frame.previous` is `f_back` in a
+//! frame object of 3.10).
+
+use super::fields::{Field, Group, Slot, all_groups, groups};
+
+all_groups! {
+    /// `_PyRuntimeState`, from 3.7 on.
+    runtime: Option<Runtime>,
+    /// `PyInterpreterState`.
+    interpreter: Interpreter,
+    /// `PyThreadState`.
+    thread: Thread,
+    /// `struct _gil_runtime_state`, from 3.7 on.
+    gil: Option<Gil>,
+    /// `_PyCFrame`, 3.10 to 3.12.
+    cframe: Option<CFrame>,
+    /// `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.
+    frame: Frame,
+    /// `PyCodeObject`.
+    code: Code,
+    /// `PyObject` and `PyVarObject`.
+    object: Object,
+    /// `PyTypeObject` and `PyHeapTypeObject`.
+    type_object: Type,
+    /// `PyASCIIObject`, `PyCompactUnicodeObject`, `PyUnicodeObject`.
+    str: Str,
+    /// `PyBytesObject`, in 2.7 `PyStringObject`.
+    bytes: Bytes,
+    /// `PyDictObject`.
+    dict: Dict,
+    /// `PyDictKeysObject`, from 3.6 on.
+    dict_keys: Option<DictKeys>,
+    /// `PyTupleObject`.
+    tuple: Tuple,
+    /// `PyListObject`.
+    list: List,
+    /// `PyLongObject`, and in 2.7 `PyIntObject`.
+    int: Int,
+    /// `PyModuleObject`.
+    module: Module,
+    /// `PyInstanceObject`, 2.7's instance of an old-style class.
+    instance: Option<Instance>,
+    /// `PyGenObject`, `PyCoroObject`, `PyAsyncGenObject`.
+    generator: Generator,
+}
+
+groups! {
+    /// `_PyRuntimeState`.
+    Runtime {
+        /// The thread state that finalizes the runtime, or NULL.
+        finalizing: Field,
+        /// `interpreters.head`.
+        interpreters_head: Field,
+        /// `interpreters.main`.
+        interpreters_main: Field,
+        /// `gilstate.tstate_current`, up to 3.11.
+        tstate_current: Option<Field>,
+        /// `gilstate.autoInterpreterState`.
+        auto_interpreter: Field,
+        /// `ceval.gil`, embedded, up to 3.11.
+        gil: Option<Field>,
+        /// `_main_interpreter`, embedded, from 3.11 on.
+        main_interpreter: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyInterpreterState`.
+    Interpreter {
+        /// The next interpreter of the list.
+        next: Field,
+        /// The interpreter's id.
+        id: Option<Field>,
+        /// Head of the list of thread states.
+        threads: Field,
+        /// `sys.modules`.
+        modules: Field,
+        /// The namespace of `sys`.
+        sysdict: Field,
+        /// The namespace of `builtins`.
+        builtins: Field,
+        /// Pointer to the GIL it uses, from 3.12 on.
+        gil: Option<Field>,
+        /// Whether that is its own, from 3.12 on.
+        own_gil: Option<Field>,
+        /// Its own GIL, embedded, from 3.12 on.
+        embedded_gil: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyThreadState`.
+    Thread {
+        /// The previous (newer) thread state of the list.
+        prev: Option<Field>,
+        /// The next (older) thread state of the list.
+        next: Field,
+        /// Its interpreter.
+        interp: Field,
+        /// The bits of `_status`, from 3.12 on.
+        status: Option<Field>,
+        /// Attached, detached or suspended, from 3.13 on.
+        state: Option<Field>,
+        /// Whether it holds the GIL, from 3.14 on.
+        holds_gil: Option<Field>,
+        /// Whether it waits for the GIL, from 3.15 on.
+        gil_requested: Option<Field>,
+        /// `frame` (up to 3.10) or `current_frame` (3.13+).
+        frame: Option<Field>,
+        /// `cframe`, 3.10 to 3.12.
+        cframe: Option<Field>,
+        /// `root_cframe`, 3.10 to 3.12: the embedded outermost one.
+        root_cframe: Option<Field>,
+        /// Pointer to the outermost frame, embedded in the thread state, from 3.15 on.
+        base_frame: Option<Field>,
+        /// `threading.get_ident()`: the `pthread_t`.
+        thread_id: Field,
+        /// The LWP id, from 3.11 on.
+        native_thread_id: Option<Field>,
+        /// The current chunk of the stack of frames, from 3.11 on.
+        datastack_chunk: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `struct _gil_runtime_state`.
+    Gil {
+        /// Whether a free-threaded build uses the GIL.
+        enabled: Option<Field>,
+        /// The thread state that took it last.
+        last_holder: Field,
+        /// −1 not made yet, 0 free, 1 held.
+        locked: Field,
+        /// The condition variable that waiting threads sleep on.
+        cond: Field,
+        /// The mutex that guards all of this.
+        mutex: Field,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `_PyCFrame`: a C-stack local of each native activation of the evaluation loop.
+    CFrame {
+        /// The current interpreter frame (3.11, 3.12).
+        current_frame: Option<Field>,
+        /// The `_PyCFrame` of the activation that is outer to this one.
+        previous: Field,
+    }
+
+    /// `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.
+    Frame {
+        /// The caller's frame: `previous` or `f_back`.
+        previous: Field,
+        /// `f_executable` or `f_code`.
+        code: Field,
+        /// `f_funcobj`, from 3.11 on.
+        function: Option<Field>,
+        /// `f_globals`.
+        globals: Field,
+        /// `f_builtins`.
+        builtins: Field,
+        /// `f_locals`.
+        locals: Field,
+        /// The frame object that wraps this frame, if one was made; from 3.11 on.
+        frame_obj: Option<Field>,
+        /// `f_lasti`, `prev_instr` or `instr_ptr`.
+        instruction: Field,
+        /// `f_stacktop`, `f_stackdepth`, `stacktop` or `stackpointer`.
+        stack_top: Field,
+        /// Which copy of the bytecode runs (3.14+, free-threaded).
+        tlbc_index: Option<Field>,
+        /// Whether the evaluation loop was entered with this frame (3.11).
+        is_entry: Option<Field>,
+        /// Who owns the frame, from 3.11 on.
+        owner: Option<Field>,
+        /// Local variables, cells, and the value stack.
+        localsplus: Field,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyCodeObject`.
+    Code {
+        /// Number of positional arguments.
+        argcount: Field,
+        /// Number of positional-only arguments, from 3.8 on.
+        posonlyargcount: Option<Field>,
+        /// Number of keyword-only arguments; not in 2.7.
+        kwonlyargcount: Option<Field>,
+        /// Number of local variables.
+        nlocals: Field,
+        /// Number of locals, cells and free variables, from 3.11 on.
+        nlocalsplus: Option<Field>,
+        /// Slots of the value stack.
+        stacksize: Field,
+        /// `CO_*` bits.
+        flags: Field,
+        /// First line.
+        firstlineno: Field,
+        /// File name.
+        filename: Field,
+        /// Name.
+        name: Field,
+        /// Qualified name, from 3.11 on.
+        qualname: Option<Field>,
+        /// `co_lnotab` (up to 3.9) or `co_linetable`.
+        linetable: Field,
+        /// The bytes object of the bytecode, up to 3.10.
+        bytecode: Option<Field>,
+        /// The bytecode itself, at the end of the code object, from 3.11 on.
+        adaptive: Option<Field>,
+        /// The array of thread-local copies of the bytecode (3.14+, free-threaded).
+        tlbc: Option<Field>,
+        /// The first code unit that tracing may see, from 3.11 on.
+        firsttraceable: Option<Field>,
+        /// Names of all slots, from 3.11 on.
+        localsplusnames: Option<Field>,
+        /// What each slot is, from 3.11 on.
+        localspluskinds: Option<Field>,
+        /// Names of local variables, up to 3.10.
+        varnames: Option<Field>,
+        /// Names of cell variables, up to 3.10.
+        cellvars: Option<Field>,
+        /// Names of free variables, up to 3.10.
+        freevars: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyObject` and `PyVarObject`.
+    Object {
+        /// The type.
+        ob_type: Field,
+        /// The number of items of an object of variable size.
+        ob_size: Field,
+        /// Size of `PyObject`.
+        size: Field,
+    }
+
+    /// `PyTypeObject` and `PyHeapTypeObject`.
+    Type {
+        /// The name, a C string.
+        name: Field,
+        /// Size of an instance.
+        basicsize: Field,
+        /// Size of an item.
+        itemsize: Field,
+        /// `Py_TPFLAGS_*` bits.
+        flags: Field,
+        /// The base class.
+        base: Field,
+        /// The namespace.
+        dict: Field,
+        /// Where instances have their dictionary.
+        dictoffset: Field,
+        /// Shared keys of the instances' dictionaries (heap types), from 3.6 on.
+        cached_keys: Option<Field>,
+        /// Size of `PyTypeObject`.
+        size: Field,
+    }
+
+    /// `PyASCIIObject`, `PyCompactUnicodeObject`, `PyUnicodeObject`.
+    Str {
+        /// Length in characters.
+        length: Field,
+        /// Kind, compactness; from 3.3 on.
+        state: Option<Field>,
+        /// Where the characters of a compact ASCII string begin.
+        ascii_data: Option<Field>,
+        /// Where the characters of another compact string begin.
+        compact_data: Option<Field>,
+        /// Pointer to the characters of a string that is not compact.
+        pointer: Field,
+    }
+
+    /// `PyBytesObject`.
+    Bytes {
+        /// Where the bytes begin.
+        data: Field,
+    }
+
+    /// `PyDictObject`.
+    Dict {
+        /// The number of items.
+        used: Field,
+        /// The keys object, from 3.3 on.
+        keys: Option<Field>,
+        /// The values of a split table, from 3.3 on.
+        values: Option<Field>,
+        /// Number of slots − 1 (2.7).
+        mask: Option<Field>,
+        /// The slots (2.7).
+        table: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyDictKeysObject`.
+    DictKeys {
+        /// Number of index slots, up to 3.10.
+        slots: Option<Field>,
+        /// Its binary logarithm, from 3.11 on.
+        log2_slots: Option<Field>,
+        /// Binary logarithm of the size of the indices, from 3.11 on.
+        log2_index_bytes: Option<Field>,
+        /// General, only strings, or split; from 3.11 on.
+        kind: Option<Field>,
+        /// Entries that may still be added.
+        usable: Field,
+        /// Entries in use, deleted ones included.
+        nentries: Field,
+        /// Where the indices begin.
+        indices: Field,
+    }
+
+    /// `PyTupleObject`.
+    Tuple {
+        /// Where the items begin.
+        items: Field,
+    }
+
+    /// `PyListObject`.
+    List {
+        /// Pointer to the items.
+        items: Field,
+    }
+
+    /// `PyLongObject`.
+    Int {
+        /// Sign and number of digits, from 3.12 on; earlier that is `ob_size`.
+        tag: Option<Field>,
+        /// Where the digits begin.
+        digits: Field,
+        /// The value of a `PyIntObject` (2.7).
+        small: Option<Field>,
+    }
+
+    /// `PyModuleObject`.
+    Module {
+        /// The namespace.
+        dict: Field,
+    }
+
+    /// `PyInstanceObject` (2.7).
+    Instance {
+        /// The class.
+        class: Field,
+        /// The attributes.
+        dict: Field,
+    }
+
+    /// `PyGenObject`.
+    Generator {
+        /// `gi_frame` (a pointer, up to 3.10) or `gi_iframe` (embedded).
+        frame: Field,
+        /// `gi_running` (up to 3.9) or `gi_frame_state` (3.11+).
+        state: Option<Field>,
+        /// The name; not in 2.7.
+        name: Option<Field>,
+        /// The qualified name; not in 2.7.
+        qualname: Option<Field>,
+    }
+}

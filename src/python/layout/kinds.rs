@@ -1,0 +1,206 @@
+//! How versions of CPython do things, where an offset alone does not tell.
+
+use serde::Serialize;
+
+/// One choice of each kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Kinds {
+    /// Where a thread's chain of frames begins and what its links are.
+    pub frame_chain: FrameChain,
+    /// What the frame's instruction field holds.
+    pub last_instruction: LastInstruction,
+    /// How lines are encoded.
+    pub line_table: LineTable,
+    /// What each native activation of the evaluation loop leaves on the C stack.
+    pub markers: Markers,
+    /// How references in frames are tagged.
+    pub references: References,
+    /// How characters are stored.
+    pub str: StrKind,
+    /// How dictionaries are stored.
+    pub dict: DictKind,
+    /// How the values of a split dictionary are stored.
+    pub values: ValuesKind,
+    /// How integers are stored.
+    pub int: IntKind,
+    /// Where an instance keeps its attributes.
+    pub attributes: Attributes,
+    /// Where the GIL is.
+    pub gil: GilPlace,
+    /// Bits of `PyThreadState._status`, from 3.12 on.
+    pub status: Option<StatusBits>,
+    /// The names under which `threading` keeps its table of threads and a thread its name.
+    pub thread_name: &'static str,
+}
+
+/// Where a thread's chain of frames begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameChain {
+    /// `tstate->frame`, a chain of `PyFrameObject` (up to 3.10).
+    Object,
+    /// `tstate->cframe->current_frame`, a chain of `_PyInterpreterFrame` (3.11, 3.12).
+    CFrame,
+    /// `tstate->current_frame`, a chain of `_PyInterpreterFrame` (3.13+).
+    Interpreter,
+}
+
+/// What the frame's instruction field holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastInstruction {
+    /// An `int`, in bytes (up to 3.9).
+    ByteOffset,
+    /// An `int`, in code units of two bytes (3.10).
+    UnitIndex,
+    /// A pointer to the last executed code unit (3.11, 3.12).
+    PrevInstr,
+    /// A pointer to the instruction being executed (3.13+).
+    InstrPtr,
+}
+
+/// How lines are encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineTable {
+    /// Pairs of increments, both unsigned (2.7).
+    LnotabUnsigned,
+    /// Pairs of increments, the line's signed (3.6 to 3.9).
+    LnotabSigned,
+    /// Ranges with signed line increments, −128 for none (3.10).
+    Ranges,
+    /// Entries with columns (3.11+).
+    Locations,
+}
+
+/// What each native activation of the evaluation loop leaves on the C stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Markers {
+    /// Nothing that is linked (up to 3.9); each Python frame is an activation.
+    None,
+    /// A `_PyCFrame`, linked from the thread state (3.10, 3.11).
+    CFrame,
+    /// An entry frame of owner 3 or more in the chain of frames (3.12 to 3.14).
+    ShimFrame,
+    /// The same, and the chain ends in a base frame that is no activation (3.15).
+    BaseFrame,
+}
+
+/// How references in frames are tagged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum References {
+    /// Plain pointers (up to 3.13).
+    Plain,
+    /// Bit 0 tells who owns the count (3.14).
+    LowBit,
+    /// As before, and value 2 of the low bits marks an error (3.15).
+    LowTwoBits,
+}
+
+impl References {
+    /// The pointer in a tagged reference.
+    pub fn untag(self, bits: u64) -> u64 {
+        match self {
+            References::Plain => bits,
+            References::LowBit => bits & !1,
+            References::LowTwoBits => bits & !3,
+        }
+    }
+}
+
+/// How characters are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrKind {
+    /// `Py_UNICODE *` (2.7); names are byte strings.
+    Pointer,
+    /// PEP 393 in one bit field; kind 0 is `wchar_t *` (3.3 to 3.11).
+    BitsWithLegacy,
+    /// PEP 393 in one bit field (3.12+).
+    Bits,
+    /// The interned state has a byte of its own, before the bit field (3.14+, free-threaded).
+    BitsAfterInterned,
+}
+
+/// How dictionaries are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DictKind {
+    /// One open-addressed table of {hash, key, value} (2.7).
+    Open,
+    /// Indices sized by `dk_size`, then entries of {hash, key, value} (3.6 to 3.10).
+    Compact,
+    /// Indices sized by `dk_log2_index_bytes`, then entries, which leave the hash out where all
+    /// keys are strings (3.11+).
+    CompactLog2,
+}
+
+/// How the values of a split dictionary are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValuesKind {
+    /// There are no split dictionaries (2.7).
+    None,
+    /// An array of pointers (3.3 to 3.12).
+    Bare,
+    /// A header {capacity, size, embedded, valid}, then the pointers (3.13+).
+    Headed,
+}
+
+/// How integers are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntKind {
+    /// `int` holds a C `long`; `long` is like [`IntKind::SignedSize`] (2.7).
+    TwoTypes,
+    /// `ob_size` is the signed number of digits (up to 3.11).
+    SignedSize,
+    /// `lv_tag` holds sign and number of digits (3.12+).
+    Tagged,
+}
+
+/// Where an instance keeps its attributes when its type has a managed dictionary; without one,
+/// `tp_dictoffset` tells in every version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attributes {
+    /// There are no managed dictionaries (up to 3.10).
+    DictOffset,
+    /// The dictionary at −24, values at −32 (3.11).
+    TwoWords,
+    /// One word at −24: values + 1 when odd, else the dictionary (3.12).
+    TaggedWord,
+    /// The dictionary at −24, else values inline behind the object (3.13+).
+    Inline,
+    /// The dictionary at −8, else values inline behind the object (3.13+, free-threaded).
+    InlineFreeThreaded,
+}
+
+/// Where the GIL is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GilPlace {
+    /// `interpreter_lock` and `_PyThreadState_Current` (2.7).
+    InterpreterLock,
+    /// Static variables `gil_locked`, `gil_last_holder` … (3.6).
+    Statics,
+    /// `_PyRuntime.ceval.gil` (3.7 to 3.11).
+    Runtime,
+    /// `interp->ceval.gil` (3.12+).
+    Interpreter,
+}
+
+/// Bit numbers of `PyThreadState._status`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct StatusBits {
+    /// Attached to its interpreter now; on a build with GIL: holds the GIL.
+    pub active: u8,
+    /// Holds the GIL (3.13 alone).
+    pub holds_gil: Option<u8>,
+    /// Cleared: about to be freed.
+    pub cleared: u8,
+    /// Finalized: about to be freed.
+    pub finalized: u8,
+}

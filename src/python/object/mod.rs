@@ -1,0 +1,145 @@
+//! Reading Python objects from outside: memory, the layout, and what was learnt about types.
+//! One file per builtin type.
+
+mod attributes;
+mod dict;
+mod int;
+mod str;
+
+pub use self::str::Text;
+
+use super::layout::Layout;
+use crate::addr::Addr;
+use crate::bytes;
+use crate::escape::lossy;
+use crate::target::{Fault, Memory, Why};
+use rustc_hash::FxHashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Bits of `tp_flags` (Include/object.h), the same from 2.7 to 3.15.
+mod flags {
+    /// `int`, in 2.7 `long`.
+    pub(super) const LONG: u64 = 1 << 24;
+    /// `bytes`, in 2.7 `str`.
+    pub(super) const BYTES: u64 = 1 << 27;
+    /// `str`, in 2.7 `unicode`.
+    pub(super) const STR: u64 = 1 << 28;
+    /// `dict`.
+    pub(super) const DICT: u64 = 1 << 29;
+    /// 2.7's `int`; the bit means something else from 3.12 on.
+    pub(super) const SMALL_INT: u64 = 1 << 23;
+    /// The instance's dictionary lies in front of it (3.11+).
+    pub(super) const MANAGED_DICT: u64 = 1 << 4;
+    /// Attribute values may lie behind the instance (3.13+).
+    pub(super) const INLINE_VALUES: u64 = 1 << 2;
+}
+
+/// What is known about a type.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TypeInfo {
+    /// Address of the `PyTypeObject`.
+    pub addr: Addr,
+    /// `tp_name`.
+    pub name: String,
+    flags: u64,
+    basicsize: i64,
+    itemsize: i64,
+    dictoffset: i64,
+}
+
+/// Reads objects of one process. Everything here treats the process's bytes as hostile.
+pub struct Objects {
+    /// The process's memory.
+    pub memory: Arc<dyn Memory>,
+    /// Where things are.
+    pub layout: Arc<Layout>,
+    types: RwLock<FxHashMap<Addr, Result<Arc<TypeInfo>, Fault>>>,
+}
+
+/// The error for bytes that make no sense.
+fn malformed(addr: Addr) -> Fault {
+    Fault {
+        addr,
+        why: Why::Malformed,
+    }
+}
+
+impl Objects {
+    /// A reader that has learnt nothing yet.
+    pub fn new(memory: Arc<dyn Memory>, layout: Arc<Layout>) -> Objects {
+        Objects {
+            memory,
+            layout,
+            types: RwLock::default(),
+        }
+    }
+
+    /// The type of the object at `addr`.
+    pub fn type_of(&self, addr: Addr) -> Result<Arc<TypeInfo>, Fault> {
+        let ty = self.memory.ptr(self.layout.fields.object.ob_type.of(addr))?;
+        if let Some(known) = self.types.read().unwrap_or_else(PoisonError::into_inner).get(&ty) {
+            return known.clone();
+        }
+        let info = self.read_type(ty).map(Arc::new);
+        let mut types = self.types.write().unwrap_or_else(PoisonError::into_inner);
+        types.insert(ty, info.clone());
+        info
+    }
+
+    /// `ob_size`, the number of items of the object at `addr`.
+    pub fn var_size(&self, addr: Addr) -> Result<i64, Fault> {
+        self.memory.i64(self.layout.fields.object.ob_size.of(addr))
+    }
+
+    /// The bytes of a `bytes` object (2.7: `str`), at most `most`; more is an error, because a
+    /// damaged size must not make anyone read the whole heap.
+    pub fn bytes(&self, addr: Addr, most: usize) -> Result<Vec<u8>, Fault> {
+        let size = self.var_size(addr)?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= most);
+        let size = size.ok_or_else(|| malformed(addr))?;
+        let data = self.layout.fields.bytes.data.of(addr);
+        Ok(self.memory.bytes(data, size)?.into_owned())
+    }
+
+    /// The addresses of a list's items, at most `most` of them.
+    pub fn list_items(&self, addr: Addr, most: usize) -> Result<Vec<Addr>, Fault> {
+        if self.type_of(addr)?.name != "list" {
+            return Err(malformed(addr));
+        }
+        let size = usize::try_from(self.var_size(addr)?).map_err(|_| malformed(addr))?;
+        let items = self.memory.ptr(self.layout.fields.list.items.of(addr))?;
+        self.pointers(items, size.min(most))
+    }
+
+    /// The address of item `index` of a tuple.
+    pub fn tuple_item(&self, addr: Addr, index: u32) -> Result<Addr, Fault> {
+        if self.type_of(addr)?.name != "tuple" || self.var_size(addr)? <= i64::from(index) {
+            return Err(malformed(addr));
+        }
+        let items = self.layout.fields.tuple.items.of(addr);
+        self.memory.ptr(items.add(u64::from(index) * 8))
+    }
+
+    fn pointers(&self, at: Addr, count: usize) -> Result<Vec<Addr>, Fault> {
+        let raw = self.memory.bytes(at, count.saturating_mul(8))?;
+        Ok((0..count).filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr)).collect())
+    }
+
+    fn read_type(&self, ty: Addr) -> Result<TypeInfo, Fault> {
+        const LONGEST_NAME: usize = 1024;
+        let f = &self.layout.fields.type_object;
+        let raw = self.memory.bytes(ty, f.size.index())?;
+        let word = |field: super::layout::Field| {
+            bytes::u64_at(&raw, field.index()).ok_or_else(|| malformed(ty))
+        };
+        let name = self.memory.cstr(Addr(word(f.name)?), LONGEST_NAME)?;
+        Ok(TypeInfo {
+            addr: ty,
+            name: lossy(&name),
+            flags: word(f.flags)?,
+            basicsize: word(f.basicsize)? as i64,
+            itemsize: word(f.itemsize)? as i64,
+            dictoffset: word(f.dictoffset)? as i64,
+        })
+    }
+}

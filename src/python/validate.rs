@@ -1,0 +1,104 @@
+//! Whether a layout fits the process: pointers that must come back, namespaces that must be
+//! dictionaries, and the version that the interpreter itself states.
+
+use super::layout::Layout;
+use super::object::Objects;
+use crate::addr::Addr;
+use crate::target::Memory;
+use std::sync::Arc;
+
+/// What an interpreter looks like under some layout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Verdict {
+    /// A thread state of its list points back to it and has the id of a thread.
+    pub(super) threads: bool,
+    /// Its `sys.modules`, `sys` and `builtins` namespaces are dictionaries.
+    pub(super) namespaces: bool,
+    /// `sys.hexversion`.
+    pub(super) hex: Option<u32>,
+    /// Whether `sys` has what only a debug build has.
+    pub(super) debug: Option<bool>,
+}
+
+/// How many thread states are tried; the newest may belong to a thread that has ended.
+const MOST_TRIED: usize = 16;
+
+impl Verdict {
+    /// Whether the interpreter's own version is that of the layout; without one, whether all
+    /// else fits.
+    pub(super) fn fits(&self, layout: &Layout) -> bool {
+        match self.hex {
+            Some(hex) => {
+                let stated = ((hex >> 24) as u8, (hex >> 16) as u8);
+                stated == layout.version && (self.threads || self.namespaces)
+            }
+            None => self.threads,
+        }
+    }
+}
+
+/// Looks at the interpreter at `interpreter`.
+pub(super) fn look(
+    memory: &Arc<dyn Memory>,
+    layout: &Layout,
+    interpreter: Addr,
+    is_thread: &dyn Fn(u64) -> bool,
+) -> Verdict {
+    let objects = Objects::new(Arc::clone(memory), Arc::new(layout.clone()));
+    let f = &layout.fields.interpreter;
+    let namespace = |field: super::layout::Field| {
+        let dict = memory.ptr(field.of(interpreter)).ok()?;
+        objects.type_of(dict).is_ok_and(|ty| ty.name == "dict").then_some(dict)
+    };
+    let sys = namespace(f.sysdict);
+    let items = sys.and_then(|sys| objects.dict_items(sys).ok());
+    let value = |name: &str| {
+        let mut items = items.as_ref()?.iter();
+        items.find(|(key, _)| objects.is_text(*key, name)).map(|(_, value)| *value)
+    };
+    let hex = value("hexversion").and_then(|hex| objects.int(hex).ok());
+    Verdict {
+        threads: has_thread(&**memory, layout, interpreter, is_thread),
+        namespaces: sys.is_some()
+            && namespace(f.modules).is_some()
+            && namespace(f.builtins).is_some(),
+        hex: hex.and_then(|hex| u32::try_from(hex).ok()),
+        debug: items.is_some().then(|| value("gettotalrefcount").is_some()),
+    }
+}
+
+/// Whether the interpreter's list of thread states has one that makes sense.
+fn has_thread(
+    memory: &dyn Memory,
+    layout: &Layout,
+    interpreter: Addr,
+    is_thread: &dyn Fn(u64) -> bool,
+) -> bool {
+    let f = &layout.fields.thread;
+    let mut next = memory.ptr(layout.fields.interpreter.threads.of(interpreter));
+    for _ in 0..MOST_TRIED {
+        let Ok(thread) = next else { return false };
+        if thread.is_null() || memory.ptr(f.interp.of(thread)) != Ok(interpreter) {
+            return false;
+        }
+        if memory.u64(f.thread_id.of(thread)).is_ok_and(is_thread) {
+            return true;
+        }
+        next = memory.ptr(f.next.of(thread));
+    }
+    false
+}
+
+/// A test for thread ids: the thread pointer of some thread, or an address at which glibc's
+/// `struct pthread` refers to itself (its third word, on x86-64).
+pub(super) fn thread_test(
+    memory: &dyn Memory,
+    pointers: impl Iterator<Item = u64>,
+) -> impl Fn(u64) -> bool {
+    let pointers: rustc_hash::FxHashSet<u64> = pointers.filter(|p| *p != 0).collect();
+    move |id| {
+        const SELF: u64 = 16;
+        pointers.contains(&id)
+            || (id % 16 == 0 && memory.u64(Addr(id).add(SELF)).is_ok_and(|at| at == id))
+    }
+}

@@ -1,0 +1,116 @@
+//! The four ptrace requests pydbg makes and the wait that goes with them; ptrace(2), waitid(2)
+//! and Linux kernel/ptrace.c, kernel/signal.c. Nothing here can change a byte of the target.
+//!
+//! PTRACE_ATTACH is never used: its SIGSTOP stays behind as a real stop when the tracer dies
+//! early. No option is ever set: PTRACE_O_EXITKILL would kill the target together with pydbg.
+
+#![allow(unsafe_code)]
+
+use super::registers::{Registers, USER_REGS_SIZE};
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::unistd::Pid;
+
+/// `NT_PRSTATUS`: the general registers.
+const GENERAL_REGISTERS: usize = 1;
+
+/// `PTRACE_EVENT_STOP`: the stop that PTRACE_INTERRUPT brings about, and a group-stop.
+const EVENT_STOP: i32 = 128;
+
+/// What a traced thread has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Progress {
+    /// It did not stop yet.
+    Running,
+    /// It is stopped. `signal` is on its way to the thread (0: none) and must be handed on when
+    /// the thread is let go, or it is lost.
+    Stopped {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// It has ended, or is not ours any more.
+    Gone,
+}
+
+/// Makes the calling thread the tracer of `tid`, which runs on.
+pub(super) fn seize(tid: i32) -> Result<(), Errno> {
+    ptrace::seize(Pid::from_raw(tid), ptrace::Options::empty())
+}
+
+/// Asks a seized thread to stop, without any signal.
+pub(super) fn interrupt(tid: i32) -> Result<(), Errno> {
+    ptrace::interrupt(Pid::from_raw(tid))
+}
+
+/// Lets a stopped thread go, with the signal it was about to receive. nix's own `detach` knows
+/// no real-time signals.
+pub(super) fn detach(tid: i32, signal: i32) -> Result<(), Errno> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: PTRACE_DETACH reads no memory of ours; its data argument is a number.
+    let result = unsafe { libc::ptrace(libc::PTRACE_DETACH, tid, none, i64::from(signal)) };
+    Errno::result(result).map(drop)
+}
+
+/// The registers of a stopped thread; `None` when it has not the 27 words of x86-64 (a 32-bit
+/// program has 17 half as long).
+pub(super) fn registers(tid: i32) -> Result<Option<Registers>, Errno> {
+    let mut raw = [0u8; USER_REGS_SIZE];
+    let mut vector = libc::iovec {
+        iov_base: raw.as_mut_ptr().cast(),
+        iov_len: raw.len(),
+    };
+    let request = libc::PTRACE_GETREGSET;
+    // SAFETY: `vector` names the whole of `raw`, and both outlive the call.
+    let result = unsafe { libc::ptrace(request, tid, GENERAL_REGISTERS, &raw mut vector) };
+    Errno::result(result)?;
+    Ok(raw
+        .get(..vector.iov_len)
+        .and_then(Registers::from_user_regs))
+}
+
+/// Whether the kernel lets pydbg use ptrace at all. A thread id above every limit
+/// (`PID_MAX_LIMIT` is 2²²) yields "no such process", unless a seccomp filter answers first.
+pub(super) fn forbidden() -> Option<Errno> {
+    match seize(i32::MAX) {
+        Err(Errno::ESRCH) | Ok(()) => None,
+        Err(errno) => Some(errno),
+    }
+}
+
+/// Looks at one traced thread without waiting.
+///
+/// The stop is left unconsumed (WNOWAIT): consuming it clears the thread's `exit_code`, and a
+/// signal that was about to be delivered would be lost if pydbg were killed just then
+/// (`wait_task_stopped` and `ptrace_stop`). A leader's end is left for its parent, which may be
+/// pydbg's own caller; the end of another thread has no reader but its tracer.
+pub(super) fn progress(tid: i32, leader: bool) -> Progress {
+    let look = libc::WSTOPPED | libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    let Ok(info) = wait(tid, look) else {
+        return Progress::Gone;
+    };
+    // SAFETY: both accessors read the SIGCHLD part of the union, which waitid fills; it was all
+    // zero before the call, which is what "nothing happened" leaves it at.
+    let (who, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if who == 0 {
+        return Progress::Running;
+    }
+    if info.si_code == libc::CLD_TRAPPED {
+        let signal = if status >> 8 == 0 { status & 0x7f } else { 0 };
+        debug_assert!(status >> 8 == 0 || status >> 8 == EVENT_STOP);
+        return Progress::Stopped { signal };
+    }
+    if !leader {
+        // Without this its zombie would stay until the tracer ends. Nothing depends on it.
+        let _ = wait(tid, libc::WEXITED | libc::WNOHANG | libc::__WALL);
+    }
+    Progress::Gone
+}
+
+fn wait(tid: i32, options: libc::c_int) -> Result<libc::siginfo_t, Errno> {
+    // SAFETY: siginfo_t is plain data, for which all zeros is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let id = libc::id_t::try_from(tid).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `info` is ours and outlives the call.
+    let result = unsafe { libc::waitid(libc::P_PID, id, &raw mut info, options) };
+    Errno::result(result).map(|_| info)
+}
