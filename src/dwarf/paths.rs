@@ -23,24 +23,29 @@ pub(super) fn as_gdb_prints(unit: &UnitRef<'_, Reader>, path: &str) -> Printed {
 }
 
 fn relative(path: &str, directory: &str, unit_name: &str) -> Printed {
-    let absolute = || Printed {
+    let joined = || Printed {
         file: path.to_owned(),
         directory: None,
     };
-    // The main file of a unit that was compiled by its absolute path.
-    if path == unit_name || directory.is_empty() {
-        return absolute();
-    }
     let rest = path.strip_prefix(directory).and_then(|rest| {
-        rest.strip_prefix('/')
-            .or(directory.ends_with('/').then_some(rest))
+        let rest = rest
+            .strip_prefix('/')
+            .or(directory.ends_with('/').then_some(rest));
+        rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/'))
     });
     match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Printed {
+        // The main file of a unit that was compiled by its absolute path.
+        _ if path == unit_name || directory.is_empty() => joined(),
+        // A file right in the compilation folder: gdb joins the two, unless it is the main file of
+        // the unit (`t.c`), whose folder is absolute (that of glibc's units is `./nptl`).
+        Some(rest) if !rest.contains('/') && (rest != unit_name || !directory.starts_with('/')) => {
+            joined()
+        }
+        Some(rest) => Printed {
             file: rest.to_owned(),
             directory: Some(directory.to_owned()),
         },
-        _ => absolute(),
+        None => joined(),
     }
 }
 
@@ -55,11 +60,14 @@ mod tests {
             file("/b/py/Python/ceval.c", "/b/py", "Python/ceval.c"),
             "Python/ceval.c"
         );
-        assert_eq!(file("/b/py/./a.c", "/b/py", "./a.c"), "./a.c");
+        assert_eq!(file("/b/py/./M/a.c", "/b/py", "./M/a.c"), "./M/a.c");
         assert_eq!(file("/b/py/a.c", "/b/py", "/b/py/a.c"), "/b/py/a.c");
         assert_eq!(file("/usr/include/x.h", "/b/py", "a.c"), "/usr/include/x.h");
         assert_eq!(file("/b/python/x.h", "/b/py", "a.c"), "/b/python/x.h");
         assert_eq!(file("/b/py/../x.h", "/b/py", "a.c"), "../x.h");
         assert_eq!(file("a.c", "", "a.c"), "a.c");
+        let glibc = |path| file(path, "./nptl", "pthread_create.c");
+        assert_eq!(glibc("./nptl/pthread_create.c"), "./nptl/pthread_create.c");
+        assert_eq!(glibc("./nptl/../sysdeps/nptl/x.h"), "../sysdeps/nptl/x.h");
     }
 }

@@ -5,6 +5,7 @@
 use super::bytes::ElfBytes;
 use super::elf;
 use crate::target::Files;
+use crate::target::build_id::hex;
 use object::Object;
 use std::path::Path;
 
@@ -62,7 +63,7 @@ pub(crate) fn supplementary(files: &Files, debug: &ElfBytes) -> Option<ElfBytes>
 }
 
 fn by_build_id(files: &Files, build_id: &[u8]) -> Option<ElfBytes> {
-    let hex: String = build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(build_id);
     let (first, rest) = hex.split_at_checked(2)?;
     debug_dirs(files).find_map(|dir| {
         let path = format!("{dir}/.build-id/{first}/{rest}.debug");

@@ -1,5 +1,5 @@
 //! The parts of ELF that pydbg reads itself, because they may come from a damaged core's memory:
-//! file header, program headers and notes (gABI chapters 4 and 5, 64-bit little endian). Sections
+//! file header and program headers (gABI chapters 4 and 5, 64-bit little endian). Sections
 //! of files on disk are read through the `object` crate.
 
 use super::bytes::{ElfBytes, Section};
@@ -12,8 +12,6 @@ use object::{CompressionFormat, LittleEndian, Object, ObjectSection};
 pub const PT_LOAD: u32 = 1;
 /// The dynamic section.
 pub const PT_DYNAMIC: u32 = 2;
-/// Notes, among them the build-id.
-pub const PT_NOTE: u32 = 4;
 /// `.eh_frame_hdr`.
 pub const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 /// Segment flag: may be executed.
@@ -111,37 +109,6 @@ pub fn file_segments(file: &[u8]) -> Vec<Segment> {
     segments(table.unwrap_or_default(), header.phnum)
 }
 
-/// The build-id in a run of ELF notes.
-pub fn build_id(notes: &[u8]) -> Option<Vec<u8>> {
-    let mut at = 0usize;
-    loop {
-        let name_len = bytes::u32_at(notes, at)? as usize;
-        let desc_len = bytes::u32_at(notes, at + 4)? as usize;
-        let kind = bytes::u32_at(notes, at + 8)?;
-        let name_at = at.checked_add(12)?;
-        let desc_at = name_at.checked_add(name_len.checked_next_multiple_of(4)?)?;
-        let name = notes.get(name_at..name_at.checked_add(name_len)?)?;
-        let desc = notes.get(desc_at..desc_at.checked_add(desc_len)?)?;
-        // NT_GNU_BUILD_ID; an id longer than a SHA-512 is damage.
-        if kind == 3 && name == b"GNU\0" && (1..=64).contains(&desc_len) {
-            return Some(desc.to_vec());
-        }
-        at = desc_at.checked_add(desc_len.checked_next_multiple_of(4)?)?;
-    }
-}
-
-/// The build-id of a file whose bytes are at hand.
-pub fn file_build_id(file: &[u8]) -> Option<Vec<u8>> {
-    file_segments(file)
-        .iter()
-        .filter(|segment| segment.kind == PT_NOTE)
-        .find_map(|segment| {
-            let start = usize::try_from(segment.offset).ok()?;
-            let len = usize::try_from(segment.filesz).ok()?;
-            build_id(file.get(start..start.checked_add(len)?)?)
-        })
-}
-
 /// The file's section table, parsed anew: it is a matter of microseconds, and borrows.
 pub fn parse(file: &[u8]) -> Option<ElfFile<'_, FileHeader64<LittleEndian>>> {
     ElfFile::parse(file).ok()
@@ -170,22 +137,6 @@ pub fn section(file: &ElfBytes, name: &str) -> Option<Section> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_damaged_note_ends_the_search() {
-        let mut note = Vec::new();
-        note.extend(4u32.to_le_bytes());
-        note.extend(3u32.to_le_bytes());
-        note.extend(3u32.to_le_bytes());
-        note.extend(b"GNU\0");
-        note.extend([0xab, 0xcd, 0xef, 0]);
-        assert_eq!(build_id(&note), Some(vec![0xab, 0xcd, 0xef]));
-        note[0..4].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(build_id(&note), None);
-        assert_eq!(build_id(&[0; 7]), None);
-        // A run of empty notes must end as well.
-        assert_eq!(build_id(&[0; 1000]), None);
-    }
 
     #[test]
     fn this_very_program_has_segments_and_sections() {

@@ -2,10 +2,10 @@
 //! the core left that page out, in the file on disk), and claims the address range that its
 //! program headers describe. Files on disk are not opened here unless there is no other way.
 
-use super::elf::{self, PAGE, PF_X, PT_LOAD, PT_NOTE, Segment};
+use super::elf::{self, PAGE, PF_X, PT_LOAD, Segment};
 use super::link_map;
 use crate::addr::Addr;
-use crate::target::{Mapping, Target};
+use crate::target::{Mapping, Target, build_id_in_memory};
 
 /// The entry of the auxiliary vector with the main executable's program headers.
 const AT_PHDR: u64 = 3;
@@ -86,15 +86,7 @@ fn from_memory(target: &Target, mapping: &Mapping) -> Option<Found> {
         }
     };
     let mut found = place(target, mapping, segments)?;
-    found.build_id = found
-        .segments
-        .iter()
-        .filter(|segment| segment.kind == PT_NOTE && segment.filesz <= PAGE)
-        .find_map(|segment| {
-            let at = Addr(segment.vaddr.wrapping_add(found.bias));
-            let notes = target.memory.bytes(at, segment.filesz as usize).ok()?;
-            elf::build_id(&notes)
-        });
+    found.build_id = build_id_in_memory(&*target.memory, mapping.start);
     Some(found)
 }
 

@@ -14,11 +14,11 @@ pub mod symbols;
 
 use crate::addr::{Addr, Svma};
 use crate::diag::Notes;
-use crate::target::{FileProblem, Files, Memory, Target};
+use crate::target::build_id::hex;
+use crate::target::{FileProblem, Files, Memory, Target, build_id_of};
 pub use bytes::{ElfBytes, Section};
 use elf::{PF_X, PT_LOAD, Segment};
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 pub use symbols::{Symbol, SymbolTable};
 
@@ -151,7 +151,7 @@ impl Image {
     pub fn build_id(&self) -> Option<Vec<u8>> {
         self.build_id
             .clone()
-            .or_else(|| elf::file_build_id(self.file().ok()?))
+            .or_else(|| build_id_of(self.file().ok()?))
     }
 
     /// A separate debug file found by build-id or debuglink.
@@ -270,15 +270,6 @@ impl Image {
             problem: self.file().err().map(ToString::to_string),
         }
     }
-}
-
-/// Bytes in hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 /// All images of a target, sorted by address.
