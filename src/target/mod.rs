@@ -9,6 +9,8 @@ mod core_tests;
 mod corefile;
 pub mod files;
 pub mod live;
+#[cfg(test)]
+mod live_tests;
 mod maps;
 pub mod memory;
 mod mirror;
