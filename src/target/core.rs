@@ -6,6 +6,7 @@ use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
 use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
+use super::packed::{self, Format};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
@@ -25,11 +26,17 @@ const HEAP_WITHIN: u64 = (1 << 30) + (32 << 20);
 
 /// Opens a core file.
 pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
-    let core = MappedFile::open(path, Place::Here).map_err(|problem| OpenError::File {
+    let cannot = |why| OpenError::File {
         path: path.to_owned(),
-        why: cannot_open(path, &problem),
-    })?;
+        why,
+    };
+    let core = MappedFile::open(path, Place::Here)
+        .map_err(|problem| cannot(cannot_open(path, &problem)))?;
     let diag = Notes::default();
+    let core = match Format::of(core.bytes()) {
+        Some(format) => packed::unpack(&core, format, options, &diag).map_err(cannot)?,
+        None => core,
+    };
     let refuse = |why| OpenError::NotACore {
         path: path.to_owned(),
         why,

@@ -57,11 +57,13 @@ impl MappedFile {
             .map_err(problem)?;
         // The name may lead elsewhere by now; what is open is what counts.
         regular(file.metadata().map_err(problem)?.file_type())?;
-        Ok(MappedFile {
-            path: path.to_owned(),
-            place,
-            map: map(&file).map_err(problem)?,
-        })
+        MappedFile::of(&file, path.to_owned(), place)
+    }
+
+    /// Maps a file that is open; `path` is what it is called.
+    pub(super) fn of(file: &File, path: PathBuf, place: Place) -> Result<MappedFile, FileProblem> {
+        let map = map(file).map_err(|error| FileProblem::Io(error.to_string()))?;
+        Ok(MappedFile { path, place, map })
     }
 
     /// Its bytes.
