@@ -6,6 +6,7 @@ mod cmdline;
 pub mod core;
 #[cfg(test)]
 mod core_tests;
+pub mod coredumpctl;
 mod corefile;
 pub mod files;
 pub mod live;
