@@ -84,7 +84,7 @@ impl Session {
                 .filter(|folder| !folder.is_empty())
                 .map(PathBuf::from)
                 .collect(),
-            no_stop: self.options.no_stop,
+            ..self.options.clone()
         }
     }
 

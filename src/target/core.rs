@@ -69,7 +69,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
     };
     let mut space = segments::build(&frame.loads, files, facts);
     unstated::fill(&mut space, core.bytes());
-    let opener = Arc::new(Files::new(options.clone(), None));
+    let opener = Arc::new(Files::new(options.clone(), None, &diag));
     let Space {
         mut mappings,
         pieces,
@@ -121,7 +121,7 @@ fn cannot_open(path: &Path, problem: &FileProblem) -> String {
         FileProblem::Io(error) => {
             format!("{error}; cores are readable only by the user whose process it was")
         }
-        FileProblem::BuildId { .. } => problem.to_string(),
+        FileProblem::BuildId { .. } | FileProblem::Servers { .. } => problem.to_string(),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod core;
 #[cfg(test)]
 mod core_tests;
 pub mod coredumpctl;
+pub mod debuginfod;
 mod corefile;
 pub mod files;
 pub mod live;
@@ -75,6 +76,8 @@ pub struct Options {
     pub scratch: Option<PathBuf>,
     /// What a packed core may grow to, in bytes; [`packed::MOST_UNPACKED`] when not given.
     pub max_unpacked: Option<u64>,
+    /// Whom to ask for files that are not here; by default nobody.
+    pub debuginfod: debuginfod::Servers,
     /// Interrupts unpacking and fetching.
     pub cancel: Cancel,
     /// Hears how far unpacking and fetching have come.
