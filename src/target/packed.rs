@@ -83,6 +83,8 @@ enum Stop {
     Cancelled,
     /// It has become larger than it may.
     TooLarge,
+    /// It has become longer than a file of this user may be.
+    TooLong,
     /// There is no room for more.
     NoRoom,
     /// The file that is written cannot be.
@@ -105,6 +107,9 @@ pub(super) fn unpack(
     let mut done = 0;
     let result = decode::decode(format, packed.bytes(), |chunk, consumed| {
         done = consumed as u64;
+        if out.len().saturating_add(chunk.len() as u64) > scratch.longest {
+            return Err(Stop::TooLong);
+        }
         out.write(chunk).map_err(|error| match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
@@ -119,7 +124,7 @@ pub(super) fn unpack(
         match () {
             () if options.cancel.is_cancelled() => Err(Stop::Cancelled),
             () if out.len() > most => Err(Stop::TooLarge),
-            () if out.written() > scratch.room || out.len() > scratch.longest => Err(Stop::NoRoom),
+            () if out.written() > scratch.room => Err(Stop::NoRoom),
             () => Ok(()),
         }
     });
@@ -171,11 +176,16 @@ impl State {
                  {by_hand}",
                 human(most)
             ),
+            Stop::TooLong => format!(
+                "unpacks to more than the {} that `ulimit -f` allows a file ({reached}); raise \
+                 that, or run {by_hand}",
+                human(scratch.longest)
+            ),
             Stop::NoRoom => format!(
                 "unpacks to more than {} has room for: {} were free, {reached}; name another \
                  folder (--scratch, TMPDIR), or run {by_hand}",
                 scratch.place,
-                human(scratch.room.min(scratch.longest))
+                human(scratch.room)
             ),
             Stop::Write(error) => format!(
                 "cannot be unpacked into {}: {error}; name another folder (--scratch, TMPDIR), \

@@ -1,8 +1,10 @@
 //! The one integration-test binary. Tests run the `pydbg` program on real interpreters, live and
 //! on cores, and hold its JSON against the truth each fixture wrote down from inside Python.
 
+mod debuginfod;
 mod harness;
 mod hostile;
 mod layering;
+mod packed;
 mod stacks;
 mod tidy;
