@@ -6,10 +6,12 @@
 //! variables, the cache, the limits. Servers are asked one after the other; the `ima:` policies and
 //! `file:` addresses of elfutils are left out.
 
+#[cfg_attr(not(feature = "debuginfod"), expect(dead_code))]
 mod cache;
 #[cfg(feature = "debuginfod")]
 mod http;
-#[cfg(all(test, feature = "debuginfod"))]
+#[cfg(test)]
+#[cfg(feature = "debuginfod")]
 mod tests;
 
 use super::Options;
@@ -122,6 +124,7 @@ type Asked = Arc<Mutex<Option<Answer>>>;
 pub(super) struct Client {
     servers: Servers,
     cancel: Cancel,
+    #[cfg_attr(not(feature = "debuginfod"), expect(dead_code))]
     progress: Progress,
     notes: Notes,
     /// Servers that are no longer asked.
