@@ -6,7 +6,7 @@
 //! variables, the cache, the limits. Servers are asked one after the other; the `ima:` policies and
 //! `file:` addresses of elfutils are left out.
 
-#[cfg_attr(not(feature = "debuginfod"), expect(dead_code))]
+#[cfg_attr(not(feature = "debuginfod"), allow(dead_code))]
 mod cache;
 #[cfg(feature = "debuginfod")]
 mod http;
