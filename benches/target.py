@@ -43,7 +43,6 @@ def spin(words):
 
 def main():
     signal.alarm(600)
-    threading.stack_size(256 * 1024)
     ready, gate = threading.Semaphore(0), threading.Event()
     for _ in range(THREADS):
         # The thread's own frames (bootstrap, run, target) count towards the depth.

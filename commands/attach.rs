@@ -1,6 +1,5 @@
 //! `attach`: stops a live process and looks at it.
 
-use crate::cli::banner::Banner;
 use crate::cli::{Class, Needs, Report, Run, Session};
 
 /// Attach to a live process.
@@ -26,6 +25,6 @@ impl Run for Attach {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         session.open_attach(self.pid, None)?;
-        Ok(Box::new(Banner::of(session)?))
+        Ok(Box::new(session.banner()?))
     }
 }

@@ -20,6 +20,8 @@ impl Run for Complete {
     const CLASS: Class = Class::Support;
     const NEEDS: Needs = Needs::Nothing;
     const RAW: bool = true;
+    const EXACT: bool = true;
+    const PIPES: bool = false;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let line = self.text.unwrap_or_default();

@@ -1,6 +1,5 @@
 //! `core`: opens a core file.
 
-use crate::cli::banner::Banner;
 use crate::cli::{Class, Needs, Report, Run, Session, complete};
 use std::path::PathBuf;
 
@@ -32,7 +31,7 @@ impl Run for Core {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         session.open_core(&self.file, self.exe.as_deref())?;
-        Ok(Box::new(Banner::of(session)?))
+        Ok(Box::new(session.banner()?))
     }
 
     fn complete(_: &Session, word: &str) -> Vec<String> {

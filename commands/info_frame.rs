@@ -140,14 +140,14 @@ impl Report for Details {
                 let found = match row.trust {
                     Trust::Context => "the registers of the thread",
                     Trust::Cfi => "call frame information",
+                    Trust::SignalFrame => "the registers the kernel saved for a signal handler",
                     trust => trust_mark(trust).unwrap_or("unknown means"),
                 };
                 out.put(format_args!(" found by {found}\n"))?;
-                if self.inlined > 0 {
-                    out.put(format_args!(
-                        " {} inlined function(s) inside it\n",
-                        self.inlined
-                    ))?;
+                match self.inlined {
+                    0 => {}
+                    1 => out.put(format_args!(" with 1 inlined function\n"))?,
+                    count => out.put(format_args!(" with {count} inlined functions\n"))?,
                 }
             }
             Row::Python(row) => {

@@ -94,9 +94,9 @@ impl Report for Offsets {
         for field in &self.fields {
             match field.value {
                 Some(value) => out.put(format_args!(
-                    "{:column$}  {value:>6}  {:#06x}  {}\n",
+                    "{:column$}  {value:>6}  {:>7}  {}\n",
                     name(field),
-                    value,
+                    format!("{value:#06x}"),
                     words(field.source)
                 ))?,
                 None => out.put(format_args!("{:column$}       -  none\n", name(field)))?,

@@ -94,7 +94,7 @@ impl Proc {
         ))?;
         for mapping in &self.process.target.mappings {
             out.put(format_args!(
-                "{:>18} {:>18} {:>10} {:>10}  {:5}",
+                "{:>18} {:>18} {:>10} {:>10}  {}",
                 mapping.start.to_string(),
                 mapping.end.to_string(),
                 format!("{:#x}", mapping.len()),
@@ -102,7 +102,7 @@ impl Proc {
                 permissions(mapping)
             ))?;
             if let Some(path) = &mapping.path {
-                out.put(format_args!(" "))?;
+                out.put(format_args!("  "))?;
                 out.target(path)?;
             }
             if mapping.deleted {

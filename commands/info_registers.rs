@@ -1,7 +1,7 @@
 //! `info registers`: the registers of the selected frame.
 
 use crate::cli::render::stack::Stack;
-use crate::cli::render::{address, symbol};
+use crate::cli::render::{register, symbol};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::{Context, bail};
 use pydbg::Addr;
@@ -56,7 +56,7 @@ impl Run for InfoRegisters {
         };
         let mut lines = Vec::with_capacity(names.len());
         for name in names {
-            let Some(value) = address::value(&frame.registers, name) else {
+            let Some(value) = register::value(&frame.registers, name) else {
                 bail!("Invalid register `{name}'");
             };
             // Only the innermost frame has the registers that no function saves.
@@ -103,7 +103,7 @@ impl Report for Registers {
             };
             out.put(format_args!("{name:<15}{:<19}", format!("{value:#x}")))?;
             match name.as_str() {
-                "eflags" => out.put(format_args!("{}", flags(value)))?,
+                "eflags" => out.put(format_args!("{}", register::flags(value)))?,
                 name if POINTERS.contains(&name) => out.put(format_args!("{value:#x}"))?,
                 _ => out.put(format_args!("{}", value as i64))?,
             }
@@ -123,38 +123,5 @@ impl Report for Registers {
             .map(|line| (line.name.clone(), json!(line.value.map(Addr))))
             .collect();
         json!({ "registers": registers })
-    }
-}
-
-/// The flags that are set, as gdb shows them: `[ PF ZF IF ]`.
-fn flags(value: u64) -> String {
-    const NAMES: [(u32, &str); 9] = [
-        (0, "CF"),
-        (2, "PF"),
-        (4, "AF"),
-        (6, "ZF"),
-        (7, "SF"),
-        (8, "TF"),
-        (9, "IF"),
-        (10, "DF"),
-        (11, "OF"),
-    ];
-    let set: Vec<&str> = NAMES
-        .iter()
-        .filter(|(bit, _)| value >> bit & 1 == 1)
-        .map(|(_, name)| *name)
-        .collect();
-    match set.is_empty() {
-        true => "[ ]".to_owned(),
-        false => format!("[ {} ]", set.join(" ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn flags_are_named() {
-        assert_eq!(super::flags(0x246), "[ PF ZF IF ]");
-        assert_eq!(super::flags(0), "[ ]");
     }
 }

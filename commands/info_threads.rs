@@ -1,15 +1,15 @@
 //! `info threads`: every thread, and what it is doing.
 
-use crate::cli::render::row::Row;
+use crate::cli::render::row::{PythonRow, Row};
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, width};
+use crate::cli::render::{frame, stack, width};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use pydbg::python::Python;
+use pydbg::python::{PyThread, Python};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
-use std::sync::Arc;
 
 /// List the threads and what each is doing.
 ///
@@ -30,26 +30,30 @@ impl Run for InfoThreads {
     const NEEDS: Needs = Needs::NativeStacks;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        stack::prefetch(session)?;
         let mut threads = Vec::new();
         let mut without_native = Vec::new();
+        let roots = source::roots(session);
+        let mut python = match &session.python {
+            Some(Ok(python)) => Some((&**python, Sources::new(python, &roots))),
+            _ => None,
+        };
         for view in ThreadView::all(session)? {
             if session.cancel.is_cancelled() {
                 break;
             }
-            let python = view.python.as_ref().and_then(|state| {
-                let Some(Ok(python)) = &session.python else {
-                    return None;
-                };
-                innermost_python(python, state)
+            let innermost = view.python.as_ref().and_then(|state| {
+                let (python, sources) = python.as_mut()?;
+                innermost_python(python, sources, state)
             });
             match view.id {
                 None => without_native.push(Line {
                     thread: view,
                     current: false,
-                    frame: python,
+                    frame: innermost,
                 }),
                 Some(id) => {
-                    let frame = match python {
+                    let frame = match innermost {
                         Some(row) => Some(row),
                         None => Stack::of(session, id)?
                             .rows_with_source(0)
@@ -71,12 +75,10 @@ impl Run for InfoThreads {
     }
 }
 
-fn innermost_python(python: &Arc<Python>, state: &pydbg::python::PyThread) -> Option<Row> {
-    use crate::cli::render::row::PythonRow;
-    use crate::cli::render::source::Sources;
+fn innermost_python(python: &Python, sources: &mut Sources<'_>, state: &PyThread) -> Option<Row> {
     let stack = python.stack(state);
     let frame = stack.frames.first()?;
-    let text = Sources::new(python).line(frame);
+    let text = sources.line(frame);
     Some(Row::Python(PythonRow::of(0, frame, text)))
 }
 
@@ -128,6 +130,9 @@ impl Report for Threads {
                 .iter()
                 .chain(&self.python_threads_without_native)
         };
+        if all().next().is_none() {
+            return out.put(format_args!("No threads.\n"));
+        }
         let targets: Vec<String> = all().map(Line::target).collect();
         let column = targets
             .iter()

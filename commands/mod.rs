@@ -1,5 +1,5 @@
 //! The registry of commands: one file each. A new command is its file and two lines here; tests
-//! (`cli/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
+//! (`src/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
 
 mod apropos;
 mod attach;

@@ -1,7 +1,7 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
 use crate::cli::render::number::Extent;
-use crate::cli::render::source::Sources;
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::Traceback;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
@@ -53,9 +53,16 @@ impl Run for PyBt {
             .filter(|view| all || view.id == Some(session.thread))
             .collect();
         if views.is_empty() {
-            bail!("Unknown thread {}.", session.thread);
+            bail!(
+                "thread {} is not known; \"py-bt all\" shows what Python knows of its threads",
+                session.thread
+            );
         }
-        let mut sources = Sources::new(&python);
+        if all {
+            python.stacks();
+        }
+        let roots = source::roots(session);
+        let mut sources = Sources::new(&python, &roots);
         let mut threads = Vec::with_capacity(views.len());
         for view in views {
             if session.cancel.is_cancelled() {
@@ -63,10 +70,11 @@ impl Run for PyBt {
             }
             threads.push(Traceback::of(&python, &mut sources, view, extent));
         }
-        let remarks = sources.remarks();
+        let remarks = sources.remarks().to_vec();
         Ok(Box::new(Tracebacks {
+            // A thread that runs several interpreters has a stack in each.
+            headers: all || threads.len() > 1,
             threads,
-            all,
             fold: !self.no_fold,
             remarks,
         }))
@@ -80,7 +88,7 @@ impl Run for PyBt {
 /// The Python stacks asked for.
 struct Tracebacks {
     threads: Vec<Traceback>,
-    all: bool,
+    headers: bool,
     fold: bool,
     remarks: Vec<String>,
 }
@@ -88,7 +96,7 @@ struct Tracebacks {
 impl Report for Tracebacks {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         for (index, thread) in self.threads.iter().enumerate() {
-            if self.all {
+            if self.headers {
                 if index > 0 {
                     out.end()?;
                 }
@@ -125,10 +133,7 @@ impl Report for Tracebacks {
                 text: format!("{name}: the Python stack ends early: {problem}"),
             })
         });
-        let remarks = self.remarks.iter().map(|remark| Note {
-            severity: Severity::Info,
-            text: remark.clone(),
-        });
+        let remarks = self.remarks.iter().map(|remark| source::note(remark));
         problems.chain(remarks).collect()
     }
 }

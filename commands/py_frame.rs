@@ -28,7 +28,13 @@ impl Run for PyFrame {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
+    /// The Python frames are numbered in the merged stack.
+    fn needs(_session: &Session, _words: &[String]) -> Needs {
+        Needs::NativeStacks
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        session.python()?;
         let stack = Stack::selected(session)?;
         let index = match &self.number {
             None => stack.current_python(session.frame)?,

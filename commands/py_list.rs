@@ -1,18 +1,19 @@
 //! `py-list`: Python source around the current line.
 
 use crate::cli::render::listing::{self, Lines};
-use crate::cli::render::source::Sources;
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::stack::Stack;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::{Context, anyhow};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
 /// List the Python source around the current line.
 ///
 /// Without an argument, lists the lines around the one the current Python frame is at, which is
-/// marked with ">". An empty line after it lists the lines that follow.
+/// marked with ">". An empty line after it lists the lines that follow. "set listsize" says how
+/// many lines.
 ///
 /// Examples:
 ///     py-list         the lines around the current one
@@ -31,6 +32,11 @@ impl Run for PyList {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
+    /// The Python frames are numbered in the merged stack.
+    fn needs(_session: &Session, _words: &[String]) -> Needs {
+        Needs::NativeStacks
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let python = session.python()?.clone();
         let stack = Stack::selected(session)?;
@@ -38,22 +44,24 @@ impl Run for PyList {
         let frame = stack
             .python_frame(number)
             .context("Unable to read information on python frame")?;
-        let mut sources = Sources::new(&python);
+        let roots = source::roots(session);
+        let mut sources = Sources::new(&python, &roots);
         let source = sources
             .file(frame)
-            .map_err(|why| anyhow!("no source for \"{}\": {why}", frame.file))?;
+            .map_err(|why| anyhow!("no source: {why}"))?;
         let current = frame
             .position
             .line
             .and_then(|line| usize::try_from(line).ok());
         let asked = self.lines.concat();
+        let size = session.settings.get_count("listsize").unwrap_or(usize::MAX);
         let lines = match (asked.as_str(), current) {
-            ("", Some(current)) => Lines::around(current),
-            ("", None) => Lines::around(usize::try_from(frame.first_line).unwrap_or(1)),
-            (asked, _) => Lines::parse(asked)?,
+            ("", Some(current)) => Lines::around(current, size),
+            ("", None) => Lines::around(usize::try_from(frame.first_line).unwrap_or(1), size),
+            (asked, _) => Lines::parse(asked, size)?,
         };
         let lines = lines.within(source.lines.len(), &frame.file)?;
-        let next = lines.following();
+        let next = lines.following(size);
         session.again = Some(format!("py-list {},{}", next.first, next.last));
         Ok(Box::new(Listing {
             file: frame.file.to_string(),
@@ -104,12 +112,6 @@ impl Report for Listing {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.note
-            .iter()
-            .map(|text| Note {
-                severity: Severity::Info,
-                text: text.clone(),
-            })
-            .collect()
+        self.note.iter().map(|text| source::note(text)).collect()
     }
 }

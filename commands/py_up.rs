@@ -27,8 +27,14 @@ impl Run for PyUp {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
+    /// The Python frames are numbered in the merged stack.
+    fn needs(_session: &Session, _words: &[String]) -> Needs {
+        Needs::NativeStacks
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let count = self.count.as_deref().map_or(Ok(1), number)?;
+        session.python()?;
         let stack = Stack::selected(session)?;
         let current = stack.current_python(session.frame)?;
         let older: Vec<usize> = stack

@@ -9,8 +9,9 @@ use std::process::Command;
 
 /// Run a shell command.
 ///
-/// "!" at the start of a line is short for it. To send an answer of pydbg to a shell command,
-/// write the command, a | between spaces, and the shell command.
+/// "!" at the start of a line is short for it. To pipe an answer of pydbg to a shell command,
+/// write the command, a | between spaces, and the shell command; gdb's own form, "pipe COMMAND |
+/// SHELL_COMMAND", works too.
 ///
 /// Examples:
 ///     shell ls -l
@@ -41,7 +42,7 @@ impl Run for Shell {
             }
             None => Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "sh".into())),
         };
-        session.interrupt.enter(Mode::Child);
+        session.interrupt.enter(Mode::Lent);
         // JSON must stay one document a line, so the output becomes part of the document.
         if session.json {
             let output = shell.output().context("cannot start the shell")?;

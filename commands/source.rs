@@ -1,7 +1,7 @@
 //! `source`: runs the commands of a file.
 
 use crate::cli::session::ScriptLine;
-use crate::cli::{Class, Needs, Plain, Report, Run, Session, complete};
+use crate::cli::{Class, Needs, Plain, Report, Run, Session, complete, line};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +76,7 @@ impl Run for Source {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
+    let file = &line::path(file);
     let name = file.display();
     let meta = std::fs::metadata(file).with_context(|| name.to_string())?;
     if !meta.is_file() || meta.len() > MOST_BYTES {

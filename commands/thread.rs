@@ -3,7 +3,7 @@
 use crate::cli::render::number::number;
 use crate::cli::render::selected::Selected;
 use crate::cli::render::stack::Stack;
-use crate::cli::render::thread::ThreadView;
+use crate::cli::render::thread::{self, ThreadView};
 use crate::cli::{Class, Needs, Plain, Report, Run, Session};
 use serde_json::json;
 
@@ -49,5 +49,9 @@ impl Run for Thread {
         let heading = format!("[Switching to thread {id} ({})]", view.target_id());
         let selected = Selected::frame(session, &stack, 0);
         Ok(Box::new(selected.with_heading(heading)))
+    }
+
+    fn complete(session: &Session, _word: &str) -> Vec<String> {
+        thread::numbers(session)
     }
 }

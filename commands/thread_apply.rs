@@ -1,7 +1,7 @@
 //! `thread apply`: one command for several threads, its answers in one.
 
-use crate::cli::render::number::{is_thread_list, thread_list};
-use crate::cli::render::thread::ThreadView;
+use crate::cli::render::request::Request;
+use crate::cli::render::thread::{self, ThreadView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use anyhow::{anyhow, bail};
 use pydbg::diag::{Note, Severity};
@@ -39,7 +39,13 @@ impl Run for ThreadApply {
     }
 
     fn nested(tail: &str) -> Option<&str> {
-        Some(Request::parse(tail).line).filter(|line| !line.is_empty())
+        Request::parse(tail).nested()
+    }
+
+    fn complete(session: &Session, _word: &str) -> Vec<String> {
+        let mut words = thread::numbers(session);
+        words.extend(["all", "-q", "-s", "-ascending"].map(str::to_owned));
+        words
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
@@ -51,7 +57,7 @@ impl Run for ThreadApply {
         if request.line.is_empty() {
             bail!("Please specify a command to apply on all threads");
         }
-        let ids = request.ids(session)?;
+        let ids = request.ids(session.process()?.threads().len())?;
         let selected = (session.thread, session.frame);
         let mut answers = Vec::with_capacity(ids.len());
         for id in ids {
@@ -71,12 +77,7 @@ impl Run for ThreadApply {
         }
         (session.thread, session.frame) = selected;
         session.again = None;
-        if let [
-            Answer {
-                result: Err(why), ..
-            },
-        ] = answers.as_slice()
-        {
+        if let Some(why) = common_error(&answers) {
             return Err(anyhow!("{why}"));
         }
         Ok(Box::new(Answers {
@@ -86,59 +87,19 @@ impl Run for ThreadApply {
     }
 }
 
-/// What was asked for.
-struct Request<'t> {
-    list: Vec<&'t str>,
-    quiet: bool,
-    silent: bool,
-    ascending: bool,
-    line: &'t str,
-}
-
-impl<'t> Request<'t> {
-    /// Splits `1-3 5 -q bt 3`.
-    fn parse(tail: &'t str) -> Request<'t> {
-        let mut request = Request {
-            list: Vec::new(),
-            quiet: false,
-            silent: false,
-            ascending: false,
-            line: tail.trim(),
-        };
-        loop {
-            let (word, rest) = request
-                .line
-                .split_once(char::is_whitespace)
-                .unwrap_or((request.line, ""));
-            match word {
-                "-q" => request.quiet = true,
-                "-s" => request.silent = true,
-                // gdb's "go on after an error" is how pydbg always does it.
-                "-c" => {}
-                "-ascending" | "--ascending" => request.ascending = true,
-                word if is_thread_list(word) || (word == "all" && request.list.is_empty()) => {
-                    request.list.push(word);
-                }
-                _ => return request,
-            }
-            request.line = rest.trim_start();
-        }
-    }
-
-    fn ids(&self, session: &Session) -> anyhow::Result<Vec<usize>> {
-        let count = session.process()?.threads().len();
-        match self.list.as_slice() {
-            ["all"] if self.ascending => Ok((1..=count).collect()),
-            ["all"] => Ok((1..=count).rev().collect()),
-            list => thread_list(list, count),
-        }
-    }
-}
-
 /// What the command said of one thread.
 struct Answer {
     thread: ThreadView,
     result: Result<Box<dyn Report>, String>,
+}
+
+/// The error of every single thread, if they all failed for the same reason.
+fn common_error(answers: &[Answer]) -> Option<&str> {
+    let (first, rest) = answers.split_first()?;
+    let why = first.result.as_ref().err()?;
+    rest.iter()
+        .all(|answer| answer.result.as_ref().err() == Some(why))
+        .then_some(why.as_str())
 }
 
 /// What it said of all.
@@ -223,23 +184,4 @@ impl Report for Answers {
 /// Whether an answer is nothing but a list of threads.
 fn is_thread_list_answer(object: &Map<String, Value>) -> bool {
     object.len() == 1 && object.get("threads").is_some_and(Value::is_array)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_flags_and_the_command_are_told_apart() {
-        let request = Request::parse("1-3 5 -q bt 3");
-        assert_eq!(request.list, ["1-3", "5"]);
-        assert!(request.quiet && !request.silent);
-        assert_eq!(request.line, "bt 3");
-        let request = Request::parse("all -s py-print a  b");
-        assert_eq!(request.list, ["all"]);
-        assert!(request.silent);
-        assert_eq!(request.line, "py-print a  b");
-        assert_eq!(ThreadApply::nested("2 x/4gx $sp"), Some("x/4gx $sp"));
-        assert_eq!(ThreadApply::nested("all"), None);
-    }
 }

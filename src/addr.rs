@@ -19,11 +19,13 @@ impl Addr {
 
     /// The address `by` bytes further. It wraps at the end of the address space, because a
     /// damaged pointer is an ordinary thing to meet; the read that follows fails cleanly.
+    #[allow(clippy::should_implement_trait)] // `+` must not hide that it wraps
     pub fn add(self, by: u64) -> Addr {
         Addr(self.0.wrapping_add(by))
     }
 
     /// The address `by` bytes before, wrapping like [`Addr::add`].
+    #[allow(clippy::should_implement_trait)] // likewise
     pub fn sub(self, by: u64) -> Addr {
         Addr(self.0.wrapping_sub(by))
     }

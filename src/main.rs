@@ -6,6 +6,8 @@
 mod cli;
 #[path = "../commands/mod.rs"]
 mod commands;
+#[cfg(test)]
+mod registry;
 
 use std::process::ExitCode;
 

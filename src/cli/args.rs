@@ -15,6 +15,7 @@ const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
        pydbg [OPTIONS] attach PID
+       pydbg [OPTIONS] demo
        pydbg [OPTIONS]";
 
 const EXAMPLES: &str = "\
@@ -25,6 +26,7 @@ Examples:
                                               stopped only while its bytes are copied
   pydbg --json -batch -ex 'info threads' core.1234
   pydbg --sysroot ./image core.1234           a core that comes from a container
+  pydbg demo                                  a deadlocked process, made here, and its core
 
 Exit status:
   0 whole answers, 1 a command failed, 2 usage, 3 some answer is partial (its notes
@@ -97,6 +99,8 @@ pub enum Opening {
     Core(PathBuf, Option<PathBuf>),
     /// A live process, and perhaps its program.
     Live(i32, Option<PathBuf>),
+    /// A deadlocked process that is made for the occasion.
+    Demo,
 }
 
 /// The command line, understood.
@@ -152,8 +156,13 @@ impl Args {
             .filter(|verb| words.len() > 1 || !Path::new(verb).exists());
         let opening = match (verb, words.as_slice()) {
             (_, []) => return Ok(None),
+            (Some("demo"), [_]) => Opening::Demo,
             (Some("attach"), [_]) => return Err("attach needs a PID: pydbg attach PID".into()),
-            (Some("core"), [_]) => return Err("core needs a file: pydbg core CORE".into()),
+            (Some("core"), [_]) => {
+                return Err(
+                    "there is no file \"core\" here; for another one: pydbg core CORE".into(),
+                );
+            }
             (Some("attach"), [_, pid]) => {
                 let number = pid.to_str().and_then(|word| word.parse().ok());
                 let number = number.ok_or_else(|| format!("\"{}\" is no PID", pid.display()))?;
@@ -195,6 +204,7 @@ mod tests {
             Opening::Core("c.1".into(), Some("py".into()))
         );
         assert_eq!(opening(&["attach", "12"]), Opening::Live(12, None));
+        assert_eq!(opening(&["demo"]), Opening::Demo);
         assert_eq!(opening(&["-p", "12"]), Opening::Live(12, None));
         assert_eq!(
             opening(&["py", "-c", "c.1"]),

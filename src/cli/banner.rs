@@ -6,6 +6,7 @@ use super::render::row::Row;
 use super::render::stack::Stack;
 use super::{Out, Report, Session, Style};
 use pydbg::Addr;
+use pydbg::diag::Note;
 use pydbg::native::Process;
 use pydbg::python::{GilState, Python};
 use pydbg::target::live::LiveHold;
@@ -64,7 +65,7 @@ struct Signal {
 struct MissingFile {
     path: String,
     problem: String,
-    costs: &'static str,
+    costs: String,
 }
 
 /// The thread that is selected.
@@ -111,7 +112,7 @@ impl Banner {
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
-            missing_files: missing_files(process),
+            missing_files: missing_files(process, found.map(|python| &***python)),
             current: current.map(|thread| Current {
                 id: thread.id,
                 tid: thread.tid,
@@ -157,7 +158,7 @@ impl Report for Banner {
         }
         out.put(format_args!(".\n"))?;
         for file in self.missing_files.iter().take(MOST_FILES) {
-            let text = format!("warning: {}: {}; {}.", file.path, file.problem, file.costs);
+            let text = format!("warning: {}: {}: {}.", file.path, file.problem, file.costs);
             out.styled(Style::Faint, &text)?;
             out.end()?;
         }
@@ -184,6 +185,10 @@ impl Report for Banner {
 
     fn json(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    fn covers(&self, note: &Note) -> bool {
+        (self.missing_files.iter().take(MOST_FILES)).any(|file| note.text.contains(&file.path))
     }
 }
 
@@ -338,7 +343,7 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
 
 /// The mapped files that cannot be used. Asking for them here notes nothing: whether a missing
 /// file makes an answer partial is for that answer to say.
-fn missing_files(process: &Process) -> Vec<MissingFile> {
+fn missing_files(process: &Process, python: Option<&Python>) -> Vec<MissingFile> {
     let target = &process.target;
     // Those that are not here are fetched when they are needed, and missed only then.
     if !target.files.options.debuginfod.urls.is_empty() {
@@ -352,10 +357,21 @@ fn missing_files(process: &Process) -> Vec<MissingFile> {
             Some(MissingFile {
                 path: image.path.clone(),
                 problem: opened.err()?.to_string(),
-                costs: "no symbols or native line numbers for it, Python stacks are not affected",
+                costs: costs(image.name(), python),
             })
         })
         .collect()
+}
+
+/// What it costs that a file is missing.
+fn costs(name: &str, python: Option<&Python>) -> String {
+    let stacks = match python {
+        Some(_) if name.contains("python") => "Python was found without it",
+        Some(_) => "Python stacks are not affected",
+        None if name.contains("python") => "give it with --exe or --sysroot to find Python",
+        None => "it is not a part of Python",
+    };
+    format!("no symbols or native line numbers for it; {stacks}")
 }
 
 /// `1 thread`, `2 threads`.
@@ -376,15 +392,15 @@ mod tests {
             sender,
         };
         let words = |signo, code, sender| cause(&info(signo, code, sender), 7).unwrap_or_default();
-        assert!(words(libc::SIGSEGV, 1, None).contains("SEGV_MAPERR"));
+        assert!(words(libc::SIGSEGV, Some(1), None).contains("SEGV_MAPERR"));
         assert_eq!(
-            words(libc::SIGABRT, -6, Some(7)),
+            words(libc::SIGABRT, Some(-6), Some(7)),
             "sent by the process itself with tgkill(), as abort() and raise() do"
         );
         assert_eq!(
-            words(libc::SIGTERM, 0, Some(9)),
+            words(libc::SIGTERM, Some(0), Some(9)),
             "sent by process 9 with kill()"
         );
-        assert_eq!(words(libc::SIGTRAP, 5, None), "");
+        assert_eq!(words(libc::SIGTRAP, Some(5), None), "");
     }
 }

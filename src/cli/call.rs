@@ -57,9 +57,9 @@ impl Session {
 
     /// What a line asks for.
     pub fn parse(&self, line: &str) -> anyhow::Result<Asked> {
-        let line = written_out(line.trim());
-        let (entry, tail) = match self.names.find(&line)? {
-            Found::Entry { entry, tail } => (entry, tail.trim()),
+        let line = written_out(line.trim_start());
+        let (entry, behind) = match self.names.find(&line)? {
+            Found::Entry { entry, tail } => (entry, tail.trim_start()),
             Found::Group(group) => return Ok(Asked::Group(group)),
         };
         let command = *self
@@ -67,7 +67,10 @@ impl Session {
             .get(entry)
             .ok_or_else(|| anyhow::anyhow!("the registry has no command {entry}"))?;
         let definition = (command.clap)();
-        let words = if command.raw {
+        let tail = behind.trim_end();
+        let words = if command.raw && command.exact {
+            raw_words(&definition, behind)
+        } else if command.raw {
             raw_words(&definition, tail)
         } else {
             let words = line::words(tail).map_err(|why| anyhow::anyhow!("{why} in: {line}"))?;
@@ -135,10 +138,10 @@ impl Session {
 }
 
 /// `line` with its first word replaced by what it is short for.
-fn written_out(line: &str) -> String {
+pub fn written_out(line: &str) -> String {
     let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     match SHORT_FOR.iter().find(|(short, _)| *short == first) {
-        Some((_, long)) => format!("{long} {rest}").trim_end().to_owned(),
+        Some((_, long)) => format!("{long} {rest}"),
         None => line.to_owned(),
     }
 }
@@ -159,7 +162,7 @@ fn gdb_options(definition: &clap::Command, mut words: Vec<String>) -> Vec<String
 /// The words of a raw command: its leading options, then the rest of the line as one word.
 fn raw_words(definition: &clap::Command, tail: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let mut rest = tail.trim();
+    let mut rest = tail;
     while rest.starts_with('-') {
         let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         if word == "--" {

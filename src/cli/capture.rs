@@ -7,16 +7,18 @@ use super::command::Needs;
 use rayon::prelude::*;
 
 impl Session {
-    /// Lets a live target run on if none of the `coming` commands reads memory that is not
-    /// captured; else it stays stopped for now.
-    pub fn release_for<'l>(&mut self, coming: impl IntoIterator<Item = &'l str>) {
-        let Some(process) = self.process.clone() else {
+    /// Lets a live target run on if none of the commands to come reads memory that is not
+    /// captured; else it stays stopped for now. At a prompt the commands to come are not known,
+    /// so it stays stopped until the person leaves it.
+    pub fn release(&mut self) {
+        let (Some(process), Some(coming)) = (self.process.clone(), &self.coming) else {
             return;
         };
         if self.released || !process.target.is_live() {
             return;
         }
-        let needs = (coming.into_iter())
+        let pending = self.pending.iter().map(|line| &line.text);
+        let needs = (pending.chain(coming))
             .map(|line| self.needs(line))
             .max()
             .unwrap_or(Needs::Nothing);
@@ -24,12 +26,7 @@ impl Session {
             return;
         }
         if let (Some(Ok(python)), true) = (&self.python, needs >= Needs::Python) {
-            let threads: Vec<_> = (python.interpreters.iter())
-                .flat_map(|interpreter| &interpreter.threads)
-                .collect();
-            threads.par_iter().for_each(|thread| {
-                python.stack(thread);
-            });
+            python.stacks();
         }
         if needs >= Needs::NativeStacks {
             let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();

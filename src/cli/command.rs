@@ -47,11 +47,19 @@ pub trait Report {
     /// As the `data` of a JSON document.
     fn json(&self) -> serde_json::Value;
 
+    /// Whether the text says already what this note of the target says.
+    fn covers(&self, _note: &Note) -> bool {
+        false
+    }
+
     /// What this answer lacks, beyond the notes of the target.
     fn notes(&self) -> Vec<Note> {
         Vec::new()
     }
 }
+
+/// What a command gives: its answer, or why there is none.
+pub type Answer = anyhow::Result<Box<dyn Report>>;
 
 /// A command: `impl Run` for its clap parser. The parser's doc comment is the help text; a
 /// section `Examples:` in it is shown as such.
@@ -66,6 +74,8 @@ pub trait Run: clap::Parser + 'static {
     const NEEDS: Needs;
     /// Whether the tail of the line is one raw argument (`py-print a["x y"]`, `shell ls -l`).
     const RAW: bool = false;
+    /// Whether spaces at the end of a raw line matter, as they do to `complete`.
+    const EXACT: bool = false;
     /// Whether an empty line repeats it (all but the ones that would surprise).
     const REPEATS: bool = true;
     /// Whether `NAME … | shell command` pipes the answer; not for those to whose tail a `|`
@@ -79,7 +89,7 @@ pub trait Run: clap::Parser + 'static {
     }
 
     /// Runs it.
-    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>>;
+    fn run(self, session: &mut Session) -> Answer;
 
     /// Words that may complete the `word` under the cursor, beyond options.
     fn complete(_session: &Session, _word: &str) -> Vec<String> {
@@ -114,6 +124,8 @@ pub struct Command {
     pub needs: fn(&Session, &[String]) -> Needs,
     /// Whether the tail of the line is one raw argument.
     pub raw: bool,
+    /// Whether spaces at the end of a raw line matter.
+    pub exact: bool,
     /// Whether an empty line repeats it.
     pub repeats: bool,
     /// Whether `| shell command` pipes its answer.
@@ -121,7 +133,7 @@ pub struct Command {
     /// Its clap definition: help, options.
     pub clap: fn() -> clap::Command,
     /// Parses the words after the name and runs.
-    pub run: fn(&mut Session, &[String]) -> anyhow::Result<Box<dyn Report>>,
+    pub run: fn(&mut Session, &[String]) -> Answer,
     /// Completion of its arguments: the words before, and the word under the cursor.
     pub complete: fn(&Session, &str, &str) -> Vec<String>,
     /// The part of its tail that is another command's line.
@@ -138,6 +150,7 @@ impl Command {
             requires: C::NEEDS,
             needs: C::needs,
             raw: C::RAW,
+            exact: C::EXACT,
             repeats: C::REPEATS,
             pipes: C::PIPES,
             clap: definition::<C>,

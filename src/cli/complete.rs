@@ -3,7 +3,7 @@
 
 use super::command::Command;
 use super::names::Found;
-use super::{Session, line};
+use super::{Session, call, line};
 use std::fs;
 
 /// The words that may stand at the end of a line.
@@ -30,14 +30,17 @@ fn candidates(session: &Session, before: &str, word: &str) -> Vec<String> {
     if let Some(behind) = before.split_once(" | ") {
         return files(if behind.1.is_empty() { word } else { "" });
     }
+    let before = &call::written_out(before);
     match session.names.find(before) {
         Ok(Found::Group(group)) => owned(session.names.words_after(&group, word)),
         Ok(Found::Entry { entry, tail }) => {
             let Some(command) = session.commands.get(entry) else {
                 return Vec::new();
             };
-            if let Some(nested) = (command.nested)(tail) {
-                return candidates(session, nested, word);
+            // A word must stand there for the command to see where the other one begins.
+            let probe = if word.is_empty() { "x" } else { word };
+            if let Some(nested) = (command.nested)(&format!("{tail}{probe}")) {
+                return candidates(session, nested.strip_suffix(probe).unwrap_or(nested), word);
             }
             let mut words: Vec<String> = match tail.trim() {
                 "" => owned(session.names.words_after(command.name, word)),
@@ -78,11 +81,9 @@ pub fn files(word: &str) -> Vec<String> {
         Some(slash) => plain.split_at(slash + 1),
         None => ("", plain.as_str()),
     };
-    let home = std::env::home_dir().unwrap_or_default();
-    let place = match (folder, folder.strip_prefix("~/")) {
-        ("", _) => ".".into(),
-        (_, Some(rest)) => home.join(rest),
-        _ => folder.into(),
+    let place = match folder {
+        "" => ".".into(),
+        folder => line::path(folder.as_ref()),
     };
     let Ok(entries) = fs::read_dir(place) else {
         return Vec::new();

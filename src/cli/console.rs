@@ -120,6 +120,7 @@ impl Console {
         session.interrupt.enter(Mode::Busy);
         let running = self.running.clone();
         let outcome = running.guard(job.name, || work(session));
+        _ = running.guard(job.name, || session.release());
         let cancelled = session.cancel.is_cancelled();
         // From here on Ctrl-C stops the printing.
         session.cancel.reset();
@@ -149,7 +150,8 @@ impl Console {
         };
         session.interrupt.enter(Mode::Idle);
         // Who interrupts a script or a batch wants all of it to end.
-        if cancelled {
+        if cancelled || session.cancel.is_cancelled() {
+            self.status.worsen(job.failure);
             session.pending.clear();
             self.closed |= !session.interactive;
         }
@@ -267,6 +269,9 @@ impl Console {
             }
         }
         for note in self.new_notes(session, answer, false) {
+            if answer.is_ok_and(|report| report.covers(&note)) {
+                continue;
+            }
             out.styled(Style::Faint, &format!("note: {}", note.text))?;
             out.end()?;
         }
@@ -293,9 +298,9 @@ impl Console {
             error: answer.err(),
             notes: self.new_notes(session, answer, true),
         };
-        serde_json::to_writer(&mut *sink, &document)?;
-        sink.write_all(b"\n")?;
-        sink.flush()
+        let mut guarded = sink::Cancellable::new(sink, session.cancel.clone());
+        document.write(&mut guarded)?;
+        guarded.flush()
     }
 
     /// The notes to show with an answer: those of the target and of Python that were not shown

@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The program that deadlocks.
 const PROGRAM: &str = include_str!("../../fixtures/demo.py");
@@ -53,19 +54,29 @@ impl Demo {
             .context("cannot run python3; the demo needs one (pydbg itself does not)")?;
         let stdout = child.stdout.take().context("no pipe")?;
         let pid = child.id() as i32;
-        let mut demo = Demo { folder, child, opened: Opened::Live(pid), story: String::new() };
+        let mut demo = Demo {
+            folder,
+            child,
+            opened: Opened::Live(pid),
+            story: String::new(),
+        };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         if line.trim() != "deadlocked" {
             bail!("python3 ended before it was stuck");
         }
+        // The line is printed a moment before the main thread too gets stuck.
+        std::thread::sleep(Duration::from_millis(300));
         demo.dump(pid)?;
         Ok(demo)
     }
 
     fn dump(&mut self, pid: i32) -> anyhow::Result<()> {
         if let Some(core) = self.kernel_core(pid)? {
-            self.story = format!("killed it with SIGABRT; the kernel wrote {}", core.display());
+            self.story = format!(
+                "killed it with SIGABRT; the kernel wrote {}",
+                core.display()
+            );
             self.opened = Opened::Core(core);
         } else if let Some(core) = self.gcore(pid) {
             self.story = format!("gcore wrote {}", core.display());
@@ -96,8 +107,14 @@ impl Demo {
         let prefix = self.folder.join("core");
         let mut gcore = Command::new("gcore");
         gcore.arg("-o").arg(prefix).arg(pid.to_string());
-        gcore.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        gcore.status().ok().filter(std::process::ExitStatus::success)?;
+        gcore
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        gcore
+            .status()
+            .ok()
+            .filter(std::process::ExitStatus::success)?;
         first_with_prefix(&self.folder, "core")
     }
 }
@@ -112,5 +129,7 @@ impl Drop for Demo {
 
 fn first_with_prefix(folder: &Path, prefix: &str) -> Option<PathBuf> {
     let mut entries = fs::read_dir(folder).ok()?.flatten();
-    entries.find(|e| e.file_name().to_string_lossy().starts_with(prefix)).map(|e| e.path())
+    entries
+        .find(|e| e.file_name().to_string_lossy().starts_with(prefix))
+        .map(|e| e.path())
 }

@@ -1,9 +1,12 @@
 //! The JSON form of an answer: one document per command, on one line. Fields are only ever added.
 
 use pydbg::diag::Note;
+use pydbg::escape::is_hostile;
 use pydbg::target::Origin;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::ser::Formatter;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// The JSON form of an answer.
@@ -21,6 +24,38 @@ pub struct Document<'a> {
     pub error: Option<&'a str>,
     /// What was noticed since the last document.
     pub notes: Vec<Note>,
+}
+
+impl Document<'_> {
+    /// Writes it on one line. Characters of the target that could steer a terminal are written
+    /// as `\u009b`, because JSON itself lets all but C0 through and documents end on screens.
+    pub fn write(&self, writer: impl Write) -> io::Result<()> {
+        let mut serializer = serde_json::Serializer::with_formatter(writer, Harmless);
+        self.serialize(&mut serializer)?;
+        serializer.into_inner().write_all(b"\n")
+    }
+}
+
+/// Compact JSON without hostile characters.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut written = 0;
+        for (at, hostile) in fragment.char_indices().filter(|(_, c)| is_hostile(*c)) {
+            let before = fragment.get(written..at).unwrap_or_default();
+            writer.write_all(before.as_bytes())?;
+            // All of them lie in the basic plane, so one escape is enough.
+            write!(writer, "\\u{:04x}", hostile as u32)?;
+            written = at + hostile.len_utf8();
+        }
+        let rest = fragment.get(written..).unwrap_or_default();
+        writer.write_all(rest.as_bytes())
+    }
 }
 
 /// The target of a document.
@@ -81,5 +116,23 @@ mod tests {
             text(document(None, None)),
             r#"{"command":"bt","target":null,"notes":[]}"#
         );
+    }
+
+    #[test]
+    fn documents_cannot_steer_a_terminal() {
+        let document = Document {
+            command: "bt \u{9b}31m\u{7f}é\u{202e}\x1b",
+            target: About::Nothing,
+            data: None,
+            error: None,
+            notes: Vec::new(),
+        };
+        let mut text = Vec::new();
+        document.write(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains(r"bt \u009b31m\u007fé\u202e\u001b"), "{text}");
+        assert!(!text.trim_end().contains(is_hostile));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["command"], document.command);
     }
 }

@@ -1,5 +1,5 @@
 //! Ctrl-C: cancels the command that runs and keeps the session. At the prompt the line editor
-//! sees the key itself.
+//! sees the key itself; a signal that comes then would leave the terminal raw, so it is ignored.
 
 use super::out::complain;
 use pydbg::diag::Cancel;
@@ -18,8 +18,8 @@ pub enum Mode {
     Idle,
     /// Running a command: Ctrl-C cancels it.
     Busy,
-    /// A pager or shell has the terminal: Ctrl-C is its business.
-    Child,
+    /// A pager, a shell or the line editor has the terminal: Ctrl-C is its business.
+    Lent,
 }
 
 /// How often Ctrl-C must be pressed before a command that does not listen is given up, and
@@ -58,7 +58,7 @@ impl Interrupt {
 
     fn pressed(&self, cancel: &Cancel) {
         let mode = self.mode.load(Ordering::Relaxed);
-        if mode == Mode::Child as u8 {
+        if mode == Mode::Lent as u8 {
             return;
         }
         let presses = self.presses.fetch_add(1, Ordering::Relaxed) + 1;

@@ -1,6 +1,8 @@
 //! A line as typed: comments, `!shell`, pipes, and the words of a command. The rules are a
 //! shell's in small: quotes and backslashes; and gdb's where gdb has its own (`| CMD | SHELL`).
 
+use std::path::{Path, PathBuf};
+
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'t> {
@@ -17,9 +19,9 @@ pub enum Line<'t> {
 }
 
 impl<'t> Line<'t> {
-    /// Tells what `text` is.
+    /// Tells what `text` is. Spaces at the end of a command are kept: `complete` looks at them.
     pub fn parse(text: &'t str) -> Line<'t> {
-        let text = text.trim();
+        let text = text.trim_start();
         let first_word = text.split_whitespace().next().unwrap_or("");
         match text.chars().next() {
             None => Line::Empty,
@@ -94,6 +96,14 @@ pub fn words(text: &str) -> Result<Vec<String>, String> {
     }
     words.extend(word);
     Ok(words)
+}
+
+/// The path a word means: `~/` is the home folder, as in a shell.
+pub fn path(word: &Path) -> PathBuf {
+    match (word.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => word.to_owned(),
+    }
 }
 
 /// `word` written so that [`words`] gives it back whole.

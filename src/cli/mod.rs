@@ -9,6 +9,7 @@ pub mod capture;
 pub mod command;
 pub mod complete;
 pub mod console;
+pub mod demo;
 pub mod document;
 pub mod help;
 pub mod history;
@@ -20,8 +21,6 @@ pub mod out;
 pub mod pager;
 pub mod panics;
 pub mod plain;
-#[cfg(test)]
-mod registry;
 pub mod render;
 pub mod repl;
 pub mod session;

@@ -2,11 +2,13 @@
 //! Python. The answer to that is [`super::banner`].
 
 use super::Session;
+use super::banner::Banner;
+use super::line::path;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +17,7 @@ impl Session {
     pub fn open_core(&mut self, core: &Path, exe: Option<&Path>) -> Result<(), OpenError> {
         let options = self.file_options(exe);
         let start = Instant::now();
-        let target = target::core::open(core, &options)?;
+        let target = target::core::open(&path(core), &options)?;
         self.adopt(target, options, start);
         Ok(())
     }
@@ -57,6 +59,13 @@ impl Session {
         }
     }
 
+    /// What to say of the target that was just opened. In a batch a live one is let go first, if
+    /// the commands to come allow it.
+    pub fn banner(&mut self) -> anyhow::Result<Banner> {
+        self.release();
+        Banner::of(self)
+    }
+
     /// Leaves the target: a live process runs on. What was left, in gdb's words; `None` without a
     /// target.
     pub fn close(&mut self) -> Option<String> {
@@ -78,11 +87,11 @@ impl Session {
     fn file_options(&self, exe: Option<&Path>) -> Options {
         let folders = self.settings.get("debug-file-directory");
         Options {
-            exe: exe.map(Path::to_owned).or(self.options.exe.clone()),
-            sysroot: self.settings.get_text("sysroot").map(PathBuf::from),
+            exe: exe.map(path).or(self.options.exe.clone()),
+            sysroot: (self.settings.get_text("sysroot")).map(|folder| path(folder.as_ref())),
             debug_dirs: (folders.split(':'))
                 .filter(|folder| !folder.is_empty())
-                .map(PathBuf::from)
+                .map(|folder| path(folder.as_ref()))
                 .collect(),
             ..self.options.clone()
         }

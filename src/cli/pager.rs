@@ -61,7 +61,7 @@ impl Pager {
         let held = std::mem::take(&mut self.held);
         self.state = match spawn() {
             Ok(child) => {
-                self.interrupt.enter(Mode::Child);
+                self.interrupt.enter(Mode::Lent);
                 State::Paging(child)
             }
             Err(_) => State::Direct,

@@ -40,7 +40,10 @@ impl Running {
 }
 
 fn message(panic: &PanicHookInfo<'_>, command: &str) -> String {
-    let what = panic.payload_as_str().unwrap_or("panic");
+    let payload = panic.payload();
+    let what = (payload.downcast_ref::<&str>().copied())
+        .or(payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic");
     let place = panic
         .location()
         .map_or(String::new(), |place| format!(", at {place}"));

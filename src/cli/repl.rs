@@ -3,6 +3,7 @@
 use super::complete;
 use super::console::Console;
 use super::history;
+use super::interrupt::Mode;
 use super::session::Session;
 use super::status::Status;
 use rustyline::completion::{Completer, Pair};
@@ -23,8 +24,8 @@ const PROMPT: &str = "(pydbg) ";
 /// 0, as gdb's does; a script on standard input with the worst status of its lines.
 pub fn run(mut session: Session, mut console: Console) -> ExitCode {
     if !console.terminal.input {
-        for line in io::stdin().lock().lines().map_while(Result::ok) {
-            console.line(&mut session, &line);
+        for line in io::stdin().lock().split(b'\n').map_while(Result::ok) {
+            console.line(&mut session, &String::from_utf8_lossy(&line));
             if session.quit || console.closed {
                 break;
             }
@@ -65,6 +66,7 @@ fn ask(
 ) {
     let mut last = None;
     loop {
+        session.borrow().interrupt.enter(Mode::Lent);
         let typed = match editor.readline(PROMPT) {
             Ok(typed) => typed,
             // The line is given up, not the session.

@@ -49,6 +49,9 @@ pub struct Session {
     pub timings: Vec<(String, Duration)>,
     /// Whether a live target runs on, its stacks having been captured.
     pub released: bool,
+    /// The lines of a batch that are still to be run, which decide how long a live target stays
+    /// stopped; `None` at a prompt.
+    pub coming: Option<Vec<String>>,
     /// Lines of scripts that wait to be run, in order.
     pub pending: VecDeque<ScriptLine>,
     /// The line of a script that runs now.
@@ -88,6 +91,7 @@ impl Session {
             again: None,
             timings: Vec::new(),
             released: false,
+            coming: None,
             pending: VecDeque::new(),
             script: None,
         }

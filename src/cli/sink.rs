@@ -30,7 +30,7 @@ impl Sink {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(command).stdin(Stdio::piped());
                 let child = shell.spawn()?;
-                interrupt.enter(Mode::Child);
+                interrupt.enter(Mode::Lent);
                 Sink::Shell(child)
             }
             (None, Some((rows, columns))) => {

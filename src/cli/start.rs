@@ -2,9 +2,9 @@
 //! given, then the prompt.
 
 use super::args::{self, Args, Invocation, Opening};
-use super::banner::Banner;
 use super::command::{Command, Report};
 use super::console::{Console, Job};
+use super::demo::{Demo, Opened};
 use super::out::complain;
 use super::repl;
 use super::session::Session;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Runs the program.
 pub fn main(commands: &'static [Command]) -> ExitCode {
-    let invocation = match args::parse(std::env::args_os()) {
+    let mut invocation = match args::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(error) => {
             // Help and version come this way too; nobody is left to tell if printing fails.
@@ -40,6 +40,14 @@ pub fn main(commands: &'static [Command]) -> ExitCode {
         complain(&why);
         return Status::Usage.code();
     }
+    // The demo's process and its core live as long as the session.
+    let _demo = match demo(&mut invocation) {
+        Ok(demo) => demo,
+        Err(error) => {
+            complain(&format!("demo: {error:#}"));
+            return Status::Failed.code();
+        }
+    };
     run(&mut session, &mut console, &invocation);
     if !session.quit
         && !console.closed
@@ -50,6 +58,28 @@ pub fn main(commands: &'static [Command]) -> ExitCode {
     } else {
         console.status.code()
     }
+}
+
+/// Makes the demo's process if it is asked for, and opens that; without commands of the user's, the
+/// ones that show most are run.
+fn demo(invocation: &mut Invocation) -> anyhow::Result<Option<Demo>> {
+    if invocation.opening != Some(Opening::Demo) {
+        return Ok(None);
+    }
+    let demo = Demo::make()?;
+    if !invocation.args.quiet && !invocation.args.json {
+        eprintln!("Started a python3 that deadlocks; {}.", demo.story);
+    }
+    invocation.opening = Some(match &demo.opened {
+        Opened::Core(core) => Opening::Core(core.clone(), None),
+        Opened::Live(pid) => Opening::Live(*pid, None),
+    });
+    if invocation.lines.is_empty() {
+        invocation.lines = ["info threads", "py-bt all", "bt 12"]
+            .map(String::from)
+            .into();
+    }
+    Ok(Some(demo))
 }
 
 /// What the command line says about where files are.
@@ -73,6 +103,11 @@ fn run(session: &mut Session, console: &mut Console, invocation: &Invocation) {
     if let Some(rc) = rc.filter(|rc| !invocation.args.nx && rc.is_file()) {
         console.line(session, &args::source_line(&rc));
     }
+    let coming = |done: usize| {
+        let rest = invocation.lines.get(done..).unwrap_or_default();
+        invocation.args.batch.then(|| rest.to_vec())
+    };
+    session.coming = coming(0);
     if !open(session, console, invocation) {
         return;
     }
@@ -80,11 +115,8 @@ fn run(session: &mut Session, console: &mut Console, invocation: &Invocation) {
         if session.quit || console.closed {
             break;
         }
+        session.coming = coming(index + 1);
         console.line(session, line);
-        if invocation.args.batch {
-            let coming = invocation.lines.iter().skip(index + 1);
-            session.release_for(coming.map(String::as_str));
-        }
     }
 }
 
@@ -98,6 +130,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
         Opening::Live(pid, _) => format!("attach {pid}"),
         Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
         Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
+        Opening::Demo => return false,
     };
     let args = &invocation.args;
     let job = Job {
@@ -111,10 +144,8 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
+            Opening::Demo => {}
         }
-        if args.batch {
-            session.release_for(invocation.lines.iter().map(String::as_str));
-        }
-        Ok(Box::new(Banner::of(session)?) as Box<dyn Report>)
+        Ok(Box::new(session.banner()?) as Box<dyn Report>)
     })
 }

@@ -96,21 +96,40 @@ impl Lines {
     }
 }
 
-/// The DWARF whose sections `load` gives.
-fn dwarf(load: impl Fn(&str) -> Option<Section>) -> Dwarf<Reader> {
+/// The sections that lines and inlined functions need. Variables and macros are left out, because
+/// uncompressing them takes long.
+const SECTIONS: [SectionId; 11] = [
+    SectionId::DebugInfo,
+    SectionId::DebugLine,
+    SectionId::DebugAbbrev,
+    SectionId::DebugStr,
+    SectionId::DebugRngLists,
+    SectionId::DebugRanges,
+    SectionId::DebugLineStr,
+    SectionId::DebugAranges,
+    SectionId::DebugAddr,
+    SectionId::DebugStrOffsets,
+    SectionId::DebugTypes,
+];
+
+/// The DWARF whose sections `load` gives. Debian's debug files are compressed and half of their
+/// bytes are `.debug_info`, so a second thread loads the rest. (Not a thread of rayon's: one that
+/// waits there takes up other work, and that may wait for this very DWARF.)
+fn dwarf(load: impl Fn(&str) -> Option<Section> + Sync) -> Dwarf<Reader> {
+    let load = |section: &SectionId| load(section.name());
+    let found: Vec<Option<Section>> = std::thread::scope(|scope| {
+        let (info, others) = SECTIONS.split_at(1);
+        let others = scope.spawn(|| others.iter().map(load).collect::<Vec<_>>());
+        let mut found: Vec<_> = info.iter().map(load).collect();
+        found.extend(others.join().unwrap_or_default());
+        found
+    });
     let section = |id: SectionId| {
-        // Variables and macros are of no use here, and uncompressing them is slow.
-        let unused = matches!(
-            id,
-            SectionId::DebugLoc
-                | SectionId::DebugLocLists
-                | SectionId::DebugMacinfo
-                | SectionId::DebugMacro
-                | SectionId::DebugNames
-        );
-        let bytes = (!unused).then(|| load(id.name())).flatten();
-        let bytes = bytes.unwrap_or_else(Section::empty);
-        Ok::<_, std::convert::Infallible>(EndianReader::new(bytes, LittleEndian))
+        let mut both = SECTIONS.iter().zip(&found);
+        let bytes = both.find(|(known, _)| **known == id);
+        let bytes = bytes.and_then(|(_, bytes)| bytes.clone());
+        let reader = EndianReader::new(bytes.unwrap_or_else(Section::empty), LittleEndian);
+        Ok::<_, std::convert::Infallible>(reader)
     };
     match Dwarf::load(section) {
         Ok(dwarf) => dwarf,

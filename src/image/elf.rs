@@ -134,6 +134,16 @@ pub fn section(file: &ElfBytes, name: &str) -> Option<Section> {
     (!data.is_empty()).then(|| Section::owned(section.address(), data))
 }
 
+/// The number of the loaded section that holds the stated address.
+pub fn section_number_at(file: &ElfBytes, svma: u64) -> Option<u16> {
+    let holds = |section: &object::read::elf::ElfSection<'_, '_, FileHeader64<LittleEndian>>| {
+        let start = section.address();
+        start != 0 && start <= svma && svma - start < section.size()
+    };
+    let number = parse(file)?.sections().find(holds)?.index().0;
+    u16::try_from(number).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

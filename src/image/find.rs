@@ -34,7 +34,7 @@ pub(super) struct Found {
 pub(super) fn all(target: &Target) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let vdso = target.aux(AT_SYSINFO_EHDR).map(Addr);
-    for mapping in &target.mappings {
+    for (index, mapping) in target.mappings.iter().enumerate() {
         // The rest of an image. Another file inside its range means that its header is damaged.
         let inside = |last: &Found| {
             mapping.start < last.end && (mapping.path.is_none() || mapping.path == last.path)
@@ -42,19 +42,17 @@ pub(super) fn all(target: &Target) -> Vec<Found> {
         if found.last().is_some_and(inside) {
             continue;
         }
-        let is_vdso = Some(mapping.start) == vdso || mapping.path.as_deref() == Some(VDSO);
-        let candidate = match (&mapping.path, mapping.file()) {
-            _ if is_vdso => from_memory(target, mapping).map(|mut found| {
+        if Some(mapping.start) == vdso || mapping.path.as_deref() == Some(VDSO) {
+            found.extend(from_memory(target, mapping).map(|mut found| {
                 found.path = Some(VDSO.to_owned());
                 found
-            }),
-            (_, Some(path)) => {
-                from_memory(target, mapping).or_else(|| from_file(target, mapping, path))
-            }
-            (None, _) => from_memory(target, mapping),
-            _ => None,
-        };
-        found.extend(candidate);
+            }));
+        } else if let Some(path) = mapping.file() {
+            let image = from_memory(target, mapping);
+            found.extend(image.or_else(|| from_file(target, mapping, path)));
+        } else if mapping.path.is_none() && has_unnamed_code(target, index) {
+            found.extend(from_memory(target, mapping));
+        }
     }
     clip(&mut found);
     name_main(target, &mut found);
@@ -62,9 +60,19 @@ pub(super) fn all(target: &Target) -> Vec<Found> {
     found
 }
 
+/// Whether an unnamed mapping may start an ELF file: it or the one right behind it is code. Of the
+/// others there are thousands (heaps and stacks), and each look costs a page of the core.
+fn has_unnamed_code(target: &Target, index: usize) -> bool {
+    let mut run = target.mappings.iter().skip(index).take(2);
+    let end = run.clone().next().map(|mapping| mapping.end);
+    run.any(|mapping| {
+        let adjacent = Some(mapping.start) == end || Some(mapping.end) == end;
+        mapping.execute && mapping.path.is_none() && adjacent
+    })
+}
+
 /// An ELF file whose header is at the start of `mapping`.
 fn from_memory(target: &Target, mapping: &Mapping) -> Option<Found> {
-    // Four bytes first: there may be thousands of anonymous mappings.
     let magic = target.memory.array::<4>(mapping.start).ok()?;
     if &magic != b"\x7fELF" {
         return None;

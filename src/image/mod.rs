@@ -12,6 +12,8 @@ pub mod link_map;
 mod minidebug;
 mod plt;
 pub mod symbols;
+#[cfg(test)]
+mod tests;
 
 use crate::addr::{Addr, Svma};
 use crate::diag::Notes;
@@ -111,25 +113,25 @@ impl Image {
     }
 
     /// The file's bytes (the vDSO's are those in memory), or why it cannot be used. Opened at the
-    /// first call; a problem is noted once.
+    /// first call.
     pub fn file(&self) -> Result<&ElfBytes, &FileProblem> {
-        let result = self.file.get_or_init(|| {
-            let opened = self.open();
-            if let Err(problem) = &opened {
-                let name = if self.path.is_empty() {
-                    "an unnamed file"
-                } else {
-                    &self.path
-                };
-                self.notes.partial(format!(
-                    "{name} at {}: {problem}; functions in it may have no names, and stacks \
-                     through it may be guessed",
-                    self.start
-                ));
-            }
-            opened
-        });
-        result.as_ref()
+        self.file.get_or_init(|| self.open()).as_ref()
+    }
+
+    /// Notes that the file cannot be used, if so: for those whose answer would be better with it.
+    pub fn note_problem(&self) {
+        if let Err(problem) = self.file() {
+            let name = if self.path.is_empty() {
+                "an unnamed file"
+            } else {
+                &self.path
+            };
+            self.notes.partial(format!(
+                "{name} at {}: {problem}; functions in it may have no names, and stacks through \
+                 it may be guessed",
+                self.start
+            ));
+        }
     }
 
     fn open(&self) -> Result<ElfBytes, FileProblem> {
@@ -237,9 +239,11 @@ impl Image {
     /// The symbol that covers the process address, or the stub of the procedure linkage table.
     pub fn symbol_at(&self, addr: Addr) -> Option<Symbol> {
         let svma = self.svma(addr);
+        let file = self.file().ok();
+        let section = file.and_then(|file| elf::section_number_at(file, svma.0));
         self.symbols()
-            .at(svma)
-            .or_else(|| plt::symbol_at(self.file().ok()?, svma))
+            .at(svma, section)
+            .or_else(|| plt::symbol_at(file?, svma))
     }
 
     /// The process address and size of the symbol called `name`; looks at all names of the file

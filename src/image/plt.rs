@@ -54,24 +54,28 @@ fn jump_slot(stub: &[u8], start: u64) -> Option<u64> {
     Some(next.wrapping_add_signed(i64::from(displacement)))
 }
 
-/// The name in the relocation of the GOT slot.
+/// The name in the relocation of the GOT slot: that of its symbol, or for functions that choose
+/// their code at run time (R_X86_64_IRELATIVE) the address of the chooser, as gdb shows it.
 fn slot_name(file: &ElfBytes, slot: u64) -> Option<String> {
-    let symbols = elf::section(file, ".dynsym")?;
-    let strings = elf::section(file, ".dynstr")?;
-    let index = [".rela.plt", ".rela.dyn"]
+    let (symbol, addend) = [".rela.plt", ".rela.dyn"]
         .iter()
         .filter_map(|name| elf::section(file, name))
-        .find_map(|relocations| relocated_symbol(&relocations, slot))?;
-    let name_at = bytes::u32_at(&symbols, (index as usize).checked_mul(24)?)?;
+        .find_map(|relocations| relocation(&relocations, slot))?;
+    if symbol == 0 {
+        return Some(format!("*ABS*+{addend:#x}"));
+    }
+    let symbols = elf::section(file, ".dynsym")?;
+    let strings = elf::section(file, ".dynstr")?;
+    let name_at = bytes::u32_at(&symbols, (symbol as usize).checked_mul(24)?)?;
     let name = bytes::cstr_at(&strings, name_at as usize)?;
     (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned())
 }
 
-/// The symbol number of the `Elf64_Rela` (offset, info, addend) for `slot`.
-fn relocated_symbol(relocations: &Section, slot: u64) -> Option<u32> {
+/// The symbol number and addend of the `Elf64_Rela` (offset, info, addend) for `slot`.
+fn relocation(relocations: &Section, slot: u64) -> Option<(u32, u64)> {
     let (entries, _) = relocations.as_chunks::<24>();
     let entry = entries
         .iter()
         .find(|entry| bytes::u64_at(*entry, 0) == Some(slot))?;
-    bytes::u32_at(entry, 12).filter(|&symbol| symbol != 0)
+    Some((bytes::u32_at(entry, 12)?, bytes::u64_at(entry, 16)?))
 }

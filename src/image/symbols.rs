@@ -124,6 +124,7 @@ struct Indexed {
     start: u64,
     size: u64,
     name: u32,
+    section: u16,
     source: u8,
     rank: u8,
 }
@@ -168,17 +169,20 @@ impl SymbolTable {
         self.sources.iter().find_map(|source| source.scan(name))
     }
 
-    /// The symbol that covers the stated address, and its best name where several do.
-    pub fn at(&self, svma: Svma) -> Option<Symbol> {
+    /// The symbol that covers the stated address, and its best name where several do. `section` is
+    /// the number of the section that holds the address, if known.
+    pub fn at(&self, svma: Svma, section: Option<u16>) -> Option<Symbol> {
         let index = self.by_address.get_or_init(|| self.index());
         let after = index.partition_point(|symbol| symbol.start <= svma.0);
         // The last one of equal start is the best; see `index`.
         let before = index.get(..after)?.iter().rev().take(NESTING);
         let covers = |symbol: &&Indexed| match symbol.size {
-            // Without a size (hand-written assembly), up to the next symbol.
-            0 => index
-                .get(after.wrapping_sub(1))
-                .is_some_and(|last| last.start == symbol.start),
+            // Without a size (hand-written assembly): up to the next symbol, within its section.
+            0 => {
+                let last = index.get(after.wrapping_sub(1));
+                last.is_some_and(|last| last.start == symbol.start)
+                    && section.is_none_or(|section| section == symbol.section)
+            }
             size => svma.0 - symbol.start < size,
         };
         let found = before.into_iter().find(covers)?;
@@ -200,6 +204,7 @@ impl SymbolTable {
                         start: entry.value,
                         size: entry.size,
                         name: entry.name,
+                        section: entry.section,
                         source: number as u8,
                         rank: rank(&entry, source),
                     });

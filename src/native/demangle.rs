@@ -26,6 +26,10 @@ pub fn demangle(name: &str, parameters: Parameters) -> String {
     if !mangled || name.len() > MOST_MANGLED {
         return name.to_owned();
     }
+    // A stub of the procedure linkage table.
+    if let Some(function) = name.strip_suffix("@plt") {
+        return format!("{}@plt", demangle(function, parameters));
+    }
     rust(name)
         .or_else(|| cpp(name, parameters))
         .unwrap_or_else(|| name.to_owned())
@@ -90,5 +94,6 @@ mod tests {
             "_PyEval_EvalFrameDefault"
         );
         assert_eq!(shown("_Z"), "_Z");
+        assert_eq!(shown("_ZN3foo3barEi@plt"), "foo::bar(int)@plt");
     }
 }

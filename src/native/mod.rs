@@ -2,6 +2,8 @@
 //! their frames.
 
 pub mod demangle;
+#[cfg(test)]
+mod gdb_compare_tests;
 pub mod symbolize;
 pub mod syscall;
 mod syscall_names;
@@ -13,6 +15,7 @@ use crate::dwarf::Lines;
 use crate::image::Images;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use symbolize::Location;
@@ -36,6 +39,7 @@ pub struct Process {
     stacks: Vec<Mutex<Option<Arc<NativeStack>>>>,
     /// By position in the images.
     lines: Vec<OnceLock<Option<Lines>>>,
+    locations: Mutex<FxHashMap<Addr, Vec<Location>>>,
 }
 
 /// One native thread, numbered as gdb numbers: 1 is the crashed or first one.
@@ -62,6 +66,7 @@ impl Process {
             threads: OnceLock::new(),
             unwinder: Unwinder::new(&images),
             stacks: target.threads.iter().map(|_| Mutex::default()).collect(),
+            locations: Mutex::default(),
             lines: images.all.iter().map(|_| OnceLock::new()).collect(),
             target,
             images,

@@ -7,6 +7,10 @@ use crate::dwarf::Lines;
 use crate::image::Image;
 use crate::unwind::NativeFrame;
 use serde::Serialize;
+use std::sync::PoisonError;
+
+/// The most addresses whose locations are kept: threads of one program stand at few of them.
+const MOST_KEPT: usize = 1 << 14;
 
 /// One function at an address; an address inside inlined code has several, innermost first.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -39,6 +43,24 @@ impl Process {
     /// one that contains them. Never empty; a location may know nothing but its address.
     pub fn locations(&self, pc: Pc) -> Vec<Location> {
         let addr = pc.lookup();
+        let known = || {
+            self.locations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(known) = known().get(&addr) {
+            return known.clone();
+        }
+        let found = self.find_locations(addr);
+        let mut known = known();
+        if known.len() >= MOST_KEPT {
+            known.clear();
+        }
+        known.insert(addr, found.clone());
+        found
+    }
+
+    fn find_locations(&self, addr: Addr) -> Vec<Location> {
         let unknown = Location {
             addr,
             ..Location::default()
@@ -50,6 +72,7 @@ impl Process {
         let Some((image, lines)) = image else {
             return vec![unknown];
         };
+        image.note_problem();
         let lines = lines.get_or_init(|| Lines::new(image)).as_ref();
         let frames = lines.map(|lines| lines.frames(image.svma(addr)));
         let frames = frames.unwrap_or_default().into_iter();

@@ -74,3 +74,142 @@ pub fn fd_name(pid: i32, fd: i32) -> Option<String> {
     let link = std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
     Some(link.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::synth::Synth;
+
+    /// A thread in call `number`, with memory that holds a time of 2.5 s at 0x1000, two `pollfd`s
+    /// at 0x2000, an `fd_set` with 3 and 70 at 0x3000, and a path at 0x4000.
+    fn thread(number: i64, args: [u64; 6]) -> Option<SyscallState> {
+        let mut memory = Synth::default();
+        let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        memory.add(0x1000, words(&[2, 500_000_000]));
+        memory.add(0x1800, words(&[2, 500_000]));
+        memory.add(0x2000, words(&[5, 9]));
+        memory.add(0x3000, words(&[8, 64]));
+        memory.add(0x4000, b"/tmp/file\0".to_vec());
+        memory.add(0x5000, vec![0x90, 0xb8, 0xca, 0, 0, 0, 0x0f, 0x05, 0x90]);
+        let mut registers = Registers {
+            syscall: Some(number),
+            ..Registers::default()
+        };
+        registers.general[0] = Some(-512_i64 as u64);
+        registers.general[16] = Some(0x5008);
+        for (register, value) in [5, 4, 1, 10, 8, 9].into_iter().zip(args) {
+            registers.general[register] = Some(value);
+        }
+        let fd_name = |fd| (fd == 9).then(|| "pipe:[1]".to_owned());
+        decode(&registers, &memory, &fd_name)
+    }
+
+    #[test]
+    fn what_a_thread_waits_for_is_said_in_words() {
+        let minus_one = u64::MAX;
+        let cases: [(libc::c_long, [u64; 6], &str); 24] = [
+            (
+                libc::SYS_read,
+                [9, 0, 0, 0, 0, 0],
+                "read from fd 9 (pipe:[1])",
+            ),
+            (libc::SYS_pread64, [3, 0, 0, 0, 0, 0], "read from fd 3"),
+            (libc::SYS_recvmsg, [3, 0, 0, 0, 0, 0], "recv from fd 3"),
+            (libc::SYS_writev, [3, 0, 0, 0, 0, 0], "write to fd 3"),
+            (libc::SYS_accept4, [4, 0, 0, 0, 0, 0], "accept on fd 4"),
+            (libc::SYS_connect, [4, 0, 0, 0, 0, 0], "connect of fd 4"),
+            (
+                libc::SYS_poll,
+                [0x2000, 2, 1500, 0, 0, 0],
+                "poll of 2 fds (5, 9), timeout 1.5 s",
+            ),
+            (
+                libc::SYS_poll,
+                [0x2000, 1, minus_one, 0, 0, 0],
+                "poll of fd 5, no timeout",
+            ),
+            (
+                libc::SYS_ppoll,
+                [0, 2, 0x1000, 0, 0, 0],
+                "poll of 2 fds, timeout 2.5 s",
+            ),
+            (
+                libc::SYS_select,
+                [80, 0x3000, 0, 0, 0x1800, 0],
+                "select on 2 fds (3, 70), timeout 2.5 s",
+            ),
+            (
+                libc::SYS_pselect6,
+                [4, 0x3000, 0, 0, 0, 0],
+                "select on fd 3, no timeout",
+            ),
+            (
+                libc::SYS_epoll_wait,
+                [7, 0, 0, 10_000, 0, 0],
+                "epoll_wait on fd 7, timeout 10 s",
+            ),
+            (
+                libc::SYS_nanosleep,
+                [0x1000, 0, 0, 0, 0, 0],
+                "sleep of 2.5 s",
+            ),
+            (
+                libc::SYS_clock_nanosleep,
+                [1, 1, 0x1000, 0, 0, 0],
+                "sleep until 2.5 s of the monotonic clock",
+            ),
+            (
+                libc::SYS_clock_nanosleep,
+                [0, 0, 0x1000, 0, 0, 0],
+                "sleep of 2.5 s",
+            ),
+            (
+                libc::SYS_futex,
+                [0xab0, 128, 0, 0, 0, 0],
+                "futex wait on 0xab0, no timeout",
+            ),
+            (
+                libc::SYS_futex,
+                [0xab0, 128, 0, 0x1000, 0, 0],
+                "futex wait on 0xab0, timeout 2.5 s",
+            ),
+            (
+                libc::SYS_futex,
+                [0xab0, 393, 0, 0x1000, 0, 0],
+                "futex wait on 0xab0, until clock time 2.5 s",
+            ),
+            (
+                libc::SYS_wait4,
+                [1234, 0, 0, 0, 0, 0],
+                "wait for child 1234",
+            ),
+            (
+                libc::SYS_wait4,
+                [minus_one, 0, 0, 0, 0, 0],
+                "wait for any child",
+            ),
+            (libc::SYS_waitid, [1, 77, 0, 0, 0, 0], "wait for child 77"),
+            (
+                libc::SYS_openat,
+                [0, 0x4000, 0, 0, 0, 0],
+                "openat of \"/tmp/file\"",
+            ),
+            // The instruction before the pc says that this continues a futex call.
+            (
+                libc::SYS_restart_syscall,
+                [0xab0, 0, 0, 0, 0, 0],
+                "futex wait on 0xab0, no timeout",
+            ),
+            (libc::SYS_getrandom, [0; 6], "getrandom"),
+        ];
+        for (number, args, summary) in cases {
+            assert_eq!(thread(number, args).unwrap().summary, summary);
+        }
+        let unknown = thread(999, [0; 6]).unwrap();
+        assert_eq!(
+            (unknown.name.as_str(), unknown.number),
+            ("syscall 999", 999)
+        );
+        assert!(thread(-1, [0; 6]).is_none());
+    }
+}

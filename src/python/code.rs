@@ -61,6 +61,7 @@ const LONGEST_TABLE: usize = 16 << 20;
 mod flags {
     pub(super) const GENERATOR: u32 = 0x20;
     pub(super) const COROUTINE: u32 = 0x80;
+    /// A generator that may be awaited: `types.coroutine`.
     pub(super) const ITERABLE_COROUTINE: u32 = 0x100;
     pub(super) const ASYNC_GENERATOR: u32 = 0x200;
 }
@@ -72,7 +73,12 @@ pub(super) struct Codes(RwLock<FxHashMap<Addr, Result<Arc<Code>, Fault>>>);
 impl Codes {
     /// The code object at `addr`.
     pub(super) fn get(&self, objects: &Objects, addr: Addr) -> Result<Arc<Code>, Fault> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&addr).cloned();
+        let known = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&addr)
+            .cloned();
         if let Some(known) = known {
             return known;
         }
@@ -86,18 +92,19 @@ impl Code {
     /// Reads the code object at `addr`; an error when there is none.
     fn read(objects: &Objects, addr: Addr) -> Result<Code, Fault> {
         // A type that cannot be read says nothing; one that is no code type does.
-        if objects.type_of(addr).is_ok_and(|ty| ty.name != "code") {
-            return Err(Fault {
-                addr,
-                why: Why::Malformed,
-            });
+        let ty = objects.type_of(addr).ok();
+        let malformed = Fault {
+            addr,
+            why: Why::Malformed,
+        };
+        if ty.as_ref().is_some_and(|ty| !ty.may_be("code")) {
+            return Err(malformed);
         }
         let f = &objects.layout.fields.code;
         let raw = objects.memory.bytes(addr, f.size.index())?;
         let int = |field: super::layout::Field| bytes::i32_at(&raw, field.index()).unwrap_or(0);
-        let ptr = |field: super::layout::Field| {
-            Addr(bytes::u64_at(&raw, field.index()).unwrap_or(0))
-        };
+        let ptr =
+            |field: super::layout::Field| Addr(bytes::u64_at(&raw, field.index()).unwrap_or(0));
         let mut problem = None;
         let mut text = |what: &str, at: Addr| -> Arc<str> {
             let (shown, why) = shown(what, at, objects.text(at, LONGEST_NAME));
@@ -110,6 +117,15 @@ impl Code {
         let table = objects.bytes(ptr(f.linetable), LONGEST_TABLE);
         if let Err(fault) = &table {
             problem = problem.or(Some(format!("no line table: {fault}")));
+        }
+        let named = ty.is_some_and(|ty| ty.name.is_some());
+        if !named
+            && objects
+                .text(ptr(f.name), 0)
+                .or(objects.text(ptr(f.filename), 0))
+                .is_err()
+        {
+            return Err(malformed);
         }
         let flags = int(f.flags) as u32;
         let size = match (f.bytecode, objects.layout.kinds.last_instruction) {
@@ -128,7 +144,9 @@ impl Code {
             kind: FrameKind::of(flags),
             size,
             bytecode: f.adaptive.map(|field| field.of(addr)),
-            first_traceable: f.firsttraceable.map_or(0, |field| i64::from(int(field)) * 2),
+            first_traceable: f
+                .firsttraceable
+                .map_or(0, |field| i64::from(int(field)) * 2),
             problem: problem.map(Arc::from),
             table: table.unwrap_or_default(),
             lines: OnceLock::new(),
@@ -157,9 +175,9 @@ impl FrameKind {
     fn of(flags: u32) -> FrameKind {
         if flags & flags::ASYNC_GENERATOR != 0 {
             FrameKind::AsyncGenerator
-        } else if flags & flags::COROUTINE != 0 {
+        } else if flags & (flags::COROUTINE | flags::ITERABLE_COROUTINE) != 0 {
             FrameKind::Coroutine
-        } else if flags & (flags::GENERATOR | flags::ITERABLE_COROUTINE) != 0 {
+        } else if flags & flags::GENERATOR != 0 {
             FrameKind::Generator
         } else {
             FrameKind::Function
@@ -176,9 +194,7 @@ fn shown(what: &str, at: Addr, text: Result<Text, Fault>) -> (String, Option<Str
             let why = format!("the {what} at {at} says that it has {left_out} characters");
             (text, Some(why))
         }
-        Ok(Text { value, left_out }) => {
-            (format!("{value}<and {left_out} more characters>"), None)
-        }
+        Ok(Text { value, left_out }) => (format!("{value}<and {left_out} more characters>"), None),
         Err(fault) => {
             let why = format!("the {what} at {at} is no string: {}", fault.why);
             (format!("<{what} at {at} is no string>"), Some(why))

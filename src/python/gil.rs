@@ -5,8 +5,8 @@ use super::GilState;
 use super::layout::{GilPlace, Layout};
 use super::runtime::{Runtime, symbol};
 use crate::addr::Addr;
-use crate::native::{NativeThread, Process};
-use crate::target::{Fault, Memory};
+use crate::native::Process;
+use crate::target::{Fault, Memory, Registers};
 use std::ops::Range;
 
 /// Where the words of one GIL are.
@@ -44,7 +44,10 @@ impl Gil {
                 let lock = variable("interpreter_lock").and_then(|at| memory.ptr(at).ok());
                 Ok(Gil {
                     current: variable("_PyThreadState_Current"),
-                    waiting: lock.map(|lock| lock.0..lock.0.saturating_add(8)).into_iter().collect(),
+                    waiting: lock
+                        .map(|lock| lock.0..lock.0.saturating_add(8))
+                        .into_iter()
+                        .collect(),
                     ..Gil::default()
                 })
             }
@@ -56,7 +59,10 @@ impl Gil {
                     locked: variable("gil_locked"),
                     last_holder: variable("gil_last_holder"),
                     current: variable("_PyThreadState_Current"),
-                    waiting: range("gil_cond", COND_SIZE).into_iter().chain(mutex).collect(),
+                    waiting: range("gil_cond", COND_SIZE)
+                        .into_iter()
+                        .chain(mutex)
+                        .collect(),
                 })
             }
             GilPlace::Runtime => {
@@ -68,7 +74,9 @@ impl Gil {
             }
             GilPlace::Interpreter => {
                 let field = layout.fields.interpreter.gil.ok_or_else(no_runtime)?;
-                let gil = memory.ptr(field.of(interpreter)).map_err(|f| f.to_string())?;
+                let gil = memory
+                    .ptr(field.of(interpreter))
+                    .map_err(|f| f.to_string())?;
                 if gil.is_null() {
                     return Err("the interpreter has no GIL yet".into());
                 }
@@ -88,7 +96,10 @@ impl Gil {
             locked: Some(fields.locked.of(gil)),
             last_holder: Some(fields.last_holder.of(gil)),
             current,
-            waiting: vec![cond..cond.saturating_add(COND_SIZE), mutex..mutex.saturating_add(4)],
+            waiting: vec![
+                cond..cond.saturating_add(COND_SIZE),
+                mutex..mutex.saturating_add(4),
+            ],
         }
     }
 
@@ -117,14 +128,20 @@ impl Gil {
         })
     }
 
-    /// Whether a thread sits in a futex wait for it.
-    pub(super) fn is_awaited_by(&self, thread: &NativeThread) -> bool {
-        let futex = thread.syscall.as_ref().filter(|call| call.number == libc::SYS_futex);
-        futex.is_some_and(|call| {
-            let [uaddr, op, ..] = call.args;
-            let waits = matches!(op as i32 & !FUTEX_FLAGS, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
-            waits && self.waiting.iter().any(|range| range.contains(&uaddr))
-        })
+    /// Whether a thread sits in a futex wait for it. One that was just woken, by a signal or
+    /// because its time was up, still does: it will wait again.
+    pub(super) fn is_awaited_by(&self, registers: &Registers) -> bool {
+        let number = registers.syscall;
+        let futex = [libc::SYS_futex, libc::SYS_restart_syscall]
+            .map(Some)
+            .contains(&number);
+        let (Some(uaddr), Some(op)) = (registers.syscall_arg(0), registers.syscall_arg(1)) else {
+            return false;
+        };
+        let op = op as i32 & !FUTEX_FLAGS;
+        futex
+            && matches!(op, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
+            && self.waiting.iter().any(|range| range.contains(&uaddr))
     }
 }
 
@@ -151,7 +168,10 @@ impl Words {
             )),
         };
         let current = self.current.filter(|current| !current.is_null());
-        match (self.locked, self.last_holder.filter(|holder| !holder.is_null())) {
+        match (
+            self.locked,
+            self.last_holder.filter(|holder| !holder.is_null()),
+        ) {
             (Some(1), Some(holder)) => {
                 let others = active.unwrap_or_default().iter().copied().chain(current);
                 if let Some(other) = others.clone().find(|other| *other != holder) {
@@ -160,26 +180,29 @@ impl Words {
                     ));
                 }
                 let words = "gil.locked and gil.last_holder";
-                held(holder, match (others.count(), active, self.current) {
-                    (0, None, None) => words.to_owned(),
-                    // The moment between taking the GIL and saying so.
-                    (0, ..) => format!("{words} (no thread state is marked as running yet)"),
-                    (_, Some(_), _) => format!("{words} and the mark in the thread state"),
-                    _ => format!("{words} and the runtime's current thread state"),
-                })
+                held(
+                    holder,
+                    match (others.count(), active, self.current) {
+                        (0, None, None) => words.to_owned(),
+                        // The moment between taking the GIL and saying so.
+                        (0, ..) => format!("{words} (no thread state is marked as running yet)"),
+                        (_, Some(_), _) => format!("{words} and the mark in the thread state"),
+                        _ => format!("{words} and the runtime's current thread state"),
+                    },
+                )
             }
             (Some(1), None) => GilState::Unknown("gil.locked is set without a holder".into()),
             (Some(0), _) => match active.unwrap_or_default().first().copied().or(current) {
                 None => GilState::Free,
-                Some(other) => GilState::Unknown(format!(
-                    "gil.locked is 0, but {other} is marked as running"
-                )),
+                Some(other) => {
+                    GilState::Unknown(format!("gil.locked is 0, but {other} is marked as running"))
+                }
             },
             // 3.6 makes the GIL with the first thread, 2.7 has no such words.
             (Some(-1) | None, _) => match (current, self.current) {
                 (Some(current), _) => held(current, "the current thread state".to_owned()),
                 (None, Some(_)) => GilState::Free,
-                (None, None) => GilState::Unknown("where its words are is not known".into()),
+                (None, None) => GilState::Unknown("no symbol tells where its variables are".into()),
             },
             (Some(other), _) => GilState::Unknown(format!("gil.locked is {other}")),
         }
@@ -211,9 +234,17 @@ mod tests {
         assert_eq!(held(judge(1, 7, Some(0), None)), Some(7), "just taken");
         assert_eq!(held(judge(1, 7, Some(8), None)), None);
         assert_eq!(held(judge(1, 7, None, Some(&[Addr(8)]))), None);
-        assert_eq!(held(judge(1, 700, None, None)), None, "no such thread state");
+        assert_eq!(
+            held(judge(1, 700, None, None)),
+            None,
+            "no such thread state"
+        );
         assert_eq!(held(judge(1, 0, None, None)), None);
-        assert_eq!(held(judge(-1, 0, Some(7), None)), Some(7), "3.6 without threads");
+        assert_eq!(
+            held(judge(-1, 0, Some(7), None)),
+            Some(7),
+            "3.6 without threads"
+        );
         assert_eq!(judge(0, 7, Some(0), None), GilState::Free);
         assert!(matches!(judge(0, 7, Some(9), None), GilState::Unknown(_)));
         assert!(matches!(judge(77, 7, None, None), GilState::Unknown(_)));

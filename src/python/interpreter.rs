@@ -8,7 +8,8 @@ use super::thread::{self, Matcher, State};
 use super::{GilState, Interpreter, PyThread, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
-use crate::native::{NativeThread, Process};
+use crate::native::Process;
+use crate::target::Registers;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
@@ -41,11 +42,17 @@ pub(super) fn read_all(
             ));
             all.extend(recovered);
         }
-        states.push(all.into_iter().map(|at| State::read(memory, layout, at)).collect());
+        states.push(
+            all.into_iter()
+                .map(|at| State::read(memory, layout, at))
+                .collect(),
+        );
     }
     let known: FxHashSet<Addr> = states.iter().flatten().map(|state| state.addr).collect();
-    let natives: FxHashMap<i32, &NativeThread> =
-        process.threads().iter().map(|thread| (thread.tid, thread)).collect();
+    let natives = process.target.threads.iter();
+    let natives: FxHashMap<i32, &Registers> = natives
+        .filter_map(|thread| Some((thread.tid, thread.registers.as_ref()?)))
+        .collect();
     let shares = gil_users(process, found, &addresses, &states);
     let mut interpreters = Vec::new();
     for (index, (addr, states)) in addresses.iter().zip(&states).enumerate() {
@@ -55,17 +62,23 @@ pub(super) fn read_all(
             Ok(gil) => gil.state(memory, active, &|tstate| known.contains(&tstate)),
             Err(why) => GilState::Unknown(why.clone()),
         };
-        let id = layout.fields.interpreter.id.and_then(|field| memory.i64(field.of(*addr)).ok());
+        let id = layout
+            .fields
+            .interpreter
+            .id
+            .and_then(|field| memory.i64(field.of(*addr)).ok());
         // Before interpreters had ids, the main one was the last of the list.
         let id = id.unwrap_or((addresses.len() - 1 - index) as i64);
         let names = names::read(objects, *addr);
         let cleared = states.iter().filter(|state| state.cleared).count();
         if cleared > 0 {
-            notes.info(format!("{cleared} thread states that are about to be freed are left out"));
+            notes.info(format!(
+                "{cleared} thread states that are about to be freed are left out"
+            ));
         }
         let threads = states.iter().filter(|state| !state.cleared).map(|thread| {
             let tid = matcher.tid(thread);
-            let native = tid.and_then(|tid| natives.get(&tid).copied());
+            let registers = tid.and_then(|tid| natives.get(&tid).copied());
             Arc::new(PyThread {
                 tstate: thread.addr,
                 interpreter: id,
@@ -73,7 +86,7 @@ pub(super) fn read_all(
                 tid,
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
-                waits_for_gil: waits(native, &gil, &state),
+                waits_for_gil: waits(registers, &gil, &state),
             })
         });
         interpreters.push(Interpreter {
@@ -93,7 +106,9 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
     let mut seen = FxHashSet::from_iter([head]);
     let mut at = head;
     loop {
-        let next = objects.memory.ptr(objects.layout.fields.interpreter.next.of(at));
+        let next = objects
+            .memory
+            .ptr(objects.layout.fields.interpreter.next.of(at));
         match next {
             Ok(next) if next.is_null() => return all,
             Ok(next) if all.len() < MOST && seen.insert(next) => {
@@ -101,7 +116,9 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
                 at = next;
             }
             Ok(next) => {
-                notes.partial(format!("the list of interpreters comes back to {next}; cut there"));
+                notes.partial(format!(
+                    "the list of interpreters comes back to {next}; cut there"
+                ));
                 return all;
             }
             Err(fault) => {
@@ -124,7 +141,9 @@ fn lost_threads<'a>(
     let threads = process.target.threads.iter();
     threads
         .filter(|thread| {
-            let pointer = thread.registers.and_then(|registers| registers.thread_pointer);
+            let pointer = thread
+                .registers
+                .and_then(|registers| registers.thread_pointer);
             pointer.is_some_and(|pointer| !idents.contains(&pointer))
         })
         .collect()
@@ -148,35 +167,42 @@ fn gil_users(
     let users = |gil: &Option<Addr>| {
         let sharing = gils.iter().zip(states).filter(|(other, _)| *other == gil);
         let all = sharing.flat_map(|(_, states)| states);
-        all.filter(|state| state.active == Some(true)).map(|state| state.addr).collect()
+        all.filter(|state| state.active == Some(true))
+            .map(|state| state.addr)
+            .collect()
     };
     gils.iter().map(|gil| marked.then(|| users(gil))).collect()
 }
 
 /// Whether a thread waits for the GIL; `None` when its registers are not known.
 fn waits(
-    native: Option<&NativeThread>,
+    registers: Option<&Registers>,
     gil: &Result<Gil, String>,
     state: &GilState,
 ) -> Option<bool> {
-    let native = native?;
-    native.pthread?;
+    let registers = registers?;
     match (gil, state) {
         (_, GilState::Disabled) => Some(false),
-        (Ok(gil), _) => Some(gil.is_awaited_by(native)),
+        (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
         (Err(_), _) => None,
     }
 }
 
 /// Notes that the runtime was being finalized: then daemon threads hang on purpose.
 fn note_finalizing(objects: &Objects, found: &Found, notes: &Notes) {
-    let field = found.layout.fields.runtime.map(|runtime| runtime.finalizing);
+    let field = found
+        .layout
+        .fields
+        .runtime
+        .map(|runtime| runtime.finalizing);
     let (Some(field), Some(runtime)) = (field, found.runtime.addr) else {
         return;
     };
     if let Ok(thread) = objects.memory.ptr(field.of(runtime))
         && !thread.is_null()
     {
-        notes.info(format!("Python is shutting down (by the thread state at {thread})"));
+        notes.info(format!(
+            "Python is shutting down (by the thread state at {thread})"
+        ));
     }
 }

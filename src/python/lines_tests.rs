@@ -19,7 +19,11 @@ fn tables_of_real_interpreters() {
         };
         let (major, minor) = version.split_once('.').unwrap();
         let version = (major.parse().unwrap(), minor.parse().unwrap());
-        let kind = Layout::tables(version, false).next().unwrap().kinds.line_table;
+        let kind = Layout::tables(version, false)
+            .next()
+            .unwrap()
+            .kinds
+            .line_table;
         let lines = Lines::decode(kind, first_line.parse().unwrap(), &unhex(table));
         let mut start = 0;
         for run in runs.split(';') {

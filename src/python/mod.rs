@@ -3,10 +3,12 @@
 
 mod activation;
 pub mod code;
+mod eval_frames;
 mod frame;
 mod gil;
 mod interpreter;
 pub mod layout;
+mod linecache;
 mod lines;
 pub mod merge;
 mod names;
@@ -48,6 +50,7 @@ pub struct Python {
     objects: Objects,
     codes: code::Codes,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
+    sources: Mutex<source::Known>,
 }
 
 /// One interpreter (`PyInterpreterState`).
@@ -109,7 +112,7 @@ pub enum FrameKind {
     Function,
     /// A generator.
     Generator,
-    /// A coroutine (`async def`).
+    /// A coroutine (`async def`, or a generator made awaitable by `types.coroutine`).
     Coroutine,
     /// An asynchronous generator.
     AsyncGenerator,
@@ -196,12 +199,15 @@ impl Python {
             objects,
             codes: code::Codes::default(),
             stacks: Mutex::default(),
+            sources: Mutex::default(),
         })
     }
 
     /// All thread states of all interpreters.
     pub fn threads(&self) -> impl Iterator<Item = &Arc<PyThread>> {
-        self.interpreters.iter().flat_map(|interpreter| &interpreter.threads)
+        self.interpreters
+            .iter()
+            .flat_map(|interpreter| &interpreter.threads)
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

@@ -6,7 +6,7 @@ use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 
 /// The longest thread name that is shown whole, in characters.
-const LONGEST_NAME: u64 = 1024;
+const LONGEST_NAME: u64 = 64 << 10;
 
 /// The names of an interpreter's threads. Threads that Python did not start have none.
 pub(super) fn read(objects: &Objects, interpreter: Addr) -> FxHashMap<u64, String> {
@@ -36,9 +36,12 @@ fn active(objects: &Objects, interpreter: Addr) -> Option<Vec<(Addr, Addr)>> {
 /// The namespace of an imported module.
 pub(super) fn module(objects: &Objects, interpreter: Addr, name: &str) -> Option<Addr> {
     let fields = &objects.layout.fields;
-    let modules = objects.memory.ptr(fields.interpreter.modules.of(interpreter)).ok()?;
+    let modules = objects
+        .memory
+        .ptr(fields.interpreter.modules.of(interpreter))
+        .ok()?;
     let module = objects.dict_get(modules, name).ok()??;
-    if objects.type_of(module).ok()?.name != "module" {
+    if !objects.type_of(module).ok()?.may_be("module") {
         return None;
     }
     objects.memory.ptr(fields.module.dict.of(module)).ok()

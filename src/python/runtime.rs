@@ -9,11 +9,11 @@
 //!
 //! Steps 3 and 5 need no files: what they look at is in every core.
 
+use super::PythonError;
 use super::layout::{DebugOffsets, Layout};
 use super::scan::{self, Regions};
 use super::validate::{self, Verdict};
 use super::version::{self, Hint, Version};
-use super::PythonError;
 use crate::addr::Addr;
 use crate::bytes;
 use crate::diag::Notes;
@@ -44,7 +44,10 @@ pub(super) struct Found {
 /// Finds the runtime of `process`.
 pub(super) fn find(process: &Process, notes: &Notes) -> Result<Found, PythonError> {
     let target = &*process.target;
-    let pointers = target.threads.iter().filter_map(|t| t.registers?.thread_pointer);
+    let pointers = target
+        .threads
+        .iter()
+        .filter_map(|t| t.registers?.thread_pointer);
     let is_thread = validate::thread_test(&*target.memory, pointers);
     let regions = Regions::of(target);
     let search = Search {
@@ -63,7 +66,11 @@ pub(super) fn symbol(process: &Process, name: &str) -> Option<(Addr, String)> {
     if let Some((image, addr, _)) = process.images.exported(name) {
         return Some((addr, image.path.clone()));
     }
-    let mut images = process.images.all.iter().filter(|image| scan::is_python(&image.path));
+    let mut images = process
+        .images
+        .all
+        .iter()
+        .filter(|image| scan::is_python(&image.path));
     images.find_map(|image| Some((image.named(name)?.0, image.path.clone())))
 }
 
@@ -92,7 +99,10 @@ impl Search<'_> {
         }
         match self.hint {
             Some(hint) if !Layout::knows(hint.version) => Err(PythonError::Unsupported {
-                version: format!("{}.{} (as {} says)", hint.version.0, hint.version.1, hint.source),
+                version: format!(
+                    "{}.{} (as {} says)",
+                    hint.version.0, hint.version.1, hint.source
+                ),
                 why: KNOWN.into(),
             }),
             Some(hint) if tried.is_empty() => Err(PythonError::NotFound(format!(
@@ -113,7 +123,12 @@ impl Search<'_> {
     fn stated_places(&self) -> impl Iterator<Item = (Addr, String)> {
         let symbol = symbol(self.process, "_PyRuntime");
         let symbol = symbol.map(|(addr, image)| (addr, format!("symbol _PyRuntime of {image}")));
-        let images = self.process.images.all.iter().filter(|i| scan::is_python(&i.path));
+        let images = self
+            .process
+            .images
+            .all
+            .iter()
+            .filter(|i| scan::is_python(&i.path));
         let sections = images.filter_map(|image| {
             let section = image.section(".PyRuntime")?;
             let addr = image.addr(crate::Svma(section.svma));
@@ -127,7 +142,9 @@ impl Search<'_> {
         let regions = self.regions.all().into_iter();
         regions.flat_map(|(name, regions)| {
             let found = scan::cookies(&*self.target.memory, regions);
-            found.into_iter().map(move |addr| (addr, format!("the cookie in {name}")))
+            found
+                .into_iter()
+                .map(move |addr| (addr, format!("the cookie in {name}")))
         })
     }
 
@@ -148,12 +165,15 @@ impl Search<'_> {
                     continue;
                 };
                 let verdict = self.look(layout, head);
-                if verdict.fits(layout) {
+                let hinted = self.hint.is_some_and(|hint| hint.version == layout.version);
+                if verdict.fits(layout) || hinted && verdict.may_fit(layout) {
                     return Ok(self.found(Some(addr), source, layout.clone(), head, verdict));
                 }
             }
         }
-        Err(PythonError::NotFound("no known layout fits what is there".into()))
+        Err(PythonError::NotFound(
+            "no known layout fits what is there".into(),
+        ))
     }
 
     /// Takes the layout that the process states itself.
@@ -166,7 +186,9 @@ impl Search<'_> {
         let version = Version::from_hex(offsets.version, "_Py_DebugOffsets");
         let tables = Layout::tables(version.pair(), offsets.free_threaded);
         let stated = offsets.fingerprint();
-        let measured = tables.clone().find(|table| Some(table.fingerprint) == stated);
+        let measured = tables
+            .clone()
+            .find(|table| Some(table.fingerprint) == stated);
         let Some(table) = measured.or_else(|| tables.clone().next()) else {
             return Err(PythonError::Unsupported {
                 version: version.to_string(),
@@ -182,10 +204,15 @@ impl Search<'_> {
                 differing.join(", ")
             ));
         }
-        let field = layout.fields.runtime.map(|runtime| runtime.interpreters_head);
+        let field = layout
+            .fields
+            .runtime
+            .map(|runtime| runtime.interpreters_head);
         let head = field.map(|field| self.target.memory.ptr(field.of(addr)));
         let Some(Ok(head)) = head else {
-            return Err(PythonError::NotFound("its list of interpreters cannot be read".into()));
+            return Err(PythonError::NotFound(
+                "its list of interpreters cannot be read".into(),
+            ));
         };
         let verdict = self.look(&layout, head);
         if !verdict.threads && !verdict.namespaces {
@@ -208,7 +235,10 @@ impl Search<'_> {
         for layout in self.tables().filter(|table| table.fields.runtime.is_none()) {
             let head = || {
                 let (addr, image) = symbol(self.process, "interp_head")?;
-                Some((memory.ptr(addr).ok()?, format!("symbol interp_head of {image}")))
+                Some((
+                    memory.ptr(addr).ok()?,
+                    format!("symbol interp_head of {image}"),
+                ))
             };
             let function = || {
                 let (addr, image) = symbol(self.process, "PyInterpreterState_Head")?;
@@ -220,7 +250,10 @@ impl Search<'_> {
                 let (addr, image) = symbol(self.process, "_PyThreadState_Current")?;
                 let thread = memory.ptr(addr).ok()?;
                 let interpreter = memory.ptr(layout.fields.thread.interp.of(thread)).ok()?;
-                Some((interpreter, format!("symbol _PyThreadState_Current of {image}")))
+                Some((
+                    interpreter,
+                    format!("symbol _PyThreadState_Current of {image}"),
+                ))
             };
             let places: [&dyn Fn() -> Option<(Addr, String)>; 3] = [&head, &function, &current];
             for (head, source) in places.iter().filter_map(|place| place()) {
@@ -258,7 +291,10 @@ impl Search<'_> {
     /// The interpreter that no other one's `next` is: the head of the list.
     fn head_of(&self, layout: &Layout, all: &[(Addr, Verdict)]) -> Option<(Addr, Verdict)> {
         let next = |(addr, _): &(Addr, Verdict)| {
-            self.target.memory.ptr(layout.fields.interpreter.next.of(*addr)).ok()
+            self.target
+                .memory
+                .ptr(layout.fields.interpreter.next.of(*addr))
+                .ok()
         };
         let nexts: Vec<Addr> = all.iter().filter_map(next).collect();
         let head = all.iter().find(|(addr, _)| !nexts.contains(addr));
@@ -280,7 +316,10 @@ impl Search<'_> {
 
     /// Tables to try: those of the version that something hints at, else all.
     fn tables(&self) -> impl Iterator<Item = &'static Layout> {
-        let version = self.hint.map(|hint| hint.version).filter(|v| Layout::knows(*v));
+        let version = self
+            .hint
+            .map(|hint| hint.version)
+            .filter(|v| Layout::knows(*v));
         Layout::all_tables().filter(move |table| version.is_none_or(|v| table.version == v))
     }
 
@@ -306,7 +345,9 @@ impl Search<'_> {
                 hex: None,
                 free_threaded: false,
                 debug: None,
-                source: hint.map_or("the layout that fits", |hint| hint.source).into(),
+                source: hint
+                    .map_or("the layout that fits", |hint| hint.source)
+                    .into(),
             },
         };
         let image = runtime.or(Some(head)).and_then(|addr| {
@@ -340,9 +381,10 @@ fn loaded_word(code: &[u8; 16], addr: Addr) -> Option<Addr> {
     let skip = if code.starts_with(&ENDBR64) { 4 } else { 0 };
     let instruction = code.get(skip..)?;
     let displacement = bytes::i32_at(instruction, 3)?;
-    instruction
-        .starts_with(&[0x48, 0x8b, 0x05])
-        .then(|| addr.add(skip as u64 + 7).add(i64::from(displacement) as u64))
+    instruction.starts_with(&[0x48, 0x8b, 0x05]).then(|| {
+        addr.add(skip as u64 + 7)
+            .add(i64::from(displacement) as u64)
+    })
 }
 
 #[cfg(test)]
@@ -355,7 +397,9 @@ mod tests {
         code[..7].copy_from_slice(&[0x48, 0x8b, 0x05, 0x10, 0, 0, 0]);
         assert_eq!(loaded_word(&code, Addr(0x1000)), Some(Addr(0x1017)));
         let mut code = [0x90; 16];
-        code[..11].copy_from_slice(&[0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x8b, 0x05, 0xf0, 255, 255, 255]);
+        code[..11].copy_from_slice(&[
+            0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x8b, 0x05, 0xf0, 255, 255, 255,
+        ]);
         assert_eq!(loaded_word(&code, Addr(0x1000)), Some(Addr(0xffb)));
         assert_eq!(loaded_word(&[0x90; 16], Addr(0x1000)), None);
     }

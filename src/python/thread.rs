@@ -37,7 +37,9 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
                 Err(fault) => return Err(fault.to_string()),
             }
             all.push(next);
-            next = memory.ptr(f.next.of(next)).map_err(|fault| fault.to_string())?;
+            next = memory
+                .ptr(f.next.of(next))
+                .map_err(|fault| fault.to_string())?;
         }
         Ok(())
     };
@@ -66,11 +68,18 @@ impl State {
         let status = f.status.and_then(|field| memory.u32(field.of(addr)).ok());
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
-        let native_id = f.native_thread_id.and_then(|field| memory.u64(field.of(addr)).ok());
+        let native_id = f
+            .native_thread_id
+            .and_then(|field| memory.u64(field.of(addr)).ok());
         State {
             addr,
-            ident: memory.u64(f.thread_id.of(addr)).ok().filter(|ident| *ident != 0),
-            native_id: native_id.and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0),
+            ident: memory
+                .u64(f.thread_id.of(addr))
+                .ok()
+                .filter(|ident| *ident != 0),
+            native_id: native_id
+                .and_then(|id| i32::try_from(id).ok())
+                .filter(|id| *id > 0),
             active: bits.and_then(|bits| bit(bits.active)),
             cleared: bits.is_some_and(|bits| {
                 bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
@@ -109,7 +118,9 @@ impl<'a> Matcher<'a> {
     pub(super) fn tid(&self, state: &State) -> Option<i32> {
         let ident = state.ident?;
         if let Some(tid) = self.by_pointer.get(&ident) {
-            let reused = state.native_id.filter(|id| id != tid && self.tids.contains(id));
+            let reused = state
+                .native_id
+                .filter(|id| id != tid && self.tids.contains(id));
             return reused.is_none().then_some(*tid);
         }
         let named = state.native_id.filter(|id| self.tids.contains(id));
@@ -144,7 +155,10 @@ pub(super) fn recover(
         let end = stack.end.min(sp.add(SEARCHED));
         let raw = memory.bytes(sp, end.since(sp)? as usize).ok()?;
         let mut tried = FxHashSet::default();
-        let words = raw.chunks_exact(8).filter_map(|word| crate::bytes::u64_at(word, 0)).map(Addr);
+        let words = raw
+            .chunks_exact(8)
+            .filter_map(|word| crate::bytes::u64_at(word, 0))
+            .map(Addr);
         let registers = registers.general.into_iter().flatten().map(Addr);
         registers.chain(words).find(|word| {
             word.0 % 8 == 0

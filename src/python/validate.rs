@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Verdict {
     /// A thread state of its list points back to it and has the id of a thread.
     pub(super) threads: bool,
-    /// Its `sys.modules`, `sys` and `builtins` namespaces are dictionaries.
+    /// At least two of its `sys.modules`, `sys` and `builtins` namespaces are dictionaries.
     pub(super) namespaces: bool,
     /// `sys.hexversion`.
     pub(super) hex: Option<u32>,
@@ -32,8 +32,14 @@ impl Verdict {
                 let stated = ((hex >> 24) as u8, (hex >> 16) as u8);
                 stated == layout.version && (self.threads || self.namespaces)
             }
-            None => self.threads,
+            None => self.threads && self.namespaces,
         }
+    }
+
+    /// The same for an interpreter that a symbol leads to and whose version something else
+    /// states: its namespaces may be damaged.
+    pub(super) fn may_fit(&self, layout: &Layout) -> bool {
+        self.fits(layout) || (self.hex.is_none() && self.threads)
     }
 }
 
@@ -48,20 +54,27 @@ pub(super) fn look(
     let f = &layout.fields.interpreter;
     let namespace = |field: super::layout::Field| {
         let dict = memory.ptr(field.of(interpreter)).ok()?;
-        objects.type_of(dict).is_ok_and(|ty| ty.name == "dict").then_some(dict)
+        objects
+            .type_of(dict)
+            .is_ok_and(|ty| ty.is_dict())
+            .then_some(dict)
     };
     let sys = namespace(f.sysdict);
     let items = sys.and_then(|sys| objects.dict_items(sys).ok());
     let value = |name: &str| {
         let mut items = items.as_ref()?.iter();
-        items.find(|(key, _)| objects.is_text(*key, name)).map(|(_, value)| *value)
+        items
+            .find(|(key, _)| objects.is_text(*key, name))
+            .map(|(_, value)| *value)
     };
     let hex = value("hexversion").and_then(|hex| objects.int(hex).ok());
     Verdict {
         threads: has_thread(&**memory, layout, interpreter, is_thread),
-        namespaces: sys.is_some()
-            && namespace(f.modules).is_some()
-            && namespace(f.builtins).is_some(),
+        namespaces: [sys, namespace(f.modules), namespace(f.builtins)]
+            .iter()
+            .flatten()
+            .count()
+            > 1,
         hex: hex.and_then(|hex| u32::try_from(hex).ok()),
         debug: items.is_some().then(|| value("gettotalrefcount").is_some()),
     }

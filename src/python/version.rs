@@ -83,7 +83,9 @@ pub(super) struct Hint {
 /// The version that the names of mapped files state, else the one of a version string in memory.
 pub(super) fn hint(target: &Target, regions: &Regions) -> Option<Hint> {
     let files = target.mappings.iter().filter_map(|mapping| mapping.file());
-    let libraries = files.clone().filter_map(|path| from_path(path, "libpython"));
+    let libraries = files
+        .clone()
+        .filter_map(|path| from_path(path, "libpython"));
     // Extension modules lie in python3.11/lib-dynload even where the library does not tell.
     let folders = files.filter_map(|path| from_path(path, "python"));
     if let Some(version) = libraries.chain(folders).next() {
@@ -97,8 +99,11 @@ pub(super) fn hint(target: &Target, regions: &Regions) -> Option<Hint> {
         let text = scan::version_string(&*target.memory, regions)?;
         let mut numbers = text.split('.');
         let mut number = || {
-            let digits: String =
-                numbers.next()?.chars().take_while(char::is_ascii_digit).collect();
+            let digits: String = numbers
+                .next()?
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
             digits.parse::<u8>().ok()
         };
         Some(Hint {

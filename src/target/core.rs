@@ -37,6 +37,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         Some(format) => packed::unpack(&core, format, options, &diag).map_err(cannot)?,
         None => core,
     };
+    core.expect_scattered_reads();
     let refuse = |why| OpenError::NotACore {
         path: path.to_owned(),
         why,

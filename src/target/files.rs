@@ -74,6 +74,13 @@ impl MappedFile {
     pub fn bytes(&self) -> &[u8] {
         &self.map
     }
+
+    /// Tells the kernel that reads will jump about. Without it each first touch of a page maps the
+    /// fifteen around it too: a core of 1,000 threads then took 100 MB of memory instead of 30.
+    pub(super) fn expect_scattered_reads(&self) {
+        // Only advice: where the kernel does not take it, everything still works.
+        let _ = self.map.advise(memmap2::Advice::Random);
+    }
 }
 
 #[allow(unsafe_code)]

@@ -88,7 +88,7 @@ impl Drop for LiveHold {
 pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
     open(pid, options).map_err(|errno| OpenError::Attach {
         pid,
-        why: refusal::explain(pid, errno),
+        why: refusal::explain(pid, errno, options.no_stop),
     })
 }
 

@@ -236,7 +236,7 @@ fn a_process_that_was_stopped_stays_stopped() {
 
 #[test]
 fn a_parent_in_vfork_does_not_hold_up_the_rest() {
-    let fixture = Fixture::start(&["vfork"]);
+    let mut fixture = Fixture::start(&["vfork"]);
     fixture.settle(|states| states == "DS");
     let start = Instant::now();
     let target = fixture.attach();
@@ -251,9 +251,20 @@ fn a_parent_in_vfork_does_not_hold_up_the_rest() {
     assert!(other.registers.unwrap().fp().is_some());
     let there = target.memory.u64(known.sp().unwrap());
     assert!(there.is_ok());
-    // From another thread than the one that attached.
+    // The child ends, so that the parent stops now, late; it must go on at the release. That
+    // comes from another thread than the one that attached.
+    let child = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .find(|&pid| {
+            Task::leader(pid)
+                .stat()
+                .is_some_and(|s| s.ppid == fixture.pid())
+        });
+    kill(Pid::from_raw(child.unwrap()), Signal::SIGKILL).unwrap();
+    fixture.settle(|states| states == "tt");
     std::thread::spawn(move || drop(target)).join().unwrap();
-    fixture.settle(|states| states == "DS");
+    assert_eq!(fixture.child.wait().unwrap().code(), Some(2));
 }
 
 #[test]

@@ -172,6 +172,15 @@ impl Task {
             .collect()
     }
 
+    /// A link to the very file that is mapped at `mapping`, even when it was deleted or replaced
+    /// or lies in another mount namespace. Only root may follow it
+    /// (`proc_map_files_get_link` of Linux fs/proc/base.c wants CAP_CHECKPOINT_RESTORE).
+    pub fn mapped_file(self, mapping: &Mapping) -> PathBuf {
+        // There is no such folder below task/TID, but every thread has one of its own in /proc.
+        let (start, end) = (mapping.start.0, mapping.end.0);
+        PathBuf::from(format!("/proc/{}/map_files/{start:x}-{end:x}", self.tid))
+    }
+
     /// The folder that is the process's root directory, when pydbg's own root is another one or
     /// has other file systems mounted (a container, a chroot).
     pub fn foreign_root(self) -> Option<PathBuf> {
@@ -240,14 +249,22 @@ pub fn start_time(pid: i32) -> Option<SystemTime> {
     SystemTime::now().checked_sub(age)
 }
 
+/// A thread of a process that has not ended: the main thread, unless it has.
+pub fn living(pid: i32) -> Option<Task> {
+    let tasks = thread_ids(pid).ok()?.into_iter();
+    tasks
+        .map(|tid| Task { pid, tid })
+        .find(|task| task.stat().is_some_and(|stat| !stat.ended()))
+}
+
 /// The open files of a process: descriptor and what it leads to (a path, `pipe:[123]`,
 /// `socket:[456]`), by descriptor; [`MOST_FDS`] at most.
 pub fn fds(pid: i32) -> io::Result<Vec<(i32, String)>> {
-    let folder = format!("/proc/{pid}/fd");
+    let folder = living(pid).unwrap_or(Task::leader(pid)).path("fd");
     let mut numbers: Vec<i32> = numbered(fs::read_dir(&folder)?).take(MOST_FDS).collect();
     numbers.sort_unstable();
     let target = |fd: i32| {
-        let link = fs::read_link(format!("{folder}/{fd}")).ok()?;
+        let link = fs::read_link(folder.join(fd.to_string())).ok()?;
         Some((fd, escape::lossy(link.as_os_str().as_bytes())))
     };
     Ok(numbers.into_iter().filter_map(target).collect())
@@ -303,7 +320,10 @@ mod tests {
         assert!(task.exe().is_some_and(|exe| exe.starts_with('/')));
         assert!(!task.command_line().is_empty());
         assert_eq!(task.foreign_root(), None);
-        assert!(task.maps().unwrap().iter().any(|m| m.path.is_some()));
+        let maps = task.maps().unwrap();
+        let file = maps.iter().find(|m| m.file().is_some()).unwrap();
+        assert!(fs::symlink_metadata(task.mapped_file(file)).is_ok());
+        assert_eq!(living(pid), Some(task));
         assert!(fds(pid).unwrap().iter().any(|(fd, _)| *fd == 1));
         let age = start_time(pid).unwrap().elapsed().unwrap_or_default();
         assert!(age < Duration::from_secs(3600), "{age:?}");

@@ -31,7 +31,7 @@ struct Facts {
     their_uid: u32,
     /// All its user ids are our one.
     same_user: bool,
-    /// /proc/PID belongs to root although the process does not: its memory is protected.
+    /// Its files in /proc are its user's. They are root's when its memory is protected.
     dumpable: bool,
     /// pydbg has CAP_SYS_PTRACE, in its own user namespace.
     capable: bool,
@@ -44,9 +44,15 @@ struct Facts {
     label: Option<String>,
 }
 
-/// One sentence: why `pid` cannot be attached to, and what to do.
-pub(super) fn explain(pid: i32, errno: Errno) -> String {
-    Facts::gather(pid, errno).cause()
+/// One sentence: why `pid` cannot be attached to (or read, when `no_stop`), and what to do.
+pub(super) fn explain(pid: i32, errno: Errno, no_stop: bool) -> String {
+    let mut facts = Facts::gather(pid, errno);
+    if no_stop {
+        // These bar the way for ptrace only.
+        facts.filtered = false;
+        facts.tracer = None;
+    }
+    facts.cause()
 }
 
 impl Facts {
@@ -57,7 +63,8 @@ impl Facts {
         let our_uid = ours.status_number("Uid", 1).unwrap_or_default();
         let uids = theirs.status("Uid").unwrap_or_default();
         let their_uid = theirs.status_number("Uid", 1).unwrap_or_default();
-        let owner = fs::metadata(format!("/proc/{}", theirs.pid)).ok();
+        // The folder itself shows the process's user in any case; its files do not.
+        let owner = fs::metadata(theirs.path("stat")).ok();
         let effective = capabilities(ours, "CapEff");
         let permitted = capabilities(theirs, "CapPrm");
         Facts {
@@ -107,8 +114,9 @@ impl Facts {
             );
         }
         if self.filtered {
-            return "a seccomp filter forbids ptrace to pydbg; in a container, start it with \
-                    --cap-add=SYS_PTRACE (Docker, Podman) or allow ptrace in its profile"
+            return "a seccomp filter forbids ptrace to pydbg; start the container with \
+                    --cap-add=SYS_PTRACE (Docker, Podman) or allow ptrace in its profile, or try \
+                    reading without stopping (--no-stop)"
                 .into();
         }
         match Errno::from_raw(self.errno) {
@@ -360,8 +368,8 @@ mod tests {
 
     #[test]
     fn processes_that_nobody_can_attach_to() {
-        assert!(explain(i32::MAX, Errno::ESRCH).contains("no such process"));
+        assert!(explain(i32::MAX, Errno::ESRCH, false).contains("no such process"));
         let own = std::process::id() as i32;
-        assert!(explain(own, Errno::EPERM).contains("pydbg itself"));
+        assert!(explain(own, Errno::EPERM, false).contains("pydbg itself"));
     }
 }

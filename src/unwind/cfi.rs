@@ -94,6 +94,7 @@ impl Table {
 impl CallFrames {
     /// Finds the sections of `image`.
     pub(super) fn new(image: &Image) -> CallFrames {
+        image.note_problem();
         let from_file = || {
             let section = image.section(".eh_frame")?;
             Some(Table::new(section, image.section(".eh_frame_hdr")))

@@ -22,6 +22,10 @@ const OUTERMOST: [&str; 6] = [
     "__clone3",
     "_dl_start_user",
 ];
+/// The entry of the auxiliary vector with the main executable's entry point.
+const AT_ENTRY: u64 = 9;
+/// Bytes of glibc's `_start`, which is 34 to 38 bytes long.
+const START_SIZE: u64 = 38;
 
 /// What the fallbacks need to know of the process.
 pub(super) struct Surroundings<'a> {
@@ -60,7 +64,8 @@ impl Surroundings<'_> {
             .memory
             .array::<{ x86_64::LONGEST_CALL }>(addr.sub(len))
         {
-            Ok(before) => x86_64::ends_with_call(&before),
+            // The kernel makes a signal handler return to the trampoline, which nothing calls.
+            Ok(before) => x86_64::ends_with_call(&before) || self.is_sigreturn(addr),
             Err(_) => true,
         }
     }
@@ -73,6 +78,12 @@ impl Surroundings<'_> {
 
     /// Whether `pc` is in a function that has no caller.
     pub(super) fn is_outermost(&self, pc: Pc) -> bool {
+        // `_start` of the main executable, also where its file is not at hand.
+        let entry = self.target.aux(AT_ENTRY).map(Addr);
+        let offset = entry.and_then(|entry| pc.lookup().since(entry));
+        if offset.is_some_and(|offset| offset < START_SIZE) {
+            return true;
+        }
         let symbol = self
             .images
             .at(pc.lookup())
@@ -126,7 +137,7 @@ impl Surroundings<'_> {
     /// The chain of `push %rbp; mov %rsp, %rbp`.
     fn by_frame_pointer(&self, registers: &Registers, stack: &mut Stack<'_>) -> Option<Caller> {
         let (sp, fp) = (registers.sp()?, registers.fp()?);
-        if fp < sp || fp.0 % 8 != 0 || !self.same_stack(sp, fp) {
+        if fp < sp || !fp.0.is_multiple_of(8) || !self.same_stack(sp, fp) {
             return None;
         }
         let saved = stack.word(fp).ok()?;
@@ -152,8 +163,9 @@ impl Surroundings<'_> {
             // A word below it that points further up the stack is probably a saved frame pointer;
             // otherwise the frame pointer may not have been touched.
             let below = (index > 0).then(|| stack.word(slot.sub(8)).ok()).flatten();
-            let plausible =
-                |fp: &u64| Addr(*fp) > slot && fp % 8 == 0 && self.same_stack(slot, Addr(*fp));
+            let plausible = |fp: &u64| {
+                Addr(*fp) > slot && fp.is_multiple_of(8) && self.same_stack(slot, Addr(*fp))
+            };
             known.general[FRAME_POINTER] = below
                 .filter(plausible)
                 .or(registers.general[FRAME_POINTER].filter(plausible));

@@ -5,6 +5,8 @@ mod expression;
 mod fallback;
 mod row;
 mod step;
+#[cfg(test)]
+mod tests;
 mod walk;
 mod x86_64;
 

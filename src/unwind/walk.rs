@@ -38,11 +38,8 @@ struct Current {
     registers: Registers,
 }
 
-/// What a step outwards came to.
-enum Step {
-    Caller(Addr, Current),
-    End(End),
-}
+/// What a step outwards came to: the canonical frame address and the caller, or the end.
+type Step = Result<(Addr, Current), End>;
 
 impl Unwinder {
     /// An unwinder for a process with these images.
@@ -112,18 +109,15 @@ impl Unwinder {
             frames.push(NativeFrame {
                 pc: current.pc,
                 sp,
-                cfa: match &step {
-                    Step::Caller(cfa, _) => Some(*cfa),
-                    Step::End(_) => None,
-                },
+                cfa: step.as_ref().ok().map(|(cfa, _)| *cfa),
                 trust: current.trust,
                 registers: current.registers,
                 function_start: row.map(|row| Addr(row.function_start.wrapping_add(bias))),
                 signal_trampoline: trampoline,
             });
             current = match step {
-                Step::Caller(_, caller) => caller,
-                Step::End(end) => break end,
+                Ok((_, caller)) => caller,
+                Err(end) => break end,
             };
             let next = (
                 current.pc.addr(),
@@ -184,12 +178,12 @@ fn take(
 ) -> Step {
     let failure = match row.map(|row| (row, step::apply(row, &current.registers, stack))) {
         Some((row, Ok((cfa, registers)))) => return caller(row, cfa, registers),
-        Some((_, Err(Failure::Outermost))) => return Step::End(End::Outermost),
+        Some((_, Err(Failure::Outermost))) => return Err(End::Outermost),
         Some((_, Err(Failure::Unreadable(fault)))) => {
-            return Step::End(End::Lost(fault.to_string()));
+            return Err(End::Lost(fault.to_string()));
         }
         Some((_, Err(Failure::Unknown(what)))) => what,
-        None if around.is_outermost(current.pc) => return Step::End(End::Outermost),
+        None if around.is_outermost(current.pc) => return Err(End::Outermost),
         None => "there is no call frame information",
     };
     match around.caller(current.pc, &current.registers, stack) {
@@ -200,11 +194,11 @@ fn take(
                 trust: found.trust,
                 registers: found.registers,
             };
-            Step::Caller(found.cfa, next)
+            Ok((found.cfa, next))
         }
         None => {
             let at = current.pc.addr();
-            Step::End(End::Lost(format!(
+            Err(End::Lost(format!(
                 "{failure} for {at}, and nothing on the stack looks like a return address"
             )))
         }
@@ -216,18 +210,16 @@ fn caller(row: &Row, cfa: Addr, registers: Registers) -> Step {
     let addr = registers.pc().unwrap_or_default();
     // The kernel and glibc put 0 where a chain of callers ends.
     if addr.is_null() && !row.signal_trampoline {
-        return Step::End(End::Outermost);
+        return Err(End::Outermost);
     }
     let (pc, trust) = match row.signal_trampoline {
         true => (Pc::Exact(addr), Trust::SignalFrame),
         false => (Pc::Return(addr), Trust::Cfi),
     };
-    Step::Caller(
-        cfa,
-        Current {
-            pc,
-            trust,
-            registers,
-        },
-    )
+    let caller = Current {
+        pc,
+        trust,
+        registers,
+    };
+    Ok((cfa, caller))
 }

@@ -1,12 +1,10 @@
 //! Addresses as a user writes them: `0x7f…`, `$sp+8`, `_PyRuntime+0x10`.
 
 use super::stack::Stack;
-use super::symbol;
+use super::{register, symbol};
 use crate::cli::Session;
 use anyhow::{Context, anyhow, bail};
 use pydbg::Addr;
-use pydbg::target::Registers;
-use pydbg::target::registers::NAMES;
 
 /// One operand of a sum.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +20,7 @@ pub fn evaluate(session: &Session, text: &str) -> anyhow::Result<Addr> {
     for (negative, term) in parse(text)? {
         let value = match term {
             Term::Number(value) => value,
-            Term::Register(name) => register(session, &name)?,
+            Term::Register(name) => in_frame(session, &name)?,
             Term::Symbol(name) => {
                 symbol::named(session.process()?, &name)
                     .with_context(|| format!("No symbol \"{name}\" in the target."))?
@@ -82,34 +80,14 @@ fn term(word: &str) -> anyhow::Result<Term> {
 }
 
 /// The value of `$name` in the selected frame.
-fn register(session: &Session, name: &str) -> anyhow::Result<u64> {
+fn in_frame(session: &Session, name: &str) -> anyhow::Result<u64> {
     let stack = Stack::selected(session)?;
     let frame = stack
         .native_frame(session.frame)
         .with_context(|| format!("frame {} has no registers", session.frame))?;
-    value(&frame.registers, name)
+    register::value(&frame.registers, name)
         .with_context(|| format!("there is no register \"${name}\""))?
         .with_context(|| format!("${name} is not saved in frame {}", session.frame))
-}
-
-/// The value of a register by name, `None` when there is none of that name; the names of gdb
-/// (`pc`, `sp`, `fp`) are the CPU's own.
-pub fn value(registers: &Registers, name: &str) -> Option<Option<u64>> {
-    let name = match name {
-        "pc" => "rip",
-        "sp" => "rsp",
-        "fp" => "rbp",
-        other => other,
-    };
-    match name {
-        "eflags" => Some(registers.flags),
-        "fs_base" => Some(registers.thread_pointer),
-        "orig_rax" => Some(registers.syscall.map(|value| value as u64)),
-        name => {
-            let index = NAMES.iter().position(|known| *known == name)?;
-            registers.general.get(index).copied()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -134,14 +112,5 @@ mod tests {
         for bad in ["", "12ab", "0x", "a b", "1+", "+"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn registers_have_gdbs_names() {
-        let mut registers = Registers::default();
-        registers.general[16] = Some(7);
-        assert_eq!(value(&registers, "pc"), Some(Some(7)));
-        assert_eq!(value(&registers, "rsp"), Some(None));
-        assert_eq!(value(&registers, "xyz"), None);
     }
 }

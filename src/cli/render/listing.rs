@@ -7,14 +7,8 @@
 
 use super::width::Shown;
 use crate::cli::{Out, Style};
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use std::io;
-
-/// How many lines are listed before and behind the current one.
-const AROUND: usize = 5;
-
-/// How many lines `START` alone lists, and every continuation.
-const MORE: usize = 10;
 
 /// First and last line to list, from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,26 +20,26 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The lines around `current`.
-    pub fn around(current: usize) -> Lines {
+    /// About `size` lines around `current`, as many before as behind.
+    pub fn around(current: usize, size: usize) -> Lines {
         Lines {
-            first: current.saturating_sub(AROUND).max(1),
-            last: current.saturating_add(AROUND),
+            first: current.saturating_sub(size / 2).max(1),
+            last: current.saturating_add(size / 2),
         }
     }
 
-    /// From `START` or `START,END`.
-    pub fn parse(text: &str) -> anyhow::Result<Lines> {
+    /// From `START` or `START,END`; `START` alone stands for `size` lines and one.
+    pub fn parse(text: &str, size: usize) -> anyhow::Result<Lines> {
         let number = |text: &str| -> anyhow::Result<usize> {
             let text = text.trim();
             text.parse()
-                .with_context(|| format!("\"{text}\" is not a line number"))
+                .map_err(|_| anyhow!("\"{text}\" is not a line number"))
         };
         let (first, last) = match text.split_once(',') {
             Some((first, last)) => (number(first)?, number(last)?),
             None => {
                 let first = number(text)?;
-                (first, first.saturating_add(MORE))
+                (first, first.saturating_add(size))
             }
         };
         if last < first {
@@ -57,11 +51,11 @@ impl Lines {
         })
     }
 
-    /// The lines that follow these.
-    pub fn following(self) -> Lines {
+    /// The `size` lines that follow these.
+    pub fn following(self, size: usize) -> Lines {
         Lines {
             first: self.last.saturating_add(1),
-            last: self.last.saturating_add(MORE),
+            last: self.last.saturating_add(size),
         }
     }
 
@@ -103,12 +97,15 @@ mod tests {
 
     #[test]
     fn ranges() {
-        assert_eq!(Lines::around(3), Lines { first: 1, last: 8 });
-        assert_eq!(Lines::parse("7").unwrap(), Lines { first: 7, last: 17 });
-        assert_eq!(Lines::parse("7, 9").unwrap(), Lines { first: 7, last: 9 });
-        assert!(Lines::parse("9,7").is_err());
-        assert!(Lines::parse("x").is_err());
-        let next = Lines { first: 3, last: 8 }.following();
+        assert_eq!(Lines::around(3, 10), Lines { first: 1, last: 8 });
+        assert_eq!(Lines::parse("7", 10).unwrap(), Lines { first: 7, last: 17 });
+        assert_eq!(
+            Lines::parse("7, 9", 10).unwrap(),
+            Lines { first: 7, last: 9 }
+        );
+        assert!(Lines::parse("9,7", 10).is_err());
+        assert!(Lines::parse("x", 10).is_err());
+        let next = Lines { first: 3, last: 8 }.following(10);
         assert_eq!(next, Lines { first: 9, last: 18 });
         assert_eq!(next.within(12, "f").unwrap().last, 12);
         assert!(next.within(8, "f").is_err());

@@ -9,6 +9,8 @@ pub mod interpreter;
 pub mod listing;
 pub mod memory;
 pub mod number;
+pub mod register;
+pub mod request;
 pub mod row;
 pub mod selected;
 pub mod source;

@@ -1,6 +1,6 @@
 //! Numbers as gdb takes them: `bt -5`, `up 3`, `thread apply 1-3 5`.
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 
 /// How much of a stack is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ impl Extent {
         }
         let count = |digits: &str| {
             number(digits)
-                .with_context(|| format!("\"{text}\" is neither a number of frames nor \"all\""))
+                .map_err(|_| anyhow!("\"{text}\" is neither a number of frames nor \"all\""))
         };
         match text.strip_prefix('-') {
             Some(digits) => count(digits).map(Extent::Outermost),
@@ -50,7 +50,7 @@ pub fn number(text: &str) -> anyhow::Result<usize> {
         Some(hex) => usize::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    parsed.with_context(|| format!("\"{text}\" is not a number"))
+    parsed.map_err(|_| anyhow!("\"{text}\" is not a number"))
 }
 
 /// A list of thread numbers, such as `1-3 5`; ascending within each range, as written otherwise.

@@ -5,6 +5,7 @@ use pydbg::native::Location;
 use pydbg::python::{FrameKind, Position, PyFrame};
 use pydbg::unwind::{NativeFrame, Trust};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One frame of a merged stack; a native frame with inlined functions has several rows of one
 /// number, the innermost function first.
@@ -42,6 +43,9 @@ pub struct NativeRow {
     pub line: Option<u32>,
     /// Whether this function is inlined into the one of the next row.
     pub inlined: bool,
+    /// Whether this is the trampoline that a signal handler returns to; the next frame is what
+    /// the signal interrupted.
+    pub signal_trampoline: bool,
 }
 
 impl NativeRow {
@@ -59,6 +63,7 @@ impl NativeRow {
             file: location.file,
             line: location.line,
             inlined: location.inlined,
+            signal_trampoline: frame.signal_trampoline,
         };
         if locations.is_empty() {
             return vec![row(Location::default())];
@@ -73,11 +78,11 @@ pub struct PythonRow {
     /// Its number: in the merged stack (`bt`) or among the Python frames (`py-bt`).
     pub index: usize,
     /// `co_name`.
-    pub function: String,
+    pub function: Arc<str>,
     /// `co_qualname`.
-    pub qualname: Option<String>,
+    pub qualname: Option<Arc<str>>,
     /// `co_filename`.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line and columns.
     #[serde(flatten)]
     pub position: Position,
@@ -92,7 +97,7 @@ pub struct PythonRow {
     /// Address of the code object.
     pub code: Addr,
     /// What is wrong with the frame.
-    pub problem: Option<String>,
+    pub problem: Option<Arc<str>>,
     /// The text of its line.
     pub source: Option<String>,
 }
@@ -102,16 +107,16 @@ impl PythonRow {
     pub fn of(index: usize, frame: &PyFrame, source: Option<String>) -> PythonRow {
         PythonRow {
             index,
-            function: frame.function.to_string(),
-            qualname: frame.qualname.as_deref().map(str::to_owned),
-            file: frame.file.to_string(),
+            function: frame.function.clone(),
+            qualname: frame.qualname.clone(),
+            file: frame.file.clone(),
             position: frame.position,
             kind: frame.kind,
             first_line: frame.first_line,
             lasti: frame.lasti,
             address: frame.addr,
             code: frame.code,
-            problem: frame.problem.as_deref().map(str::to_owned),
+            problem: frame.problem.clone(),
             source,
         }
     }
@@ -135,8 +140,7 @@ pub fn kind_word(kind: FrameKind) -> Option<&'static str> {
 /// The remark on a frame that was not found by call frame information.
 pub fn trust_mark(trust: Trust) -> Option<&'static str> {
     match trust {
-        Trust::Context | Trust::Cfi => None,
-        Trust::SignalFrame => Some("interrupted by a signal"),
+        Trust::Context | Trust::Cfi | Trust::SignalFrame => None,
         Trust::FramePointer => Some("frame pointer"),
         Trust::Scan => Some("scan: may be wrong"),
     }

@@ -2,14 +2,31 @@
 //! native frames alone.
 
 use super::row::{NativeRow, PythonRow, Row};
-use super::source::Sources;
-use super::symbol;
+use super::source::{self, Sources};
 use crate::cli::Session;
 use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
 use pydbg::unwind::{End, NativeFrame, NativeStack};
+use rayon::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Reads the stacks of all threads on all processors; the engine remembers them. Worth doing
+/// before a command that shows every thread.
+pub fn prefetch(session: &Session) -> anyhow::Result<()> {
+    let process = session.process()?;
+    if let Some(Ok(python)) = &session.python {
+        python.stacks();
+    }
+    let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();
+    ids.par_iter().for_each(|id| {
+        if !session.cancel.is_cancelled() {
+            process.stack(*id);
+        }
+    });
+    Ok(())
+}
 
 /// The merged stack of one thread.
 pub struct Stack {
@@ -21,6 +38,7 @@ pub struct Stack {
     pub native: Option<Arc<NativeStack>>,
     process: Arc<Process>,
     python: Option<Arc<Python>>,
+    roots: Vec<PathBuf>,
 }
 
 impl Stack {
@@ -41,7 +59,7 @@ impl Stack {
                 frames: native
                     .iter()
                     .flat_map(|stack| &stack.frames)
-                    .map(|frame| MergedFrame::Native(*frame))
+                    .map(|frame| MergedFrame::Native(Box::new(*frame)))
                     .collect(),
                 matched: true,
                 note: None,
@@ -53,6 +71,7 @@ impl Stack {
             native,
             process: process.clone(),
             python,
+            roots: source::roots(session),
         })
     }
 
@@ -78,7 +97,8 @@ impl Stack {
 
     /// A store for the source lines of this stack.
     pub fn sources(&self) -> Option<Sources<'_>> {
-        self.python.as_deref().map(Sources::new)
+        let python = self.python.as_deref()?;
+        Some(Sources::new(python, &self.roots))
     }
 
     /// The rows of frame `index`: its inlined functions, innermost first, then itself.
@@ -146,32 +166,10 @@ impl Stack {
     /// evaluation loop has the number of the innermost Python frame it runs. `None` where the
     /// stacks could not be matched.
     pub fn numbered_native(&self) -> Vec<Option<usize>> {
-        let Some(native) = &self.native else {
-            return Vec::new();
-        };
-        let mut next = 0;
-        native
-            .frames
-            .iter()
-            .map(|frame| {
-                let merged = self.next_native(next)?;
-                if same(self.merged.frames.get(merged), frame) {
-                    next = merged + 1;
-                    return Some(merged);
-                }
-                // Not in the merged list: the Python frames before the next native one run in it.
-                (self.merged.matched && next < merged).then_some(next)
-            })
-            .collect()
-    }
-
-    /// The number of the first native frame from `from` on, or the length.
-    fn next_native(&self, from: usize) -> Option<usize> {
-        let rest = self.merged.frames.get(from..)?;
-        let ahead = rest
-            .iter()
-            .position(|frame| matches!(frame, MergedFrame::Native(_)));
-        Some(from + ahead.unwrap_or(rest.len()))
+        match &self.native {
+            Some(native) => numbers(&self.merged, &native.frames),
+            None => Vec::new(),
+        }
     }
 
     /// The activation that runs Python frame `index`, which is not its innermost frame.
@@ -191,7 +189,88 @@ impl Stack {
     }
 }
 
+/// The numbers of `native` frames in `merged`; see [`Stack::numbered_native`].
+fn numbers(merged: &MergedStack, native: &[NativeFrame]) -> Vec<Option<usize>> {
+    let mut next = 0;
+    let number = |frame: &NativeFrame| {
+        let rest = merged.frames.get(next..)?;
+        let python = rest
+            .iter()
+            .take_while(|frame| matches!(frame, MergedFrame::Python(_)))
+            .count();
+        if same(rest.get(python), frame) {
+            let number = next + python;
+            next = number + 1;
+            return Some(number);
+        }
+        // Not in the merged list: the Python frames before the next native one run in it.
+        (merged.matched && python > 0).then_some(next)
+    };
+    native.iter().map(number).collect()
+}
+
 fn same(merged: Option<&MergedFrame>, frame: &NativeFrame) -> bool {
     matches!(merged, Some(MergedFrame::Native(other))
         if other.pc == frame.pc && other.sp == frame.sp && other.cfa == frame.cfa)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pydbg::python::{FrameKind, Position};
+    use pydbg::target::Registers;
+    use pydbg::unwind::Trust;
+    use pydbg::{Addr, addr::Pc};
+
+    fn native(at: u64) -> NativeFrame {
+        NativeFrame {
+            pc: Pc::Return(Addr(at)),
+            sp: Addr(at),
+            cfa: Some(Addr(at + 8)),
+            trust: Trust::Cfi,
+            registers: Registers::default(),
+            function_start: None,
+            signal_trampoline: false,
+        }
+    }
+
+    fn python() -> MergedFrame {
+        MergedFrame::Python(PyFrame {
+            addr: Addr(1),
+            code: Addr(2),
+            function: "f".into(),
+            qualname: None,
+            file: "f.py".into(),
+            position: Position::default(),
+            first_line: 1,
+            lasti: 0,
+            kind: FrameKind::Function,
+            problem: None,
+        })
+    }
+
+    #[test]
+    fn activations_have_the_number_of_their_innermost_python_frame() {
+        let merged = MergedStack {
+            frames: vec![
+                MergedFrame::Native(Box::new(native(1))),
+                python(),
+                python(),
+                MergedFrame::Native(Box::new(native(3))),
+                python(),
+                MergedFrame::Native(Box::new(native(5))),
+            ],
+            matched: true,
+            note: None,
+        };
+        let all: Vec<NativeFrame> = (1..=5).map(native).collect();
+        let found = numbers(&merged, &all);
+        assert_eq!(found, [Some(0), Some(1), Some(3), Some(4), Some(5)]);
+        let unmatched = MergedStack {
+            matched: false,
+            ..merged
+        };
+        let found = numbers(&unmatched, &all);
+        assert_eq!(found, [Some(0), None, Some(3), None, Some(5)]);
+    }
 }

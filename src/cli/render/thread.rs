@@ -5,8 +5,25 @@ use pydbg::Addr;
 use pydbg::native::{NativeThread, SyscallState};
 use pydbg::python::{PyThread, Python};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+
+/// The numbers of all threads, for completion.
+pub fn numbers(session: &Session) -> Vec<String> {
+    let threads = session
+        .process()
+        .map_or(&[][..], |process| process.threads());
+    threads.iter().map(|thread| thread.id.to_string()).collect()
+}
+
+/// CPython in the target, if it was found.
+fn found(session: &Session) -> Option<&Arc<Python>> {
+    match &session.python {
+        Some(Ok(python)) => Some(python),
+        _ => None,
+    }
+}
 
 /// One thread: a native one, with its Python thread state if it has one, or a Python thread state
 /// without a native thread.
@@ -20,6 +37,8 @@ pub struct ThreadView {
     pub pthread: Option<Addr>,
     /// `threading.get_ident()`.
     pub ident: Option<Addr>,
+    /// Address of its `PyThreadState`.
+    pub tstate: Option<Addr>,
     /// The name of the `threading.Thread`.
     pub name: Option<String>,
     /// The kernel's name.
@@ -46,6 +65,7 @@ impl ThreadView {
                 .or_else(|| python.and_then(|thread| thread.tid)),
             pthread: native.and_then(|thread| thread.pthread),
             ident: python.and_then(|thread| thread.ident).map(Addr),
+            tstate: python.map(|thread| thread.tstate),
             name: python.and_then(|thread| thread.name.clone()),
             os_name: native.and_then(|thread| thread.os_name.clone()),
             interpreter: python.map(|thread| thread.interpreter),
@@ -56,40 +76,40 @@ impl ThreadView {
         }
     }
 
-    /// Thread `id` of the target.
+    /// Thread `id` of the target; of several Python thread states the one that runs.
     pub fn find(session: &Session, id: usize) -> anyhow::Result<ThreadView> {
-        ThreadView::all(session)?
-            .into_iter()
-            .find(|view| view.id == Some(id))
-            .ok_or_else(|| anyhow::anyhow!("Unknown thread {id}."))
+        let native = session
+            .process()?
+            .threads()
+            .iter()
+            .find(|native| native.id == id)
+            .ok_or_else(|| anyhow::anyhow!("Unknown thread {id}."))?;
+        let state = found(session).and_then(|python| python.thread_of(native.tid));
+        Ok(ThreadView::of(Some(native), state))
     }
 
     /// All threads: the native ones in their order, then the Python thread states that have none.
     /// A native thread with a state in several interpreters comes once for each.
     pub fn all(session: &Session) -> anyhow::Result<Vec<ThreadView>> {
-        let process = session.process()?;
-        let python: Option<&Arc<Python>> = match &session.python {
-            Some(Ok(python)) => Some(python),
-            _ => None,
-        };
-        let states = || {
-            python
-                .iter()
-                .flat_map(|python| &python.interpreters)
-                .flat_map(|interpreter| &interpreter.threads)
-        };
-        let natives = process.threads();
+        let natives = session.process()?.threads();
+        let mut states: BTreeMap<Option<i32>, Vec<&Arc<PyThread>>> = BTreeMap::new();
+        for state in found(session)
+            .into_iter()
+            .flat_map(|python| python.threads())
+        {
+            states.entry(state.tid).or_default().push(state);
+        }
         let mut views = Vec::with_capacity(natives.len());
         for native in natives {
-            let before = views.len();
-            let mine = states().filter(|state| state.tid == Some(native.tid));
-            views.extend(mine.map(|state| ThreadView::of(Some(native), Some(state))));
-            if views.len() == before {
-                views.push(ThreadView::of(Some(native), None));
+            match states.remove(&Some(native.tid)) {
+                None => views.push(ThreadView::of(Some(native), None)),
+                Some(mine) => {
+                    let of = |state| ThreadView::of(Some(native), Some(state));
+                    views.extend(mine.into_iter().map(of));
+                }
             }
         }
-        let orphans =
-            states().filter(|state| !natives.iter().any(|native| state.tid == Some(native.tid)));
+        let orphans = states.into_values().flatten();
         views.extend(orphans.map(|state| ThreadView::of(None, Some(state))));
         Ok(views)
     }

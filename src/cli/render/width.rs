@@ -149,11 +149,6 @@ impl Shown {
         let last = self.columns.last().copied().unwrap_or(0);
         self.columns.get(index).copied().unwrap_or(last)
     }
-
-    /// The columns of the whole line.
-    pub fn width(&self) -> usize {
-        self.column(usize::MAX)
-    }
 }
 
 #[cfg(test)]

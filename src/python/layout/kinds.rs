@@ -29,8 +29,13 @@ pub struct Kinds {
     pub gil: GilPlace,
     /// Bits of `PyThreadState._status`, from 3.12 on.
     pub status: Option<StatusBits>,
-    /// The names under which `threading` keeps its table of threads and a thread its name.
+    /// The attribute of a `threading.Thread` that holds its name.
     pub thread_name: &'static str,
+    /// The C function that is the evaluation loop.
+    pub eval_function: &'static str,
+    /// What the names of the functions begin with that handle one opcode each and call each other
+    /// on top of the evaluation loop, in builds of that kind (3.14+).
+    pub opcode_functions: Option<&'static str>,
 }
 
 /// Where a thread's chain of frames begins.

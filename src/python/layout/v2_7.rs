@@ -28,6 +28,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gil: GilPlace::InterpreterLock,
         status: None,
         thread_name: "_Thread__name",
+        eval_function: "PyEval_EvalFrameEx",
+        opcode_functions: None,
     },
     fields: Fields {
         runtime: None,

@@ -34,6 +34,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
             finalized: 8,
         }),
         thread_name: "_name",
+        eval_function: "_PyEval_EvalFrameDefault",
+        opcode_functions: None,
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -33,6 +33,8 @@ pub(super) const LAYOUT: Layout = Layout {
             finalized: 7,
         }),
         thread_name: "_name",
+        eval_function: "_PyEval_EvalFrameDefault",
+        opcode_functions: Some("_TAIL_CALL_"),
     },
     fields: Fields {
         runtime: Some(Runtime {

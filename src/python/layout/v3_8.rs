@@ -27,6 +27,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gil: GilPlace::Runtime,
         status: None,
         thread_name: "_name",
+        eval_function: "_PyEval_EvalFrameDefault",
+        opcode_functions: None,
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -40,7 +40,7 @@ impl Objects {
             false => Place::Dict(dict),
         };
         if let Some(instance) = &self.layout.fields.instance
-            && ty.name == "instance"
+            && ty.name.as_deref() == Some("instance")
         {
             return Ok(dict_or_nowhere(self.memory.ptr(instance.dict.of(object))?));
         }

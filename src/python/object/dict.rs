@@ -1,7 +1,7 @@
 //! Dictionaries (Objects/dictobject.c): 2.7's open table, the compact tables of 3.6–3.10 and of
 //! 3.11+, and split tables, whose values lie apart from their keys.
 
-use super::{Objects, flags, malformed};
+use super::{Objects, malformed};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::python::layout::ValuesKind;
@@ -20,7 +20,7 @@ pub(super) type Entries = Vec<(Addr, Addr)>;
 impl Objects {
     /// The items of the dictionary at `addr`, in order of insertion (2.7: of the table).
     pub fn dict_items(&self, addr: Addr) -> Result<Entries, Fault> {
-        if self.type_of(addr)?.flags & flags::DICT == 0 {
+        if !self.type_of(addr)?.is_dict() {
             return Err(malformed(addr));
         }
         let f = &self.layout.fields.dict;
@@ -51,7 +51,12 @@ impl Objects {
 
     /// The entries of the keys object at `keys`.
     pub(super) fn key_entries(&self, keys: Addr) -> Result<Entries, Fault> {
-        let f = self.layout.fields.dict_keys.as_ref().ok_or_else(|| malformed(keys))?;
+        let f = self
+            .layout
+            .fields
+            .dict_keys
+            .as_ref()
+            .ok_or_else(|| malformed(keys))?;
         let count = self.memory.u64(f.nentries.of(keys))?;
         let indices = f.indices.of(keys);
         match (f.slots, f.log2_index_bytes, f.kind) {
@@ -70,7 +75,9 @@ impl Objects {
             }
             (None, Some(log2), Some(kind)) => {
                 let log2 = self.memory.u8(log2.of(keys))?;
-                let index_bytes = 1u64.checked_shl(log2.into()).ok_or_else(|| malformed(keys))?;
+                let index_bytes = 1u64
+                    .checked_shl(log2.into())
+                    .ok_or_else(|| malformed(keys))?;
                 let at = indices.add(index_bytes);
                 match self.memory.u8(kind.of(keys))? {
                     GENERAL => self.entries(at, count, 8, 24),
@@ -114,5 +121,4 @@ impl Objects {
         };
         Ok((0..count).filter_map(pair).collect())
     }
-
 }

@@ -20,6 +20,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 mod flags {
     /// `int`, in 2.7 `long`.
     pub(super) const LONG: u64 = 1 << 24;
+    /// `list`.
+    pub(super) const LIST: u64 = 1 << 25;
+    /// `tuple`.
+    pub(super) const TUPLE: u64 = 1 << 26;
     /// `bytes`, in 2.7 `str`.
     pub(super) const BYTES: u64 = 1 << 27;
     /// `str`, in 2.7 `unicode`.
@@ -39,12 +43,25 @@ mod flags {
 pub struct TypeInfo {
     /// Address of the `PyTypeObject`.
     pub addr: Addr,
-    /// `tp_name`.
-    pub name: String,
+    /// `tp_name`; `None` when it cannot be read: the names of static types are constants of the
+    /// binary, which a core leaves out.
+    pub name: Option<String>,
     flags: u64,
     basicsize: i64,
     itemsize: i64,
     dictoffset: i64,
+}
+
+impl TypeInfo {
+    /// Whether the type's name is `name`, or not known.
+    pub fn may_be(&self, name: &str) -> bool {
+        self.name.as_deref().is_none_or(|known| known == name)
+    }
+
+    /// Whether this is `dict` or a subclass of it.
+    pub fn is_dict(&self) -> bool {
+        self.flags & flags::DICT != 0
+    }
 }
 
 /// Reads objects of one process. Everything here treats the process's bytes as hostile.
@@ -76,8 +93,15 @@ impl Objects {
 
     /// The type of the object at `addr`.
     pub fn type_of(&self, addr: Addr) -> Result<Arc<TypeInfo>, Fault> {
-        let ty = self.memory.ptr(self.layout.fields.object.ob_type.of(addr))?;
-        if let Some(known) = self.types.read().unwrap_or_else(PoisonError::into_inner).get(&ty) {
+        let ty = self
+            .memory
+            .ptr(self.layout.fields.object.ob_type.of(addr))?;
+        if let Some(known) = self
+            .types
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&ty)
+        {
             return known.clone();
         }
         let info = self.read_type(ty).map(Arc::new);
@@ -103,7 +127,7 @@ impl Objects {
 
     /// The addresses of a list's items, at most `most` of them.
     pub fn list_items(&self, addr: Addr, most: usize) -> Result<Vec<Addr>, Fault> {
-        if self.type_of(addr)?.name != "list" {
+        if self.type_of(addr)?.flags & flags::LIST == 0 {
             return Err(malformed(addr));
         }
         let size = usize::try_from(self.var_size(addr)?).map_err(|_| malformed(addr))?;
@@ -113,7 +137,8 @@ impl Objects {
 
     /// The address of item `index` of a tuple.
     pub fn tuple_item(&self, addr: Addr, index: u32) -> Result<Addr, Fault> {
-        if self.type_of(addr)?.name != "tuple" || self.var_size(addr)? <= i64::from(index) {
+        if self.type_of(addr)?.flags & flags::TUPLE == 0 || self.var_size(addr)? <= i64::from(index)
+        {
             return Err(malformed(addr));
         }
         let items = self.layout.fields.tuple.items.of(addr);
@@ -122,7 +147,9 @@ impl Objects {
 
     fn pointers(&self, at: Addr, count: usize) -> Result<Vec<Addr>, Fault> {
         let raw = self.memory.bytes(at, count.saturating_mul(8))?;
-        Ok((0..count).filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr)).collect())
+        Ok((0..count)
+            .filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr))
+            .collect())
     }
 
     fn read_type(&self, ty: Addr) -> Result<TypeInfo, Fault> {
@@ -132,10 +159,10 @@ impl Objects {
         let word = |field: super::layout::Field| {
             bytes::u64_at(&raw, field.index()).ok_or_else(|| malformed(ty))
         };
-        let name = self.memory.cstr(Addr(word(f.name)?), LONGEST_NAME)?;
+        let name = self.memory.cstr(Addr(word(f.name)?), LONGEST_NAME);
         Ok(TypeInfo {
             addr: ty,
-            name: lossy(&name),
+            name: name.ok().map(|name| lossy(&name)),
             flags: word(f.flags)?,
             basicsize: word(f.basicsize)? as i64,
             itemsize: word(f.itemsize)? as i64,

@@ -35,7 +35,9 @@ impl Objects {
         let characters = self.characters(addr)?;
         let length = characters.length;
         let take = if length > ABSURD { 0 } else { length.min(most) };
-        let raw = self.memory.bytes(characters.data, (take * characters.width) as usize)?;
+        let raw = self
+            .memory
+            .bytes(characters.data, (take * characters.width) as usize)?;
         Ok(Text {
             value: decode(&raw, characters.width, characters.ascii),
             left_out: length - take,
@@ -140,7 +142,14 @@ mod tests {
         assert_eq!(decode(b"abc", 1, true), "abc");
         assert_eq!(decode(b"\xe9t\xe9", 1, false), "été");
         assert_eq!(decode(&[0x2d, 0x4e, 0x80, 0xdc], 2, false), "中\\udc80");
-        assert_eq!(decode(&[0x00, 0xf6, 0x01, 0x00, 0, 0, 0x11, 0], 4, false), "😀\\U00110000");
-        assert_eq!(decode(b"abc", 2, false), "扡", "half a character is dropped");
+        assert_eq!(
+            decode(&[0x00, 0xf6, 0x01, 0x00, 0, 0, 0x11, 0], 4, false),
+            "😀\\U00110000"
+        );
+        assert_eq!(
+            decode(b"abc", 2, false),
+            "扡",
+            "half a character is dropped"
+        );
     }
 }

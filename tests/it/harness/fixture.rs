@@ -1,6 +1,8 @@
 //! Running fixtures: start one, wait for its truth, take its cores.
 
 use super::{Interpreter, Truth, fixtures};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -133,6 +135,24 @@ impl Fixture {
         self.truth.pid
     }
 
+    fn is_forked(&self) -> bool {
+        self.pid() != self.child.id() as i32
+    }
+
+    fn signal(&self, pid: i32, signal: Signal) {
+        kill(Pid::from_raw(pid), signal).expect("kill");
+    }
+
+    /// Whether the process has neither ended nor become a zombie.
+    fn is_alive(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        let state = stat
+            .rsplit(')')
+            .next()
+            .and_then(|tail| tail.trim().chars().next());
+        state.is_some_and(|state| state != 'Z')
+    }
+
     /// The fixture's own folder.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -162,25 +182,14 @@ impl Fixture {
     pub(crate) fn kernel_core(&mut self) -> PathBuf {
         let start = Instant::now();
         if self.truth.exit == "wait" {
-            let pid = nix::unistd::Pid::from_raw(self.pid());
-            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGABRT).expect("kill");
-        }
-        let exists =
-            |pid: i32| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok();
-        loop {
-            let direct_ended = self.child.try_wait().expect("wait").is_some();
-            let done = if self.pid() == self.child.id() as i32 {
-                direct_ended
-            } else {
-                !exists(self.pid())
-            };
-            if done {
-                break;
+            if self.is_forked() {
+                // The parent dies as its child did, and its core would replace the child's.
+                self.signal(self.child.id() as i32, Signal::SIGSTOP);
             }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "the process did not die of SIGABRT"
-            );
+            self.signal(self.pid(), Signal::SIGABRT);
+        }
+        while self.is_alive() {
+            assert!(start.elapsed() < PATIENCE, "the process did not die");
             std::thread::sleep(Duration::from_millis(5));
         }
         ["core".to_owned(), format!("core.{}", self.pid())]
@@ -193,9 +202,8 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        if self.pid() != self.child.id() as i32 {
-            let pid = nix::unistd::Pid::from_raw(self.pid());
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        if self.is_forked() {
+            let _ = kill(Pid::from_raw(self.pid()), Signal::SIGKILL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -11,10 +11,11 @@ pub(crate) struct Truth {
     pub(crate) pid: i32,
     /// How it ends: `wait`, or by a signal of its own.
     pub(crate) exit: String,
-    /// PY_VERSION_HEX.
-    pub(crate) hexversion: u32,
     /// All Python threads.
     pub(crate) threads: Vec<TruthThread>,
+    /// Idents of thread states that 2.7 keeps of threads that a fork left behind.
+    #[serde(default)]
+    ghosts: Vec<u64>,
     /// Facts of this fixture alone.
     #[serde(default)]
     pub(crate) expect: Value,
@@ -74,8 +75,9 @@ impl Truth {
             }
         }
         for thread in threads.iter().filter(|t| t["ident"].is_string()) {
-            let known = |t: &TruthThread| thread["ident"] == format!("{:#x}", t.ident);
-            if !self.threads.iter().any(known) {
+            let has = |ident: u64| thread["ident"] == format!("{ident:#x}");
+            let ghost = thread["tid"].is_null() && self.ghosts.iter().any(|&g| has(g));
+            if !ghost && !self.threads.iter().any(|t| has(t.ident)) {
                 wrong.push(format!(
                     "thread {} does not exist in truth",
                     thread["ident"]

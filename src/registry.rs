@@ -1,6 +1,6 @@
 //! What every command of the registry must keep to.
 
-use super::help;
+use crate::cli::{Session, help, line};
 use crate::commands::ALL;
 use std::collections::BTreeSet;
 use std::fs;
@@ -70,7 +70,7 @@ fn every_command_explains_itself() {
 
 #[test]
 fn examples_are_commands_of_their_own_kind() {
-    let session = super::Session::new(ALL);
+    let session = Session::new(ALL);
     for command in ALL {
         let help = help::long_help(command);
         let examples = help
@@ -78,7 +78,7 @@ fn examples_are_commands_of_their_own_kind() {
             .map_or("", |(_, lines)| lines);
         for line in examples.lines() {
             let example = line.trim().split("    ").next().unwrap_or("").trim();
-            let text = super::line::split_pipe(example).0;
+            let text = line::split_pipe(example).0;
             assert!(
                 text.starts_with('!') || session.parse(text).is_ok(),
                 "{}: {example} is no command",

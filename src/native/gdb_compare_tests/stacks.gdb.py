@@ -16,7 +16,12 @@ def location(frame):
     return "%s:%d" % (sal.symtab.filename, sal.line) if sal.symtab else "-"
 
 
-KINDS = {gdb.NORMAL_FRAME: "normal", gdb.INLINE_FRAME: "inline", gdb.SIGTRAMP_FRAME: "signal"}
+KINDS = {
+    gdb.NORMAL_FRAME: "normal",
+    gdb.INLINE_FRAME: "inline",
+    gdb.SIGTRAMP_FRAME: "signal",
+    gdb.TAILCALL_FRAME: "tail",
+}
 
 gdb.execute("set backtrace past-main on")
 gdb.execute("set backtrace past-entry on")
