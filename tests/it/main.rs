@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod cli;
+mod debuginfod;
 mod harness;
 mod hostile;
 mod layering;
+mod packed;
 mod stacks;
 mod tidy;
