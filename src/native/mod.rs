@@ -62,7 +62,7 @@ impl Process {
     pub fn new(target: Arc<Target>) -> Process {
         let images = Images::find(&target);
         Process {
-            cancel: Cancel::default(),
+            cancel: target.files.options.cancel.clone(),
             threads: OnceLock::new(),
             unwinder: Unwinder::new(&images),
             stacks: target.threads.iter().map(|_| Mutex::default()).collect(),

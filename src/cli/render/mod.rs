@@ -7,6 +7,7 @@ pub mod carets;
 pub mod expression;
 pub mod frame;
 pub mod interpreter;
+pub mod kept;
 pub mod listing;
 pub mod memory;
 pub mod number;
