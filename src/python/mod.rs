@@ -3,6 +3,7 @@
 
 mod activation;
 pub mod code;
+mod datastack;
 mod eval_frames;
 mod frame;
 mod gil;
@@ -13,6 +14,7 @@ mod lines;
 pub mod merge;
 mod names;
 pub mod object;
+mod recover;
 pub mod runtime;
 mod scan;
 pub mod source;
@@ -230,7 +232,12 @@ impl Python {
         if let Some(stack) = stacks().get(&thread.tstate) {
             return Arc::clone(stack);
         }
-        let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
+        let stack = Arc::new(frame::read_stack(
+            &self.objects,
+            &self.codes,
+            thread.tstate,
+            &self.notes,
+        ));
         stacks().insert(thread.tstate, Arc::clone(&stack));
         stack
     }
