@@ -8,7 +8,7 @@ use super::code::{Code, Codes};
 use super::layout::{Field, Frame, FrameChain, LastInstruction, Markers};
 use super::object::Objects;
 use super::recover::Frames;
-use super::{FrameKind, Marker, Position, PyFrame, PyStack};
+use super::{FrameKind, FrameOrigin, Marker, Position, PyFrame, PyStack};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::diag::Notes;
@@ -309,25 +309,19 @@ impl<'a> Walk<'a> {
             Stop::Limit => 0,
             _ => self.add_outer_frames(),
         };
-        let source = "from the data stack, which has no frames of generators";
-        let problem = match (stop, found) {
-            // There is nothing outer, as far as can be known.
-            (Stop::LeftOut(_), 0) => None,
+        self.problem = match (stop, found) {
+            (Stop::LeftOut(_), _) => {
+                notes.partial(LEFT_OUT);
+                None
+            }
             // A thread that is about to call its first function.
             (Stop::Early, 0) if self.links.is_empty() => None,
             (stop, 0) => Some(stop.to_string()),
-            (stop, 1) => Some(format!("{stop}; the outermost frame is {source}")),
-            (stop, more) => Some(format!("{stop}; the {more} outer frames are {source}")),
-        };
-        match (stop, &problem) {
-            (Stop::LeftOut(_), _) => notes.partial(LEFT_OUT),
-            (_, Some(problem)) => notes.partial(format!(
-                "the Python stack of the thread state at {} is damaged: {problem}",
-                self.tstate
+            (stop, found) => Some(format!(
+                "{stop}; {found} outer frames are from the data stack, which has no frames of \
+                 generators"
             )),
-            (_, None) => {}
-        }
-        self.problem = problem;
+        };
     }
 
     /// Whether a frame that cannot be read is the one that 3.13 and later push between a class and
@@ -399,6 +393,7 @@ impl<'a> Walk<'a> {
             first_line: code.first_line,
             lasti,
             kind: code.kind,
+            origin: FrameOrigin::Chain,
             problem,
         }
     }
@@ -438,6 +433,7 @@ fn unreadable(raw: &Raw, fault: Fault) -> PyFrame {
         first_line: 0,
         lasti: -1,
         kind: FrameKind::Function,
+        origin: FrameOrigin::Chain,
         problem: Some(text.into()),
     }
 }

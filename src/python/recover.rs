@@ -6,17 +6,9 @@
 use super::datastack::DataStack;
 use super::frame::{CODE_UNIT, OWNED_BY_GENERATOR, Raw, Walk};
 use super::layout::FrameChain;
-use super::{Marker, PyFrame};
+use super::{FrameOrigin, Marker};
 use crate::addr::Addr;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::sync::Arc;
-
-/// What is shown with each frame that only the data stack led to.
-const MARK: &str = "from the data stack";
-
-/// The same for the first behind a lost link.
-const MARK_BEHIND_GAP: &str =
-    "from the data stack; frames of generators may be missing between this one and the last";
 
 /// The type names of objects that frames are embedded in.
 const GENERATORS: [&str; 3] = ["generator", "coroutine", "async_generator"];
@@ -136,18 +128,10 @@ impl Walk<'_> {
         let reached = visited.iter().filter_map(|addr| data.index.get(addr));
         let end = reached.min().copied().unwrap_or(data.all.len());
         for addr in data.all.get(..end).unwrap_or_default().iter().rev() {
-            let first = self.frames.len();
             self.follow(*addr, &data, &mut visited);
-            for (index, frame) in self.frames.iter_mut().enumerate().skip(first) {
-                mark(
-                    frame,
-                    if index == first {
-                        MARK_BEHIND_GAP
-                    } else {
-                        MARK
-                    },
-                );
-            }
+        }
+        for frame in self.frames.iter_mut().skip(before) {
+            frame.origin = FrameOrigin::DataStack;
         }
         self.frames.len() - before
     }
@@ -184,13 +168,4 @@ impl Walk<'_> {
             });
         }
     }
-}
-
-/// Says where a frame is from, besides what may be wrong with it.
-fn mark(frame: &mut PyFrame, mark: &str) {
-    let text = match &frame.problem {
-        Some(problem) => format!("{mark}; {problem}"),
-        None => mark.to_owned(),
-    };
-    frame.problem = Some(Arc::from(text));
 }
