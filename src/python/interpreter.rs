@@ -5,7 +5,7 @@ use super::gil::Gil;
 use super::object::Objects;
 use super::runtime::Found;
 use super::thread::{self, Matcher, State};
-use super::{GilState, Interpreter, PyThread, names};
+use super::{GilState, Interpreter, PyThread, lost, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
@@ -30,20 +30,18 @@ pub(super) fn read_all(
     let mut states: Vec<Vec<State>> = Vec::new();
     for interpreter in &addresses {
         let list = thread::list(memory, layout, *interpreter);
-        let mut all = list.all;
-        if let Some(odd) = list.odd {
+        let mut all = list.all.clone();
+        if let Some(odd) = &list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        if let Some(problem) = list.problem {
-            let lost = lost_threads(process, &all, layout);
-            let recovered = thread::recover(process, layout, *interpreter, &lost);
+        if let Some((found, problem)) = lost::find(process, layout, *interpreter, &list) {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
-                 {} of them ({problem}); {} more were found on the stacks of their threads",
-                all.len(),
-                recovered.len()
+                 {} of them ({problem}); {} more were found in memory",
+                list.all.len(),
+                found.len()
             ));
-            all.extend(recovered);
+            all.extend(found);
         }
         states.push(
             all.into_iter()
@@ -133,26 +131,6 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
             }
         }
     }
-}
-
-/// Native threads that no thread state of the list belongs to.
-fn lost_threads<'a>(
-    process: &'a Process,
-    found: &[Addr],
-    layout: &super::layout::Layout,
-) -> Vec<&'a crate::target::TargetThread> {
-    let memory = &*process.target.memory;
-    let ident = |at: &Addr| memory.u64(layout.fields.thread.thread_id.of(*at)).ok();
-    let idents: FxHashSet<u64> = found.iter().filter_map(ident).collect();
-    let threads = process.target.threads.iter();
-    threads
-        .filter(|thread| {
-            let pointer = thread
-                .registers
-                .and_then(|registers| registers.thread_pointer);
-            pointer.is_some_and(|pointer| !idents.contains(&pointer))
-        })
-        .collect()
 }
 
 /// For each interpreter, the thread states marked as running among all interpreters that share

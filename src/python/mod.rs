@@ -3,6 +3,7 @@
 
 mod activation;
 pub mod code;
+mod datastack;
 mod eval_frames;
 mod frame;
 mod gil;
@@ -10,9 +11,11 @@ mod interpreter;
 pub mod layout;
 mod linecache;
 mod lines;
+mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+mod recover;
 pub mod runtime;
 mod scan;
 pub mod source;
@@ -118,6 +121,17 @@ pub enum FrameKind {
     AsyncGenerator,
 }
 
+/// What led to a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameOrigin {
+    /// The chain from the thread state.
+    Chain,
+    /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
+    /// be missing next to it.
+    DataStack,
+}
+
 /// One Python frame.
 #[derive(Clone, Debug, Serialize)]
 pub struct PyFrame {
@@ -139,6 +153,8 @@ pub struct PyFrame {
     pub lasti: i32,
     /// What it runs.
     pub kind: FrameKind,
+    /// What led to it.
+    pub origin: FrameOrigin,
     /// Something is wrong with this frame, in words.
     pub problem: Option<Arc<str>>,
 }
@@ -255,7 +271,12 @@ impl Python {
         if let Some(stack) = stacks().get(&thread.tstate) {
             return Arc::clone(stack);
         }
-        let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
+        let stack = Arc::new(frame::read_stack(
+            &self.objects,
+            &self.codes,
+            thread.tstate,
+            &self.notes,
+        ));
         let known = stacks().insert(thread.tstate, Arc::clone(&stack));
         if known.is_none() {
             self.note(thread, &stack);

@@ -7,7 +7,7 @@ use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
 use crate::cli::{Out, Style};
-use pydbg::python::Python;
+use pydbg::python::{FrameOrigin, Python};
 use serde::Serialize;
 use std::io;
 
@@ -85,6 +85,16 @@ impl Traceback {
         let mut repeats = 0;
         let mut previous: Option<&PythonRow> = None;
         for (row, marks) in self.frames.iter().zip(&self.marks) {
+            let switches = previous.is_none_or(|previous| previous.origin != row.origin);
+            if switches && row.origin == FrameOrigin::DataStack {
+                repeated(out, repeats)?;
+                repeats = 0;
+                out.styled(
+                    Style::Faint,
+                    "  [the following frames are from the data stack]",
+                )?;
+                out.end()?;
+            }
             if fold && previous.is_some_and(|previous| is_repeat(previous, row)) {
                 repeats += 1;
             } else {
@@ -101,7 +111,10 @@ impl Traceback {
             out.put(format_args!("(More stack frames follow...)\n"))?;
         }
         if let Some(problem) = &self.problem {
-            out.styled(Style::Faint, &format!("  [the stack ends here: {problem}]"))?;
+            out.styled(
+                Style::Faint,
+                &format!("  [the stack is damaged: {problem}]"),
+            )?;
             out.end()?;
         }
         Ok(())
@@ -110,6 +123,7 @@ impl Traceback {
 
 fn is_repeat(previous: &PythonRow, row: &PythonRow) -> bool {
     previous.file == row.file
+        && previous.origin == row.origin
         && previous.position.line == row.position.line
         && previous.function == row.function
         && row.problem.is_none()
