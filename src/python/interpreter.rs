@@ -27,20 +27,27 @@ pub(super) fn read_all(
     let memory = &*process.target.memory;
     let matcher = Matcher::new(&process.target);
     let addresses = list(objects, found.head, notes);
+    let lists = addresses.iter();
+    let lists: Vec<_> = lists.map(|at| thread::list(memory, layout, *at)).collect();
+    let listed: Vec<Addr> = lists.iter().flat_map(|list| &list.all).copied().collect();
+    let lost = lost_threads(process, &listed, layout);
     let mut states: Vec<Vec<State>> = Vec::new();
-    for interpreter in &addresses {
-        let list = thread::list(memory, layout, *interpreter);
+    for (interpreter, list) in addresses.iter().zip(lists) {
         let mut all = list.all;
         if let Some(odd) = list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        if let Some(problem) = list.problem {
-            let lost = lost_threads(process, &all, layout);
-            let recovered = thread::recover(process, layout, *interpreter, &lost);
+        let mut recovered = thread::recover(process, layout, *interpreter, &lost);
+        if list.problem.is_none() {
+            // The list looks whole: one that is not in it may have been freed.
+            recovered.retain(|at| thread::is_linked(memory, layout, *at));
+        }
+        if list.problem.is_some() || !recovered.is_empty() {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
-                 {} of them ({problem}); {} more were found on the stacks of their threads",
+                 {} of them ({}); {} more were found on the stacks of their threads",
                 all.len(),
+                list.problem.as_deref().unwrap_or("it ends there"),
                 recovered.len()
             ));
             all.extend(recovered);

@@ -1,7 +1,7 @@
 //! Thread states of one interpreter (Include/cpython/pystate.h), and the native thread that runs
 //! each.
 
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use crate::addr::Addr;
 use crate::native::Process;
 use crate::target::{Memory, Target, TargetThread};
@@ -58,6 +58,20 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     List { all, problem, odd }
 }
 
+/// Whether another thread state's link says that the one at `at` is in the list. Links of one
+/// that was freed may be left, but nothing links back to it.
+pub(super) fn is_linked(memory: &dyn Memory, layout: &Layout, at: Addr) -> bool {
+    let f = &layout.fields.thread;
+    let leads_back = |link: Option<Field>, back: Option<Field>| {
+        let (Some(link), Some(back)) = (link, back) else {
+            return false;
+        };
+        let neighbour = memory.ptr(link.of(at));
+        neighbour.is_ok_and(|to| !to.is_null() && memory.ptr(back.of(to)) == Ok(at))
+    };
+    leads_back(f.prev, Some(f.next)) || leads_back(Some(f.next), f.prev)
+}
+
 /// What one thread state says about itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
@@ -77,6 +91,8 @@ impl State {
     pub(super) fn read(memory: &dyn Memory, layout: &Layout, addr: Addr) -> State {
         let f = &layout.fields.thread;
         let status = f.status.and_then(|field| memory.u32(field.of(addr)).ok());
+        // Of the 32 bits no version uses more than 11.
+        let status = status.filter(|status| *status >> 16 == 0);
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
         let native_id = f

@@ -14,7 +14,15 @@ fn fields(victim: &Victim, base: u64, list: &[(&str, &str, &str, u64)]) -> Vec<D
         let offset = victim.field(group, field)?;
         let name = format!("{group}.{field} is {how}");
         victim.core.place(base + offset)?;
-        Some(Damage::new(name).poke(&victim.core, base + offset, *value))
+        let damage = Damage::new(name).poke(&victim.core, base + offset, *value);
+        let ends = match (*group, *field) {
+            // A thread that runs no Python code.
+            ("thread", "frame") => true,
+            // Only from 3.11 on the outermost frame of a chain can be told.
+            ("frame", "previous") => victim.field("frame", "owner").is_none(),
+            _ => false,
+        };
+        Some(if ends && *value == 0 { damage.silent() } else { damage })
     };
     list.iter().filter_map(damage).collect()
 }

@@ -15,6 +15,8 @@ pub(super) struct Damage {
     /// File ranges that the patches make unreachable, beside the bytes they change.
     hides: Vec<Range<usize>>,
     cut: Option<usize>,
+    /// Nothing in the core tells that frames are missing.
+    pub(super) silent: bool,
 }
 
 impl Damage {
@@ -25,6 +27,7 @@ impl Damage {
             patches: Vec::new(),
             hides: Vec::new(),
             cut: None,
+            silent: false,
         }
     }
 
@@ -42,6 +45,12 @@ impl Damage {
     /// Says that the bytes of a file range cannot be found any more.
     pub(super) fn hide(mut self, range: Range<usize>) -> Damage {
         self.hides.push(range);
+        self
+    }
+
+    /// Says that the answer may look whole, because what is left is what a sound process can have.
+    pub(super) fn silent(mut self) -> Damage {
+        self.silent = true;
         self
     }
 

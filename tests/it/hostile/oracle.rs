@@ -51,7 +51,10 @@ pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept,
     }
     let partial = document.is_some_and(|d| d["notes"].as_array().is_some_and(|n| !n.is_empty()));
     match run.status {
-        0 if printed.len() >= total => Ok(Kept { kept, total }),
+        0 if printed.len() >= total && !doubtful.values().any(|doubt| *doubt) => {
+            Ok(Kept { kept, total })
+        }
+        0 if damage.silent => Ok(Kept { kept, total }),
         3 if partial || !told.is_empty() => Ok(Kept { kept, total }),
         1 | 4 if printed.is_empty() && !told.is_empty() => Ok(Kept { kept, total }),
         status => Err(format!("status {status} with {} of {total} frames; {told}", printed.len())),
