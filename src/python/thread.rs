@@ -1,7 +1,7 @@
 //! Thread states of one interpreter (Include/cpython/pystate.h), and the native thread that runs
 //! each.
 
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use crate::addr::Addr;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -76,6 +76,8 @@ impl State {
     pub(super) fn read(memory: &dyn Memory, layout: &Layout, addr: Addr) -> State {
         let f = &layout.fields.thread;
         let status = f.status.and_then(|field| memory.u32(field.of(addr)).ok());
+        // Of the 32 bits no version uses more than 11.
+        let status = status.filter(|status| *status >> 16 == 0);
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
         let native_id = f
