@@ -8,6 +8,7 @@ mod frame;
 mod gil;
 mod interpreter;
 pub mod layout;
+mod linecache;
 mod lines;
 pub mod merge;
 mod names;
@@ -49,6 +50,7 @@ pub struct Python {
     objects: Objects,
     codes: code::Codes,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
+    sources: Mutex<source::Known>,
 }
 
 /// One interpreter (`PyInterpreterState`).
@@ -197,6 +199,7 @@ impl Python {
             objects,
             codes: code::Codes::default(),
             stacks: Mutex::default(),
+            sources: Mutex::default(),
         })
     }
 

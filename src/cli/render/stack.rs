@@ -2,13 +2,14 @@
 //! native frames alone.
 
 use super::row::{NativeRow, PythonRow, Row};
-use super::source::Sources;
+use super::source::{self, Sources};
 use crate::cli::Session;
 use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
 use pydbg::unwind::{End, NativeFrame, NativeStack};
 use rayon::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Reads the stacks of all threads on all processors; the engine remembers them. Worth doing
@@ -37,6 +38,7 @@ pub struct Stack {
     pub native: Option<Arc<NativeStack>>,
     process: Arc<Process>,
     python: Option<Arc<Python>>,
+    roots: Vec<PathBuf>,
 }
 
 impl Stack {
@@ -69,6 +71,7 @@ impl Stack {
             native,
             process: process.clone(),
             python,
+            roots: source::roots(session),
         })
     }
 
@@ -94,7 +97,8 @@ impl Stack {
 
     /// A store for the source lines of this stack.
     pub fn sources(&self) -> Option<Sources<'_>> {
-        self.python.as_deref().map(Sources::new)
+        let python = self.python.as_deref()?;
+        Some(Sources::new(python, &self.roots))
     }
 
     /// The rows of frame `index`: its inlined functions, innermost first, then itself.
