@@ -2,14 +2,15 @@
 //! not need a stack: native thread, name, GIL.
 
 use super::gil::Gil;
+use super::layout::Layout;
 use super::object::Objects;
-use super::runtime::Found;
+use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
 use super::{GilState, Interpreter, PyThread, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
-use crate::target::Registers;
+use crate::target::{Memory, Registers};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
@@ -87,16 +88,20 @@ pub(super) fn read_all(
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
                 waits_for_gil: waits(registers, &gil, &state),
+                attachment: thread.attachment,
             })
         });
         interpreters.push(Interpreter {
             addr: *addr,
             id,
             threads: threads.collect(),
+            own_gil: has_own_gil(memory, layout, *addr),
+            collecting: collecting(memory, layout, &found.runtime, *addr),
             gil: state,
         });
     }
     note_finalizing(objects, found, notes);
+    note_collections(&interpreters, notes);
     interpreters
 }
 
@@ -133,7 +138,7 @@ fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
 fn lost_threads<'a>(
     process: &'a Process,
     found: &[Addr],
-    layout: &super::layout::Layout,
+    layout: &Layout,
 ) -> Vec<&'a crate::target::TargetThread> {
     let memory = &*process.target.memory;
     let ident = |at: &Addr| memory.u64(layout.fields.thread.thread_id.of(*at)).ok();
@@ -185,6 +190,41 @@ fn waits(
         (_, GilState::Disabled) => Some(false),
         (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
         (Err(_), _) => None,
+    }
+}
+
+/// Whether an interpreter has a GIL of its own; up to 3.11 there is one for all.
+fn has_own_gil(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> bool {
+    let field = layout.fields.interpreter.own_gil;
+    field.is_some_and(|field| memory.i32(field.of(interpreter)).is_ok_and(|own| own != 0))
+}
+
+/// Whether a collection of garbage is in progress: in the interpreter (3.9+), or in the runtime
+/// that they all share (3.7, 3.8).
+fn collecting(
+    memory: &dyn Memory,
+    layout: &Layout,
+    runtime: &Runtime,
+    interpreter: Addr,
+) -> Option<bool> {
+    let collecting = layout.fields.gc?.collecting;
+    let own = layout.fields.interpreter.gc.map(|gc| gc.of(interpreter));
+    let shared = || Some(layout.fields.runtime?.gc?.of(runtime.addr?));
+    let gc = own.or_else(shared)?;
+    match memory.i32(collecting.of(gc)).ok()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Notes that garbage was being collected: then objects may be half torn down.
+fn note_collections(interpreters: &[Interpreter], notes: &Notes) {
+    for interpreter in interpreters.iter().filter(|i| i.collecting == Some(true)) {
+        notes.info(format!(
+            "interpreter {} is in the middle of collecting garbage",
+            interpreter.id
+        ));
     }
 }
 
