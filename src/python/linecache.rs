@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 16 << 20;
 
 /// The lines of the frame's file in the cache of one interpreter, without line ends.
 pub(super) fn lines(objects: &Objects, interpreter: Addr, frame: &PyFrame) -> Option<Vec<String>> {
-    let namespace = names::module(objects, interpreter, "linecache")?;
+    let namespace = names::module(objects, interpreter, "linecache").ok()??;
     let entry =
         by_file(objects, namespace, &frame.file).or_else(|| by_code(objects, namespace, frame))?;
     read_lines(objects, entry)

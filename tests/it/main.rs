@@ -1,9 +1,14 @@
 //! The one integration-test binary. Tests run the `pydbg` program on real interpreters, live and
 //! on cores, and hold its JSON against the truth each fixture wrote down from inside Python.
 
+// All of it is test code, which fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod cli;
+mod debuginfod;
 mod harness;
 mod hostile;
 mod layering;
+mod packed;
 mod stacks;
 mod tidy;

@@ -59,7 +59,7 @@ impl Stack {
                 frames: native
                     .iter()
                     .flat_map(|stack| &stack.frames)
-                    .map(|frame| MergedFrame::Native(*frame))
+                    .map(|frame| MergedFrame::Native(Box::new(*frame)))
                     .collect(),
                 matched: true,
                 note: None,
@@ -253,12 +253,12 @@ mod tests {
     fn activations_have_the_number_of_their_innermost_python_frame() {
         let merged = MergedStack {
             frames: vec![
-                MergedFrame::Native(native(1)),
+                MergedFrame::Native(Box::new(native(1))),
                 python(),
                 python(),
-                MergedFrame::Native(native(3)),
+                MergedFrame::Native(Box::new(native(3))),
                 python(),
-                MergedFrame::Native(native(5)),
+                MergedFrame::Native(Box::new(native(5))),
             ],
             matched: true,
             note: None,
