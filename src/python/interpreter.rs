@@ -101,12 +101,13 @@ pub(super) fn read_all(
             addr: *addr,
             id,
             threads: threads.collect(),
-            own_gil: has_own_gil(memory, layout, *addr),
+            shares_gil_with: Vec::new(),
             collecting: collecting(memory, layout, &found.runtime, *addr),
             gil: state,
         });
     }
     note_finalizing(objects, found, notes);
+    note_sharing(&mut interpreters, memory, layout);
     note_collections(&interpreters, notes);
     interpreters
 }
@@ -199,10 +200,20 @@ fn waits(
     }
 }
 
-/// Whether an interpreter has a GIL of its own; up to 3.11 there is one for all.
-fn has_own_gil(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> bool {
-    let field = layout.fields.interpreter.own_gil;
-    field.is_some_and(|field| memory.i32(field.of(interpreter)).is_ok_and(|own| own != 0))
+/// Fills in which interpreters use the same GIL; up to 3.11 there is one for all.
+fn note_sharing(interpreters: &mut [Interpreter], memory: &dyn Memory, layout: &Layout) {
+    let field = layout.fields.interpreter.gil;
+    let gil = |interpreter: &Interpreter| {
+        let gil = field.map(|field| memory.ptr(field.of(interpreter.addr)));
+        (interpreter.id, gil.and_then(Result::ok))
+    };
+    let gils: Vec<(i64, Option<Addr>)> = interpreters.iter().map(gil).collect();
+    for (interpreter, (id, gil)) in interpreters.iter_mut().zip(&gils) {
+        let same = gils
+            .iter()
+            .filter(|(other, used)| other != id && used == gil);
+        interpreter.shares_gil_with = same.map(|(other, _)| *other).collect();
+    }
 }
 
 /// Whether a collection of garbage is in progress: in the interpreter (3.9+), or in the runtime

@@ -61,8 +61,8 @@ pub struct Interpreter {
     pub addr: Addr,
     /// Its id; 0 is the main one.
     pub id: i64,
-    /// Whether its GIL is its own; before 3.12 all interpreters share one.
-    pub own_gil: bool,
+    /// The ids of the other interpreters that use the same GIL; before 3.12 that is all of them.
+    pub shares_gil_with: Vec<i64>,
     /// Its GIL, and who holds it.
     pub gil: GilState,
     /// Whether it is in the middle of collecting garbage; `None` where nothing tells.
