@@ -1,7 +1,8 @@
 //! Thread states of one interpreter (Include/cpython/pystate.h), and the native thread that runs
 //! each.
 
-use super::layout::{Field, Layout};
+use super::Attachment;
+use super::layout::Layout;
 use crate::addr::Addr;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -67,6 +68,8 @@ pub(super) struct State {
     native_id: Option<i32>,
     /// Whether it says that it runs, where the version has such a mark.
     pub(super) active: Option<bool>,
+    /// Whether it may touch Python objects (3.13+).
+    pub(super) attachment: Option<Attachment>,
     /// Whether it is about to be freed.
     pub(super) cleared: bool,
 }
@@ -92,6 +95,15 @@ impl State {
             native_id: native_id
                 .and_then(|id| i32::try_from(id).ok())
                 .filter(|id| *id > 0),
+            attachment: f
+                .state
+                .and_then(|field| match memory.i32(field.of(addr)).ok()? {
+                    0 => Some(Attachment::Detached),
+                    1 => Some(Attachment::Attached),
+                    2 => Some(Attachment::Suspended),
+                    3 => Some(Attachment::ShuttingDown),
+                    _ => None,
+                }),
             active: bits.and_then(|bits| bit(bits.active)),
             cleared: bits.is_some_and(|bits| {
                 bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
