@@ -6,7 +6,7 @@ use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::Traceback;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
@@ -121,19 +121,7 @@ impl Report for Tracebacks {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.threads.iter().filter_map(|thread| {
-            let problem = thread.problem.as_ref()?;
-            let name = match (thread.thread.id, thread.thread.ident) {
-                (Some(id), _) => format!("thread {id}"),
-                (None, Some(ident)) => format!("thread with ident {ident}"),
-                (None, None) => "a thread".to_owned(),
-            };
-            Some(Note {
-                severity: Severity::Partial,
-                text: format!("{name}: the Python stack ends early: {problem}"),
-            })
-        });
-        let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        problems.chain(remarks).collect()
+        let remarks = self.remarks.iter();
+        remarks.map(|remark| source::note(remark)).collect()
     }
 }
