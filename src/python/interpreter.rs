@@ -6,16 +6,13 @@ use super::layout::Layout;
 use super::object::Objects;
 use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
-use super::{GilState, Interpreter, PyThread, lost, names};
+use super::{GilState, Interpreter, PyThread, interpreter_list, lost, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
 use crate::target::{Memory, Registers};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
-
-/// More interpreters than this are damage.
-const MOST: usize = 100_000;
 
 /// Reads all interpreters, newest first as CPython links them.
 pub(super) fn read_all(
@@ -27,7 +24,7 @@ pub(super) fn read_all(
     let layout = &*objects.layout;
     let memory = &*process.target.memory;
     let matcher = Matcher::new(&process.target);
-    let addresses = list(objects, found.head, notes);
+    let addresses = interpreter_list::read(process, objects, found, notes);
     let mut states: Vec<Vec<State>> = Vec::new();
     for interpreter in &addresses {
         let list = thread::list(memory, layout, *interpreter);
@@ -108,35 +105,6 @@ pub(super) fn read_all(
     note_sharing(&mut interpreters, memory, layout);
     note_collections(&interpreters, notes);
     interpreters
-}
-
-/// The addresses of all interpreters.
-fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
-    let mut all = vec![head];
-    let mut seen = FxHashSet::from_iter([head]);
-    let mut at = head;
-    loop {
-        let next = objects
-            .memory
-            .ptr(objects.layout.fields.interpreter.next.of(at));
-        match next {
-            Ok(next) if next.is_null() => return all,
-            Ok(next) if all.len() < MOST && seen.insert(next) => {
-                all.push(next);
-                at = next;
-            }
-            Ok(next) => {
-                notes.partial(format!(
-                    "the list of interpreters comes back to {next}; cut there"
-                ));
-                return all;
-            }
-            Err(fault) => {
-                notes.partial(format!("the list of interpreters is cut: {fault}"));
-                return all;
-            }
-        }
-    }
 }
 
 /// For each interpreter, the thread states marked as running among all interpreters that share

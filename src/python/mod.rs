@@ -9,6 +9,7 @@ mod eval_frames;
 mod frame;
 mod gil;
 mod interpreter;
+mod interpreter_list;
 pub mod layout;
 mod linecache;
 mod lines;
