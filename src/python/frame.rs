@@ -224,7 +224,8 @@ impl<'a> Walk<'a> {
     /// The frame within the thread state in which a whole chain ends (3.15).
     pub(super) fn base_frame(&self) -> Option<Addr> {
         let field = self.objects.layout.fields.thread.base_frame?;
-        self.objects.memory.ptr(field.of(self.tstate)).ok()
+        let base = self.objects.memory.ptr(field.of(self.tstate)).ok()?;
+        (!base.is_null()).then_some(base)
     }
 
     pub(super) fn read(&self, addr: Addr) -> Result<Raw, Fault> {
@@ -437,3 +438,7 @@ fn unreadable(raw: &Raw, fault: Fault) -> PyFrame {
         problem: Some(text.into()),
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -24,6 +24,8 @@ pub mod source;
 mod thread;
 mod validate;
 mod version;
+#[cfg(test)]
+mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;

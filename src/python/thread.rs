@@ -190,3 +190,7 @@ pub(super) fn find_on_stack(
             && fits(*word)
     })
 }
+
+#[cfg(test)]
+#[path = "thread_tests.rs"]
+mod tests;
