@@ -5,5 +5,6 @@ mod cli;
 mod harness;
 mod hostile;
 mod layering;
+mod native_truth;
 mod stacks;
 mod tidy;
