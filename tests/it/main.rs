@@ -6,5 +6,6 @@ mod harness;
 mod hostile;
 mod layering;
 mod native_truth;
+mod pystack;
 mod stacks;
 mod tidy;

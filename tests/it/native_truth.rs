@@ -249,7 +249,10 @@ fn c_functions_lie_between_the_python_functions_they_were_called_by() {
         for (view, answers) in views(&mut fixture, interpreter, &["bt"]) {
             let what = format!("{} {view}", interpreter.id);
             for answer in answers {
-                failures.check(&what, answer.and_then(|d| order_is_true(&fixture.truth, &d)));
+                failures.check(
+                    &what,
+                    answer.and_then(|d| order_is_true(&fixture.truth, &d)),
+                );
             }
         }
     }
