@@ -5,6 +5,7 @@ mod cli;
 mod harness;
 mod hostile;
 mod layering;
+mod layout_tables;
 mod native_truth;
 mod pystack;
 mod stacks;
