@@ -4,7 +4,7 @@ use crate::cli::render::number::Extent;
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, row, stack};
+use crate::cli::render::{frame, row, source, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::diag::{Note, Severity};
 use pydbg::unwind::End;
@@ -59,6 +59,7 @@ impl Run for Bt {
             vec![session.thread]
         };
         let mut threads = Vec::with_capacity(ids.len());
+        let mut remarks = Vec::new();
         for id in ids {
             if session.cancel.is_cancelled() {
                 break;
@@ -69,6 +70,11 @@ impl Run for Bt {
             } else {
                 merged_rows(&stack, extent, self.python)
             };
+            for remark in frames.remarks {
+                if !remarks.contains(&remark) {
+                    remarks.push(remark);
+                }
+            }
             threads.push(Thread {
                 thread: ThreadView::find(session, id)?,
                 matched: stack.merged.matched,
@@ -81,6 +87,7 @@ impl Run for Bt {
         }
         Ok(Box::new(Backtrace {
             threads,
+            remarks,
             headers: all,
         }))
     }
@@ -98,10 +105,12 @@ fn limited(session: &Session, extent: Extent) -> Extent {
     }
 }
 
-/// The rows of one stack, and whether outer frames were left out.
+/// The rows of one stack, whether outer frames were left out, and remarks on source files.
+#[derive(Default)]
 struct Rows {
     rows: Vec<Row>,
     more: bool,
+    remarks: Vec<String>,
 }
 
 fn merged_rows(stack: &Stack, extent: Extent, python_only: bool) -> Rows {
@@ -112,23 +121,22 @@ fn merged_rows(stack: &Stack, extent: Extent, python_only: bool) -> Rows {
     };
     let range = extent.range(numbers.len());
     let mut sources = stack.sources();
+    let rows = numbers
+        .get(range.clone())
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|number| stack.rows(*number, &mut sources))
+        .collect();
     Rows {
+        rows,
         more: range.end < numbers.len(),
-        rows: numbers
-            .get(range)
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|number| stack.rows(*number, &mut sources))
-            .collect(),
+        remarks: sources.map_or(Vec::new(), |sources| sources.remarks().to_vec()),
     }
 }
 
 fn native_rows(stack: &Stack, extent: Extent) -> Rows {
     let Some(native) = &stack.native else {
-        return Rows {
-            rows: Vec::new(),
-            more: false,
-        };
+        return Rows::default();
     };
     let range = extent.range(native.frames.len());
     let numbers = stack.numbered_native();
@@ -145,6 +153,7 @@ fn native_rows(stack: &Stack, extent: Extent) -> Rows {
     Rows {
         rows,
         more: range.end < native.frames.len(),
+        remarks: Vec::new(),
     }
 }
 
@@ -154,6 +163,8 @@ struct Backtrace {
     threads: Vec<Thread>,
     #[serde(skip)]
     headers: bool,
+    #[serde(skip)]
+    remarks: Vec<String>,
 }
 
 /// The stack of one thread.
@@ -234,6 +245,7 @@ impl Report for Backtrace {
                 notes.push(partial(thread, "frames marked [scan] may be wrong"));
             }
         }
+        notes.extend(self.remarks.iter().map(|remark| source::note(remark)));
         notes
     }
 }

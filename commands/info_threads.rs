@@ -1,7 +1,7 @@
 //! `info threads`: every thread, and what it is doing.
 
 use crate::cli::render::row::{PythonRow, Row};
-use crate::cli::render::source::Sources;
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::{frame, stack, width};
@@ -10,7 +10,6 @@ use pydbg::python::{PyThread, Python};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
-use std::sync::Arc;
 
 /// List the threads and what each is doing.
 ///
@@ -34,24 +33,27 @@ impl Run for InfoThreads {
         stack::prefetch(session)?;
         let mut threads = Vec::new();
         let mut without_native = Vec::new();
+        let roots = source::roots(session);
+        let mut python = match &session.python {
+            Some(Ok(python)) => Some((&**python, Sources::new(python, &roots))),
+            _ => None,
+        };
         for view in ThreadView::all(session)? {
             if session.cancel.is_cancelled() {
                 break;
             }
-            let python = view.python.as_ref().and_then(|state| {
-                let Some(Ok(python)) = &session.python else {
-                    return None;
-                };
-                innermost_python(python, state)
+            let innermost = view.python.as_ref().and_then(|state| {
+                let (python, sources) = python.as_mut()?;
+                innermost_python(python, sources, state)
             });
             match view.id {
                 None => without_native.push(Line {
                     thread: view,
                     current: false,
-                    frame: python,
+                    frame: innermost,
                 }),
                 Some(id) => {
-                    let frame = match python {
+                    let frame = match innermost {
                         Some(row) => Some(row),
                         None => Stack::of(session, id)?
                             .rows_with_source(0)
@@ -73,10 +75,10 @@ impl Run for InfoThreads {
     }
 }
 
-fn innermost_python(python: &Arc<Python>, state: &PyThread) -> Option<Row> {
+fn innermost_python(python: &Python, sources: &mut Sources<'_>, state: &PyThread) -> Option<Row> {
     let stack = python.stack(state);
     let frame = stack.frames.first()?;
-    let text = Sources::new(python).line(frame);
+    let text = sources.line(frame);
     Some(Row::Python(PythonRow::of(0, frame, text)))
 }
 

@@ -1,7 +1,7 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
 use crate::cli::render::number::Extent;
-use crate::cli::render::source::Sources;
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::Traceback;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
@@ -61,7 +61,8 @@ impl Run for PyBt {
         if all {
             python.stacks();
         }
-        let mut sources = Sources::new(&python);
+        let roots = source::roots(session);
+        let mut sources = Sources::new(&python, &roots);
         let mut threads = Vec::with_capacity(views.len());
         for view in views {
             if session.cancel.is_cancelled() {
@@ -69,7 +70,7 @@ impl Run for PyBt {
             }
             threads.push(Traceback::of(&python, &mut sources, view, extent));
         }
-        let remarks = sources.remarks();
+        let remarks = sources.remarks().to_vec();
         Ok(Box::new(Tracebacks {
             // A thread that runs several interpreters has a stack in each.
             headers: all || threads.len() > 1,
@@ -132,10 +133,7 @@ impl Report for Tracebacks {
                 text: format!("{name}: the Python stack ends early: {problem}"),
             })
         });
-        let remarks = self.remarks.iter().map(|remark| Note {
-            severity: Severity::Info,
-            text: remark.clone(),
-        });
+        let remarks = self.remarks.iter().map(|remark| source::note(remark));
         problems.chain(remarks).collect()
     }
 }

@@ -1,11 +1,11 @@
 //! `py-list`: Python source around the current line.
 
 use crate::cli::render::listing::{self, Lines};
-use crate::cli::render::source::Sources;
+use crate::cli::render::source::{self, Sources};
 use crate::cli::render::stack::Stack;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::{Context, anyhow};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
@@ -44,10 +44,11 @@ impl Run for PyList {
         let frame = stack
             .python_frame(number)
             .context("Unable to read information on python frame")?;
-        let mut sources = Sources::new(&python);
+        let roots = source::roots(session);
+        let mut sources = Sources::new(&python, &roots);
         let source = sources
             .file(frame)
-            .map_err(|why| anyhow!("no source for \"{}\": {why}", frame.file))?;
+            .map_err(|why| anyhow!("no source: {why}"))?;
         let current = frame
             .position
             .line
@@ -111,12 +112,6 @@ impl Report for Listing {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.note
-            .iter()
-            .map(|text| Note {
-                severity: Severity::Info,
-                text: text.clone(),
-            })
-            .collect()
+        self.note.iter().map(|text| source::note(text)).collect()
     }
 }

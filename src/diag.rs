@@ -1,8 +1,10 @@
-//! What was noticed during work: notes for the user, and cancellation of long work.
+//! What was noticed during work: notes for the user; progress and cancellation of long work.
 
 use serde::Serialize;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How much a note weighs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -86,5 +88,108 @@ impl Cancel {
     /// Whether work should stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a piece of long work has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// What is done: `unpacking core.zst`. May quote the target, so escape before printing.
+    pub what: &'a str,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all, if known.
+    pub total: Option<u64>,
+}
+
+/// Hears how far long work has come, a few times a second and from any thread. Clones share the
+/// listener; the default one hears nothing.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<Listener>>);
+
+struct Listener {
+    hear: Box<dyn Fn(&Step<'_>) + Send + Sync>,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Progress {
+    /// Calls `hear` with the steps.
+    pub fn new(hear: impl Fn(&Step<'_>) + Send + Sync + 'static) -> Progress {
+        Progress(Some(Arc::new(Listener {
+            hear: Box::new(hear),
+            last: Mutex::new(None),
+        })))
+    }
+
+    /// Tells a step, unless one was told a moment ago; the last one always.
+    pub fn tell(&self, step: &Step<'_>) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let Some(listener) = &self.0 else {
+            return;
+        };
+        let mut last = listener.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = Some(step.done) == step.total;
+        if is_last || last.is_none_or(|last| last.elapsed() >= PAUSE) {
+            (listener.hear)(step);
+            *last = Some(Instant::now());
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heard = if self.0.is_some() { "heard" } else { "unheard" };
+        write!(f, "Progress({heard})")
+    }
+}
+
+/// A size for people: `612 MB`. Units are powers of 1000, as disks and networks count.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut size = bytes as f64;
+    let mut unit = "bytes";
+    for larger in UNITS {
+        if size < 999.5 {
+            break;
+        }
+        size /= 1000.0;
+        unit = larger;
+    }
+    match unit {
+        "bytes" => format!("{bytes} bytes"),
+        _ if size < 9.95 => format!("{size:.1} {unit}"),
+        _ => format!("{size:.0} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [
+            0,
+            999,
+            1000,
+            9_949,
+            9_950,
+            999_499,
+            999_500,
+            64 << 30,
+            u64::MAX,
+        ];
+        let said = [
+            "0 bytes",
+            "999 bytes",
+            "1.0 kB",
+            "9.9 kB",
+            "10 kB",
+            "999 kB",
+            "1.0 MB",
+            "69 GB",
+            "18 EB",
+        ];
+        assert_eq!(sizes.map(human), said);
     }
 }

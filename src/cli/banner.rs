@@ -345,11 +345,15 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
 /// file makes an answer partial is for that answer to say.
 fn missing_files(process: &Process, python: Option<&Python>) -> Vec<MissingFile> {
     let target = &process.target;
+    // Those that are not here are fetched when they are needed, and missed only then.
+    if !target.files.options.debuginfod.urls.is_empty() {
+        return Vec::new();
+    }
     (process.images.all.iter())
         .filter(|image| image.path.starts_with('/'))
         .filter_map(|image| {
             let build_id = build_id_in_memory(&*target.memory, image.start);
-            let opened = target.files.open(&image.path, build_id.as_deref());
+            let opened = target.files.open_here(&image.path, build_id.as_deref());
             Some(MissingFile {
                 path: image.path.clone(),
                 problem: opened.err()?.to_string(),

@@ -93,7 +93,7 @@ impl Session {
                 .filter(|folder| !folder.is_empty())
                 .map(|folder| path(folder.as_ref()))
                 .collect(),
-            no_stop: self.options.no_stop,
+            ..self.options.clone()
         }
     }
 

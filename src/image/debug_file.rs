@@ -1,6 +1,7 @@
 //! Separate debug files, as gdb finds them (gdb manual, "Debugging Information in Separate
-//! Files"): by build-id under each debug folder, then by `.gnu_debuglink` beside the file. The
-//! supplementary file of `dwz` (`.gnu_debugaltlink`) is found in the same two ways.
+//! Files"): by build-id under each debug folder, then by `.gnu_debuglink` beside the file, then by
+//! build-id from the servers that the user named. The supplementary file of `dwz`
+//! (`.gnu_debugaltlink`) is found in the same ways.
 
 use super::bytes::ElfBytes;
 use super::elf;
@@ -22,7 +23,22 @@ pub(super) fn find(
     if let Some(found) = build_id.and_then(|id| by_build_id(files, id)) {
         return Some(found);
     }
-    let file = file?;
+    if let Some(found) = file.and_then(|file| by_debuglink(files, path, file)) {
+        return Some(found);
+    }
+    // A file that was never stripped needs none, and no server has one.
+    if file.is_some_and(has_dwarf) {
+        return None;
+    }
+    files.fetch_debug_file(path, build_id?).map(ElfBytes::File)
+}
+
+fn has_dwarf(file: &ElfBytes) -> bool {
+    let elf = elf::parse(file);
+    elf.is_some_and(|elf| elf.section_by_name(".debug_info").is_some())
+}
+
+fn by_debuglink(files: &Files, path: &str, file: &ElfBytes) -> Option<ElfBytes> {
     let (name, crc) = elf::parse(file)?.gnu_debuglink().ok()??;
     let name = std::str::from_utf8(name).ok()?;
     // A name with a slash would let the file point anywhere.
@@ -41,7 +57,7 @@ pub(super) fn find(
         // Without the CRC a stale debug file would give wrong names. The stripped file itself may
         // carry the same name, and fails here as well.
         .find_map(|candidate| {
-            let found = ElfBytes::File(files.open(&candidate, None).ok()?);
+            let found = ElfBytes::File(files.open_here(&candidate, None).ok()?);
             (crc32(&found) == crc).then_some(found)
         })
 }
@@ -58,8 +74,9 @@ pub(crate) fn supplementary(files: &Files, debug: &ElfBytes) -> Option<ElfBytes>
         ElfBytes::Owned(_) => return None,
     };
     let path = Path::new(&base).join(name);
-    let file = files.open(path.to_str()?, Some(build_id)).ok()?;
-    Some(ElfBytes::File(file))
+    let here = files.open_here(path.to_str()?, Some(build_id)).ok();
+    let found = here.or_else(|| files.fetch_debug_file(name, build_id));
+    found.map(ElfBytes::File)
 }
 
 fn by_build_id(files: &Files, build_id: &[u8]) -> Option<ElfBytes> {
@@ -67,7 +84,10 @@ fn by_build_id(files: &Files, build_id: &[u8]) -> Option<ElfBytes> {
     let (first, rest) = hex.split_at_checked(2)?;
     debug_dirs(files).find_map(|dir| {
         let path = format!("{dir}/.build-id/{first}/{rest}.debug");
-        files.open(&path, Some(build_id)).ok().map(ElfBytes::File)
+        files
+            .open_here(&path, Some(build_id))
+            .ok()
+            .map(ElfBytes::File)
     })
 }
 

@@ -9,6 +9,7 @@ pub mod elf;
 mod find;
 mod gnu_hash;
 pub mod link_map;
+mod minidebug;
 mod plt;
 pub mod symbols;
 #[cfg(test)]
@@ -140,8 +141,6 @@ impl Image {
             let copy = self.memory.bytes(self.start, len as usize);
             let copy = copy.map_err(|fault| FileProblem::Io(fault.to_string()))?;
             ElfBytes::Owned(Arc::new(copy.into_owned()))
-        } else if self.path.is_empty() {
-            return Err(FileProblem::Missing);
         } else {
             ElfBytes::File(self.files.open(&self.path, self.build_id.as_deref())?)
         };
@@ -156,7 +155,7 @@ impl Image {
             .or_else(|| build_id_of(self.file().ok()?))
     }
 
-    /// A separate debug file found by build-id or debuglink.
+    /// A separate debug file found by build-id or debuglink, or fetched if the user named servers.
     pub fn debug_file(&self) -> Option<&ElfBytes> {
         let find = || {
             let build_id = self.build_id();
@@ -226,8 +225,14 @@ impl Image {
     /// All symbols. The index by address is built by its first look-up.
     pub fn symbols(&self) -> &SymbolTable {
         self.symbols.get_or_init(|| {
-            let files = self.debug_file().into_iter().chain(self.file().ok());
-            SymbolTable::new(files, self.exports().cloned())
+            let file = self.file().ok();
+            let files = self.debug_file().into_iter().chain(file);
+            let table = SymbolTable::new(files, self.exports().cloned());
+            let mini = file.filter(|_| !table.is_full()).and_then(minidebug::find);
+            match mini {
+                Some(mini) => SymbolTable::new([&mini].into_iter(), self.exports().cloned()),
+                None => table,
+            }
         })
     }
 

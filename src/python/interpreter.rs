@@ -31,6 +31,9 @@ pub(super) fn read_all(
     for interpreter in &addresses {
         let list = thread::list(memory, layout, *interpreter);
         let mut all = list.all;
+        if let Some(odd) = list.odd {
+            notes.partial(format!("the list of thread states is damaged: {odd}"));
+        }
         if let Some(problem) = list.problem {
             let lost = lost_threads(process, &all, layout);
             let recovered = thread::recover(process, layout, *interpreter, &lost);
@@ -69,7 +72,10 @@ pub(super) fn read_all(
             .and_then(|field| memory.i64(field.of(*addr)).ok());
         // Before interpreters had ids, the main one was the last of the list.
         let id = id.unwrap_or((addresses.len() - 1 - index) as i64);
-        let names = names::read(objects, *addr);
+        let names = names::read(objects, *addr).unwrap_or_else(|fault| {
+            notes.partial(format!("the names of threads are not known: {fault}"));
+            FxHashMap::default()
+        });
         let cleared = states.iter().filter(|state| state.cleared).count();
         if cleared > 0 {
             notes.info(format!(

@@ -22,7 +22,7 @@ impl Lines {
     /// of them.
     pub(super) fn decode(kind: LineTable, first_line: i32, table: &[u8]) -> Lines {
         Lines(match kind {
-            LineTable::LnotabUnsigned => lnotab(first_line, table, |byte| i32::from(byte)),
+            LineTable::LnotabUnsigned => lnotab(first_line, table, i32::from),
             LineTable::LnotabSigned => lnotab(first_line, table, |byte| i32::from(byte as i8)),
             LineTable::Ranges => ranges(first_line, table),
             LineTable::Locations => locations(first_line, table),

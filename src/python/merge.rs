@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MergedFrame {
     /// A native frame.
-    Native(NativeFrame),
+    Native(Box<NativeFrame>),
     /// A Python frame.
     Python(PyFrame),
 }
@@ -233,7 +233,7 @@ fn merge(native: &NativeStack, activations: &[Activation<'_>], places: &[Place])
             }
         }
         if !is_loop {
-            frames.push(MergedFrame::Native(*frame));
+            frames.push(MergedFrame::Native(Box::new(*frame)));
         }
     }
     for (activation, _) in placed {

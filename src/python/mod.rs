@@ -8,6 +8,7 @@ mod frame;
 mod gil;
 mod interpreter;
 pub mod layout;
+mod linecache;
 mod lines;
 pub mod merge;
 mod names;
@@ -23,7 +24,7 @@ use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
 pub use code::Position;
-use layout::Layout;
+use layout::{DwarfOffsets, FieldReport, Layout};
 pub use merge::{MergedFrame, MergedStack};
 use object::Objects;
 use rayon::prelude::*;
@@ -49,6 +50,7 @@ pub struct Python {
     objects: Objects,
     codes: code::Codes,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
+    sources: Mutex<source::Known>,
 }
 
 /// One interpreter (`PyInterpreterState`).
@@ -197,7 +199,33 @@ impl Python {
             objects,
             codes: code::Codes::default(),
             stacks: Mutex::default(),
+            sources: Mutex::default(),
         })
+    }
+
+    /// Every field of the layout with its value and source, for `info layout`. Where the binary
+    /// has DWARF, what it says is compared with the built-in table first; that takes a moment.
+    pub fn layout_report(&self) -> Vec<FieldReport> {
+        let mut layout = (*self.layout).clone();
+        let path = self.runtime.image.as_deref();
+        let image = self
+            .process
+            .images
+            .all
+            .iter()
+            .find(|image| Some(&*image.path) == path);
+        let offsets = image.and_then(|image| DwarfOffsets::read(&|name| image.debug_section(name)));
+        if let Some(offsets) = offsets {
+            let differing = offsets.apply(&mut layout);
+            if !differing.is_empty() {
+                self.notes.partial(format!(
+                    "the DWARF says otherwise than the layout in use, that of {}: {}",
+                    layout.measured,
+                    differing.join(", ")
+                ));
+            }
+        }
+        layout.describe()
     }
 
     /// All thread states of all interpreters.
@@ -228,8 +256,33 @@ impl Python {
             return Arc::clone(stack);
         }
         let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
-        stacks().insert(thread.tstate, Arc::clone(&stack));
+        let known = stacks().insert(thread.tstate, Arc::clone(&stack));
+        if known.is_none() {
+            self.note(thread, &stack);
+        }
         stack
+    }
+
+    /// Notes what is missing or less sure about a stack.
+    fn note(&self, thread: &PyThread, stack: &PyStack) {
+        let whose = match thread.tid {
+            Some(tid) => format!("the Python stack of LWP {tid}"),
+            None => format!("the stack of the thread state at {}", thread.tstate),
+        };
+        if let Some(problem) = &stack.problem {
+            self.notes.partial(format!("{whose}: {problem}"));
+        }
+        let mut problems = stack
+            .frames
+            .iter()
+            .filter_map(|frame| frame.problem.as_ref());
+        if let Some(first) = problems.next() {
+            let more = match problems.count() {
+                0 => String::new(),
+                more => format!(" (and {more} more frames)"),
+            };
+            self.notes.partial(format!("{whose}: {first}{more}"));
+        }
     }
 
     /// The Python stacks of all thread states, read on all processors; worth calling before a

@@ -101,7 +101,7 @@ pub(super) fn interpreters(
     each_word(memory, regions, &mut |_, word| {
         let interpreter = Addr(word);
         let writable = |addr: Addr| {
-            addr.0 % 8 == 0 && target.mapping(addr).is_some_and(|mapping| mapping.write)
+            addr.0.is_multiple_of(8) && target.mapping(addr).is_some_and(|mapping| mapping.write)
         };
         if word < PAGE || !writable(interpreter) || !seen.insert(interpreter) {
             return;
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn version_strings_are_told_from_other_text() {
         let find = |text: &str| find_version(text.as_bytes());
-        assert_eq!(find("\0\03.11.7 (main, Dec"), Some("3.11.7".into()));
+        assert_eq!(find("\0\x003.11.7 (main, Dec"), Some("3.11.7".into()));
         assert_eq!(find("x 3.13.0rc1+ (heads"), Some("3.13.0rc1+".into()));
         assert_eq!(find("2.7.18 (default"), Some("2.7.18".into()));
         assert_eq!(find("1.2.3 (x) 10.3.11.7 (y) see 3.11 (z)"), None);

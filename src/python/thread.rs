@@ -16,13 +16,21 @@ pub(super) struct List {
     pub(super) all: Vec<Addr>,
     /// Why the list ended before its end.
     pub(super) problem: Option<String>,
+    /// What is wrong with one of them.
+    pub(super) odd: Option<String>,
 }
 
 /// Reads the list of thread states of the interpreter at `interpreter`.
 pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> List {
     let f = &layout.fields.thread;
-    let mut all = Vec::new();
+    let mut all: Vec<Addr> = Vec::new();
     let mut seen = FxHashSet::default();
+    let mut odd = None;
+    // One damaged word must not cost the threads behind it.
+    let is_linked = |at: Addr, before: Option<&Addr>| {
+        let prev = f.prev.and_then(|prev| memory.ptr(prev.of(at)).ok());
+        prev.is_some() && prev.as_ref() == before
+    };
     let mut read = || {
         let mut next = memory
             .ptr(layout.fields.interpreter.threads.of(interpreter))
@@ -33,6 +41,9 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
             }
             match memory.ptr(f.interp.of(next)) {
                 Ok(back) if back == interpreter => {}
+                Ok(back) if is_linked(next, all.last()) => {
+                    odd = Some(format!("{next} says that it belongs to {back}"));
+                }
                 Ok(_) => return Err(format!("{next} is no thread state of it")),
                 Err(fault) => return Err(fault.to_string()),
             }
@@ -44,7 +55,7 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
         Ok(())
     };
     let problem = read().err();
-    List { all, problem }
+    List { all, problem, odd }
 }
 
 /// What one thread state says about itself.
@@ -144,29 +155,44 @@ pub(super) fn recover(
     interpreter: Addr,
     lost: &[&TargetThread],
 ) -> Vec<Addr> {
-    let target = &*process.target;
-    let memory = &*target.memory;
+    let memory = &*process.target.memory;
     let f = &layout.fields.thread;
     let find = |thread: &&TargetThread| {
-        let registers = thread.registers?;
-        let ident = registers.thread_pointer?;
-        let sp = registers.sp()?;
-        let stack = target.mapping(sp)?;
-        let end = stack.end.min(sp.add(SEARCHED));
-        let raw = memory.bytes(sp, end.since(sp)? as usize).ok()?;
-        let mut tried = FxHashSet::default();
-        let words = raw
-            .chunks_exact(8)
-            .filter_map(|word| crate::bytes::u64_at(word, 0))
-            .map(Addr);
-        let registers = registers.general.into_iter().flatten().map(Addr);
-        registers.chain(words).find(|word| {
-            word.0 % 8 == 0
-                && !stack.contains(*word)
-                && tried.insert(*word)
-                && memory.ptr(f.interp.of(*word)) == Ok(interpreter)
-                && memory.u64(f.thread_id.of(*word)) == Ok(ident)
+        find_on_stack(&process.target, layout, thread, |word| {
+            memory.ptr(f.interp.of(word)) == Ok(interpreter)
         })
     };
     lost.iter().filter_map(find).collect()
+}
+
+/// The thread state of a native thread: a word in its registers or on its stack that is the address
+/// of something with the thread's ident, and of which `fits` holds.
+pub(super) fn find_on_stack(
+    target: &Target,
+    layout: &Layout,
+    thread: &TargetThread,
+    fits: impl Fn(Addr) -> bool,
+) -> Option<Addr> {
+    let memory = &*target.memory;
+    let registers = thread.registers?;
+    let ident = registers.thread_pointer.filter(|pointer| *pointer != 0)?;
+    let sp = registers.sp()?;
+    let stack = target.mapping(sp)?;
+    let end = stack.end.min(sp.add(SEARCHED));
+    let raw = memory
+        .bytes(sp, end.since(sp)? as usize)
+        .unwrap_or_default();
+    let mut tried = FxHashSet::default();
+    let words = raw
+        .chunks_exact(8)
+        .filter_map(|word| crate::bytes::u64_at(word, 0))
+        .map(Addr);
+    let registers = registers.general.into_iter().flatten().map(Addr);
+    registers.chain(words).find(|word| {
+        word.0 % 8 == 0
+            && !stack.contains(*word)
+            && tried.insert(*word)
+            && memory.u64(layout.fields.thread.thread_id.of(*word)) == Ok(ident)
+            && fits(*word)
+    })
 }

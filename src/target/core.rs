@@ -6,6 +6,7 @@ use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
 use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
+use super::packed::{self, Format};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
@@ -25,12 +26,18 @@ const HEAP_WITHIN: u64 = (1 << 30) + (32 << 20);
 
 /// Opens a core file.
 pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
-    let core = MappedFile::open(path, Place::Here).map_err(|problem| OpenError::File {
+    let cannot = |why| OpenError::File {
         path: path.to_owned(),
-        why: cannot_open(path, &problem),
-    })?;
-    core.expect_scattered_reads();
+        why,
+    };
+    let core = MappedFile::open(path, Place::Here)
+        .map_err(|problem| cannot(cannot_open(path, &problem)))?;
     let diag = Notes::default();
+    let core = match Format::of(core.bytes()) {
+        Some(format) => packed::unpack(&core, format, options, &diag).map_err(cannot)?,
+        None => core,
+    };
+    core.expect_scattered_reads();
     let refuse = |why| OpenError::NotACore {
         path: path.to_owned(),
         why,
@@ -63,7 +70,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
     };
     let mut space = segments::build(&frame.loads, files, facts);
     unstated::fill(&mut space, core.bytes());
-    let opener = Arc::new(Files::new(options.clone(), None));
+    let opener = Arc::new(Files::new(options.clone(), None, &diag));
     let Space {
         mut mappings,
         pieces,
@@ -115,7 +122,7 @@ fn cannot_open(path: &Path, problem: &FileProblem) -> String {
         FileProblem::Io(error) => {
             format!("{error}; cores are readable only by the user whose process it was")
         }
-        FileProblem::BuildId { .. } => problem.to_string(),
+        FileProblem::BuildId { .. } | FileProblem::Servers { .. } => problem.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! is how a damaged count is noticed. A damaged identity byte is a doubt, not an error: the notes
 //! decide whether this is a core.
 
+use super::packed::Format;
 use crate::bytes;
 use crate::diag::Notes;
 use goblin::container::{Container, Ctx};
@@ -222,15 +223,16 @@ fn header(core: &[u8]) -> Result<(header64::Header, Vec<Doubt>), String> {
 
 /// What to say of a file that is no ELF file at all.
 fn not_elf(core: &[u8]) -> String {
-    const PACKED: [(&[u8], &str); 5] = [
-        (&[0x28, 0xb5, 0x2f, 0xfd], "zstd -d"),
-        (&[0x04, 0x22, 0x4d, 0x18], "lz4 -d"),
-        (&[0x1f, 0x8b], "gzip -d"),
-        (&[0xfd, b'7', b'z', b'X', b'Z'], "xz -d"),
+    // What can be unpacked was; a pack in a pack, and these, are left to the user.
+    const OTHERS: [(&[u8], &str); 3] = [
         (b"BZh", "bzip2 -d"),
+        (b"PK\x03\x04", "unzip"),
+        (b"ProblemType:", "apport-unpack"),
     ];
-    match PACKED.iter().find(|(magic, _)| core.starts_with(magic)) {
-        Some((_, unpack)) => format!("is compressed; unpack it first with `{unpack}`"),
+    let packed = Format::of(core).map(|format| format!("{} -d", format.program()));
+    let other = OTHERS.iter().find(|(magic, _)| core.starts_with(magic));
+    match packed.or(other.map(|(_, unpack)| (*unpack).to_owned())) {
+        Some(unpack) => format!("is packed; unpack it first with `{unpack}`"),
         None if core.first() == Some(&0) => {
             "is not an ELF file, so not a core (it starts with zeros: was the copy finished?)"
                 .into()

@@ -3,7 +3,9 @@
 //! build-id the file must have the same one.
 
 use super::build_id::{build_id_of, hex};
+use super::debuginfod::{Client, Kind};
 use super::{Options, rooted};
+use crate::diag::Notes;
 use memmap2::Mmap;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -25,6 +27,8 @@ pub enum Place {
     Root,
     /// At the very path.
     Here,
+    /// Fetched by build-id.
+    Fetched,
 }
 
 /// A regular file mapped into pydbg's memory.
@@ -57,11 +61,13 @@ impl MappedFile {
             .map_err(problem)?;
         // The name may lead elsewhere by now; what is open is what counts.
         regular(file.metadata().map_err(problem)?.file_type())?;
-        Ok(MappedFile {
-            path: path.to_owned(),
-            place,
-            map: map(&file).map_err(problem)?,
-        })
+        MappedFile::of(&file, path.to_owned(), place)
+    }
+
+    /// Maps a file that is open; `path` is what it is called.
+    pub(super) fn of(file: &File, path: PathBuf, place: Place) -> Result<MappedFile, FileProblem> {
+        let map = map(file).map_err(|error| FileProblem::Io(error.to_string()))?;
+        Ok(MappedFile { path, place, map })
     }
 
     /// Its bytes.
@@ -109,6 +115,14 @@ pub enum FileProblem {
         /// In the file, in hex, or `none`.
         found: String,
     },
+    /// It is not here, and the servers did not help.
+    #[error("{here}; the servers {why}")]
+    Servers {
+        /// The problem with the file here.
+        here: String,
+        /// The problem with the servers.
+        why: String,
+    },
 }
 
 impl FileProblem {
@@ -118,7 +132,7 @@ impl FileProblem {
             FileProblem::Missing => 0,
             FileProblem::NotRegular => 1,
             FileProblem::Io(_) => 2,
-            FileProblem::BuildId { .. } => 3,
+            FileProblem::BuildId { .. } | FileProblem::Servers { .. } => 3,
         }
     }
 }
@@ -138,12 +152,14 @@ pub struct Files {
     pub root: Option<PathBuf>,
     exe: OnceLock<String>,
     opened: Mutex<FxHashMap<Wanted, Opened>>,
+    client: Client,
 }
 
 impl Files {
-    /// Nothing is opened yet.
-    pub fn new(options: Options, root: Option<PathBuf>) -> Files {
+    /// Nothing is opened yet. `notes` get what is noticed in fetching files.
+    pub fn new(options: Options, root: Option<PathBuf>, notes: &Notes) -> Files {
         Files {
+            client: Client::new(&options, notes.clone()),
             options,
             root,
             ..Files::default()
@@ -157,8 +173,34 @@ impl Files {
     }
 
     /// Opens the file the target calls `path`. When `build_id` is given, a file with another one
-    /// is refused. Results are remembered.
+    /// is refused, and one that is not here is fetched if the user named servers. Results are
+    /// remembered.
     pub fn open(
+        &self,
+        path: &str,
+        build_id: Option<&[u8]>,
+    ) -> Result<Arc<MappedFile>, FileProblem> {
+        self.open_here(path, build_id).or_else(|problem| {
+            let fetched = build_id.and_then(|id| self.client.get(Kind::Executable, id, path));
+            match fetched {
+                Some(Ok(file)) => Ok(file),
+                Some(Err(why)) => Err(FileProblem::Servers {
+                    here: problem.to_string(),
+                    why,
+                }),
+                None => Err(problem),
+            }
+        })
+    }
+
+    /// Fetches the file with the DWARF of the file that the target calls `path`. `None` when there
+    /// is none or the user named no servers.
+    pub fn fetch_debug_file(&self, path: &str, build_id: &[u8]) -> Option<Arc<MappedFile>> {
+        self.client.get(Kind::Debuginfo, build_id, path)?.ok()
+    }
+
+    /// Like [`Files::open`], but never fetches.
+    pub fn open_here(
         &self,
         path: &str,
         build_id: Option<&[u8]>,
@@ -267,7 +309,7 @@ mod tests {
             sysroot: Some(dir.path().to_owned()),
             ..Options::default()
         };
-        let files = Files::new(options, None);
+        let files = Files::new(options, None, &Notes::default());
         let unchecked = files.open(own_path, None).unwrap();
         assert_eq!(
             (unchecked.path.as_path(), unchecked.place),
@@ -293,7 +335,7 @@ mod tests {
             exe: Some(exe.clone()),
             ..Options::default()
         };
-        let files = Files::new(options, None);
+        let files = Files::new(options, None, &Notes::default());
         files.set_exe("/gone/python3");
         assert_eq!(files.open("/gone/python3", None).unwrap().path, exe);
         assert_eq!(

@@ -134,7 +134,7 @@ fn open(given: i32, options: &Options) -> Result<Target, Errno> {
         },
         auxv: task.auxv(),
         signal: None,
-        files: Arc::new(Files::new(options.clone(), task.foreign_root())),
+        files: Arc::new(Files::new(options.clone(), task.foreign_root(), &notes)),
         notes,
         live: Some(LiveHold {
             pid,

@@ -6,7 +6,9 @@ mod cmdline;
 pub mod core;
 #[cfg(test)]
 mod core_tests;
+pub mod coredumpctl;
 mod corefile;
+pub mod debuginfod;
 pub mod files;
 pub mod live;
 #[cfg(test)]
@@ -16,6 +18,7 @@ pub mod memory;
 mod mirror;
 mod notes;
 mod ntfile;
+pub mod packed;
 pub mod proc;
 mod ptrace;
 mod refusal;
@@ -40,7 +43,7 @@ pub use registers::Registers;
 pub use signal::SignalInfo;
 
 use crate::addr::Addr;
-use crate::diag::Notes;
+use crate::diag::{Cancel, Notes, Progress};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +60,7 @@ pub enum Origin {
     Synthetic,
 }
 
-/// What the user said about where files are.
+/// What the user said about where files are and what they may cost.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The executable, when the core's own idea of it is not to be used (`--exe`).
@@ -68,6 +71,17 @@ pub struct Options {
     pub debug_dirs: Vec<PathBuf>,
     /// Live targets: read without stopping (`--no-stop`).
     pub no_stop: bool,
+    /// The folder in which packed cores are unpacked (`--scratch`, else $TMPDIR); /var/tmp and
+    /// /tmp are tried behind it.
+    pub scratch: Option<PathBuf>,
+    /// What a packed core may grow to, in bytes; [`packed::MOST_UNPACKED`] when not given.
+    pub max_unpacked: Option<u64>,
+    /// Whom to ask for files that are not here; by default nobody.
+    pub debuginfod: debuginfod::Servers,
+    /// Interrupts unpacking and fetching.
+    pub cancel: Cancel,
+    /// Hears how far unpacking and fetching have come.
+    pub progress: Progress,
 }
 
 /// One mapping of the target's address space, as in /proc/PID/maps or NT_FILE + PT_LOAD.

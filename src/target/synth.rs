@@ -191,7 +191,8 @@ impl TargetBuilder {
             self = self.mapping(start, end, "rw-", "", 0);
         }
         self.mappings.sort_by_key(|mapping| mapping.start);
-        let files = Files::new(self.options, None);
+        let notes = Notes::default();
+        let files = Files::new(self.options, None, &notes);
         if let Some(exe) = &self.process.exe {
             files.set_exe(exe);
         }
@@ -204,7 +205,7 @@ impl TargetBuilder {
             auxv: self.auxv,
             signal: self.signal,
             files: Arc::new(files),
-            notes: Notes::default(),
+            notes,
             live: None,
         }
     }

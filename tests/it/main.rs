@@ -1,12 +1,17 @@
 //! The one integration-test binary. Tests run the `pydbg` program on real interpreters, live and
 //! on cores, and hold its JSON against the truth each fixture wrote down from inside Python.
 
+// All of it is test code, which fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod cli;
+mod debuginfod;
 mod harness;
 mod hostile;
 mod layering;
 mod layout_tables;
 mod native_truth;
+mod packed;
 mod pystack;
 mod stacks;
 mod tidy;

@@ -1,8 +1,9 @@
 //! Source lines with the expression marked as CPython's own traceback marks it: `traceback.c` and
-//! Lib/traceback.py of 3.11 and 3.12 (one line, operators and subscripts), Lib/traceback.py of
-//! 3.13 and 3.14 (calls too, and expressions over several lines).
+//! Lib/traceback.py of 3.11 and 3.12 (one line, operators and subscripts). What 3.13 and 3.14 do
+//! (calls too, and expressions over several lines) is in [`super::expression`].
 
-use super::anchors::{self, Anchors, Shape};
+use super::anchors::{self, Shape};
+use super::expression;
 use super::width::Shown;
 use pydbg::python::{Position, Version};
 
@@ -48,6 +49,9 @@ impl Rules {
 /// Bytes of the longest line that is shown whole: the lines of minified files fill screens.
 const LONGEST: usize = 1000;
 
+/// The most lines of one expression: beyond it, damage is likelier than style.
+const MOST_LINES: usize = 1000;
+
 /// `line`, cut when it is too long to be of use.
 pub fn shortened(line: &str) -> String {
     if line.len() <= LONGEST {
@@ -89,11 +93,11 @@ pub fn mark(lines: &[String], position: &Position, rules: Rules) -> Vec<Line> {
         (Some(line), Some(end)) if end >= line => (end - line) as usize + 1,
         _ => return plain(),
     };
-    if first.len() > LONGEST {
+    if first.len() > LONGEST || count > MOST_LINES {
         return plain();
     }
     let found = if rules.lines {
-        several_lines(lines, position, count, column, end_column, rules)
+        expression::several_lines(lines, position, count, column, end_column, rules.calls)
     } else {
         one_line(first, count, column, end_column)
     };
@@ -110,7 +114,7 @@ fn chars(text: &str) -> Vec<char> {
 }
 
 /// The number of characters in the first `offset` bytes of `line`.
-fn char_index(line: &str, offset: u32) -> usize {
+pub fn char_index(line: &str, offset: u32) -> usize {
     line.char_indices()
         .take_while(|(at, _)| *at < offset as usize)
         .count()
@@ -148,207 +152,13 @@ fn one_line(line: &str, count: usize, column: u32, end_column: u32) -> Option<Ve
     Some(result)
 }
 
-/// The rules of 3.13 and later.
-fn several_lines(
-    lines: &[String],
-    position: &Position,
-    count: usize,
-    column: u32,
-    end_column: u32,
-    rules: Rules,
-) -> Option<Vec<Line>> {
-    let first = usize::try_from(position.line?).ok()?.checked_sub(1)?;
-    let original = lines.get(first..first.checked_add(count)?)?;
-    let dedented = dedent(original);
-    let removed = original.first()?.chars().count() - dedented.first()?.len();
-    let start = char_index(original.first()?, column).saturating_sub(removed);
-    let end = char_index(original.last()?, end_column).saturating_sub(removed);
-    let expression = Expression::new(&dedented, start, end, rules)?;
-    if !expression.is_marked() {
-        return Some(expression.significant(false));
-    }
-    Some(expression.significant(true))
-}
-
-/// The lines without the indentation they share, as `textwrap.dedent` does; blank lines count for
-/// nothing.
-fn dedent(lines: &[String]) -> Vec<Vec<char>> {
-    let indent_of = |line: &String| -> Vec<char> {
-        line.chars()
-            .take_while(|c| matches!(c, ' ' | '\t'))
-            .collect()
-    };
-    let shared = lines
-        .iter()
-        .filter(|line| !line.trim().is_empty())
-        .map(indent_of)
-        .reduce(|shared, indent| {
-            shared
-                .into_iter()
-                .zip(indent)
-                .take_while(|(a, b)| a == b)
-                .map(|(a, _)| a)
-                .collect()
-        })
-        .map_or(0, |indent| indent.len());
-    lines
-        .iter()
-        .map(|line| {
-            if line.trim().is_empty() {
-                Vec::new()
-            } else {
-                line.trim_end().chars().skip(shared).collect()
-            }
-        })
-        .collect()
-}
-
-/// An expression in its dedented lines.
-struct Expression<'a> {
-    lines: &'a [Vec<char>],
-    /// First character, on the first line.
-    start: usize,
-    /// Behind the last character, on the last line.
-    end: usize,
-    /// The operator: where it starts and ends, each a line and a character.
-    inner: Option<((usize, usize), (usize, usize))>,
-    shape: Option<Shape>,
-    /// The called or subscripted part, or the left operand.
-    head: String,
-}
-
-impl Expression<'_> {
-    fn new(lines: &[Vec<char>], start: usize, end: usize, rules: Rules) -> Option<Expression<'_>> {
-        let last = lines.len().checked_sub(1)?;
-        let end = end.min(lines.get(last)?.len());
-        let start = start.min(lines.first()?.len());
-        let mut segment: Vec<char> = Vec::new();
-        for (index, line) in lines.iter().enumerate() {
-            let from = if index == 0 { start } else { 0 };
-            let to = if index == last { end } else { line.len() };
-            segment.extend(line.get(from..to)?);
-            if index < last {
-                segment.push('\n');
-            }
-        }
-        let found = anchors::find(&segment)
-            .filter(|found: &Anchors| rules.calls || found.shape != Shape::Call);
-        let place = |at: usize| {
-            let before = segment.get(..at).unwrap_or(&segment);
-            let line = before.iter().filter(|c| **c == '\n').count();
-            let column = before.iter().rev().take_while(|c| **c != '\n').count();
-            (line, if line == 0 { column + start } else { column })
-        };
-        Some(Expression {
-            lines,
-            start,
-            end,
-            inner: found.map(|found| (place(found.start), place(found.end))),
-            shape: found.map(|found| found.shape),
-            head: found.map_or_else(String::new, |found| {
-                segment.iter().take(found.start).collect()
-            }),
-        })
-    }
-
-    /// Whether marks tell anything: not when the statement is nothing but the expression.
-    fn is_marked(&self) -> bool {
-        let (Some(first), Some(last)) = (self.lines.first(), self.lines.last()) else {
-            return false;
-        };
-        let before: String = first.iter().take(self.start).collect();
-        let after: String = last.iter().skip(self.end).collect();
-        let (before, after) = (before.trim(), after.trim());
-        if self.shape == Some(Shape::Call) && (after.is_empty() || after.starts_with('#')) {
-            let assigned = before.strip_suffix('=').map(str::trim_end);
-            let statement_is_call =
-                (before == "return" && is_name(self.head.trim())) || assigned.is_some_and(is_name);
-            if statement_is_call {
-                return false;
-            }
-        }
-        self.inner.is_some() || !before.is_empty() || !after.is_empty()
-    }
-
-    /// The first and last line and those around the operator's ends.
-    fn significant(&self, marked: bool) -> Vec<Line> {
-        let count = self.lines.len();
-        let mut wanted = vec![false; count];
-        let mut want = |line: usize| {
-            if let Some(slot) = wanted.get_mut(line) {
-                *slot = true;
-            }
-        };
-        want(0);
-        want(count.saturating_sub(1));
-        if let Some(((left, _), (right, _))) = self.inner {
-            for line in [left, right] {
-                for near in line.saturating_sub(1)..=line + 1 {
-                    want(near);
-                }
-            }
-        }
-        let mut result = Vec::new();
-        let mut previous: Option<usize> = None;
-        for line in (0..count).filter(|line| wanted.get(*line) == Some(&true)) {
-            match previous.map_or(0, |previous| line - previous - 1) {
-                0 => {}
-                1 => self.put(line - 1, marked, &mut result),
-                gap => result.push(Line::Gap(gap)),
-            }
-            self.put(line, marked, &mut result);
-            previous = Some(line);
-        }
-        result
-    }
-
-    fn put(&self, index: usize, marked: bool, result: &mut Vec<Line>) {
-        let Some(line) = self.lines.get(index) else {
-            return;
-        };
-        let shown = Shown::of(line);
-        result.push(Line::Source(shown.text.clone()));
-        if !marked {
-            return;
-        }
-        let indent = line.iter().take_while(|c| c.is_whitespace()).count();
-        let from = if index == 0 {
-            self.start.max(indent)
-        } else {
-            indent
-        };
-        let to = if index + 1 == self.lines.len() {
-            self.end
-        } else {
-            line.len()
-        };
-        let mut marks = String::new();
-        for at in 0..to {
-            let mark = match self.inner {
-                _ if at < from => ' ',
-                Some((left, right)) if (index, at) >= left && (index, at) < right => '^',
-                Some(_) => '~',
-                None => '^',
-            };
-            let width = shown.column(at + 1) - shown.column(at);
-            marks.extend(std::iter::repeat_n(mark, width));
-        }
-        push_marks(result, marks);
-    }
-}
-
 /// Adds a line of marks unless it is blank, as below an empty line of an expression.
-fn push_marks(lines: &mut Vec<Line>, marks: String) {
+pub fn push_marks(lines: &mut Vec<Line>, marks: String) {
     if !marks.trim().is_empty() {
         lines.push(Line::Marks(marks));
     }
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().all(|c| c == '_' || c.is_alphanumeric())
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-}
 #[cfg(test)]
 mod tests {
     use super::*;

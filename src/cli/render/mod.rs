@@ -4,6 +4,7 @@
 pub mod address;
 pub mod anchors;
 pub mod carets;
+pub mod expression;
 pub mod frame;
 pub mod interpreter;
 pub mod listing;

@@ -1,9 +1,10 @@
 //! The answer of every command that selects a thread or a frame: what is selected now.
 
-use super::frame;
 use super::row::Row;
 use super::stack::Stack;
+use super::{frame, source};
 use crate::cli::{Out, Report, Session};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
@@ -13,6 +14,7 @@ pub struct Selected {
     heading: Option<String>,
     thread: usize,
     rows: Vec<Row>,
+    remarks: Vec<String>,
 }
 
 impl Selected {
@@ -20,10 +22,12 @@ impl Selected {
     pub fn frame(session: &mut Session, stack: &Stack, index: usize) -> Selected {
         session.thread = stack.thread;
         session.frame = index;
+        let mut sources = stack.sources();
         Selected {
             heading: None,
             thread: stack.thread,
-            rows: stack.rows_with_source(index),
+            rows: stack.rows(index, &mut sources),
+            remarks: sources.map_or(Vec::new(), |sources| sources.remarks().to_vec()),
         }
     }
 
@@ -51,5 +55,12 @@ impl Report for Selected {
 
     fn json(&self) -> Value {
         json!({ "thread": self.thread, "frames": self.rows })
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.remarks
+            .iter()
+            .map(|remark| source::note(remark))
+            .collect()
     }
 }

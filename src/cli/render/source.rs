@@ -1,35 +1,58 @@
-//! Source lines of Python frames, looked up once for each file of a report.
+//! Source lines of Python frames, and what a reader of them should know.
 
 use super::carets::shortened;
+use crate::cli::Session;
+use pydbg::diag::{Note, Severity};
 use pydbg::python::source::Source;
 use pydbg::python::{PyFrame, Python};
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The folders of `set source-root`, separated by colons.
+pub fn roots(session: &Session) -> Vec<PathBuf> {
+    let folders = session.settings.get_text("source-root").unwrap_or_default();
+    folders
+        .split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .collect()
+}
+
+/// A remark on source files as a note: the answer is whole, but its lines may mislead.
+pub fn note(remark: &str) -> Note {
+    Note {
+        severity: Severity::Info,
+        text: remark.to_owned(),
+    }
+}
 
 /// The source files of one report.
 pub struct Sources<'a> {
     python: &'a Python,
-    files: BTreeMap<Arc<str>, Result<Arc<Source>, String>>,
+    roots: &'a [PathBuf],
+    remarks: Vec<String>,
 }
 
 impl<'a> Sources<'a> {
-    /// Looks nothing up yet.
-    pub fn new(python: &'a Python) -> Sources<'a> {
+    /// Looks nothing up yet. Files in the folders `roots` may have any name.
+    pub fn new(python: &'a Python, roots: &'a [PathBuf]) -> Sources<'a> {
         Sources {
             python,
-            files: BTreeMap::new(),
+            roots,
+            remarks: Vec::new(),
         }
     }
 
     /// The source file of `frame`, or why there is none.
     pub fn file(&mut self, frame: &PyFrame) -> Result<Arc<Source>, String> {
-        if let Some(known) = self.files.get(&frame.file) {
-            return known.clone();
+        let found = self.python.source(frame, self.roots);
+        if let Ok(source) = &found
+            && let Some(remark) = &source.note
+            && !self.remarks.contains(remark)
+        {
+            self.remarks.push(remark.clone());
         }
-        let _ = self.python;
-        let found: Result<Arc<Source>, String> = Err("no".into());
-        self.files.insert(frame.file.clone(), found.clone());
-        found
+        found.map_err(|why| why.to_string())
     }
 
     /// The text of the current line of `frame`.
@@ -40,13 +63,7 @@ impl<'a> Sources<'a> {
     }
 
     /// What a reader of these lines should know, each remark once.
-    pub fn remarks(&self) -> Vec<String> {
-        let mut remarks: Vec<String> = self
-            .files
-            .values()
-            .filter_map(|source| source.as_ref().ok()?.note.clone())
-            .collect();
-        remarks.dedup();
-        remarks
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 }

@@ -2,13 +2,14 @@
 //! native frames alone.
 
 use super::row::{NativeRow, PythonRow, Row};
-use super::source::Sources;
+use super::source::{self, Sources};
 use crate::cli::Session;
 use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
 use pydbg::unwind::{End, NativeFrame, NativeStack};
 use rayon::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Reads the stacks of all threads on all processors; the engine remembers them. Worth doing
@@ -37,6 +38,7 @@ pub struct Stack {
     pub native: Option<Arc<NativeStack>>,
     process: Arc<Process>,
     python: Option<Arc<Python>>,
+    roots: Vec<PathBuf>,
 }
 
 impl Stack {
@@ -57,7 +59,7 @@ impl Stack {
                 frames: native
                     .iter()
                     .flat_map(|stack| &stack.frames)
-                    .map(|frame| MergedFrame::Native(*frame))
+                    .map(|frame| MergedFrame::Native(Box::new(*frame)))
                     .collect(),
                 matched: true,
                 note: None,
@@ -69,6 +71,7 @@ impl Stack {
             native,
             process: process.clone(),
             python,
+            roots: source::roots(session),
         })
     }
 
@@ -94,7 +97,8 @@ impl Stack {
 
     /// A store for the source lines of this stack.
     pub fn sources(&self) -> Option<Sources<'_>> {
-        self.python.as_deref().map(Sources::new)
+        let python = self.python.as_deref()?;
+        Some(Sources::new(python, &self.roots))
     }
 
     /// The rows of frame `index`: its inlined functions, innermost first, then itself.
@@ -249,12 +253,12 @@ mod tests {
     fn activations_have_the_number_of_their_innermost_python_frame() {
         let merged = MergedStack {
             frames: vec![
-                MergedFrame::Native(native(1)),
+                MergedFrame::Native(Box::new(native(1))),
                 python(),
                 python(),
-                MergedFrame::Native(native(3)),
+                MergedFrame::Native(Box::new(native(3))),
                 python(),
-                MergedFrame::Native(native(5)),
+                MergedFrame::Native(Box::new(native(5))),
             ],
             matched: true,
             note: None,

@@ -6,6 +6,8 @@
 //! they were measured with DWARF on x86-64 builds of the release named in each.
 
 mod debug_offsets;
+mod dwarf;
+mod dwarf_rows;
 mod fields;
 mod groups;
 mod kinds;
@@ -22,6 +24,7 @@ mod v3_8;
 mod v3_9;
 
 pub use debug_offsets::{COOKIE, DebugOffsets};
+pub use dwarf::DwarfOffsets;
 pub use fields::{Field, Source};
 use fields::{at, has};
 pub use groups::*;

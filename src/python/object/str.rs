@@ -58,7 +58,10 @@ impl Objects {
     }
 
     fn characters(&self, addr: Addr) -> Result<Characters, Fault> {
-        let ty = self.type_of(addr)?;
+        let ty = match self.type_of(addr) {
+            Ok(ty) => ty,
+            Err(fault) => return self.untyped_characters(addr).ok_or(fault),
+        };
         let legacy_bytes = self.layout.kinds.str == StrKind::Pointer;
         if legacy_bytes && ty.flags & flags::BYTES != 0 {
             let length = u64::try_from(self.var_size(addr)?).map_err(|_| malformed(addr))?;
@@ -74,6 +77,20 @@ impl Objects {
         if ty.flags & flags::STR == 0 {
             return Err(malformed(addr));
         }
+        self.str_characters(addr)
+    }
+
+    /// The characters of what must be a string, as its type was cut off the core: they are ASCII,
+    /// follow the object, and end where it says, in a NUL.
+    fn untyped_characters(&self, addr: Addr) -> Option<Characters> {
+        let characters = self.str_characters(addr).ok()?;
+        let inside = self.layout.fields.str.ascii_data?.of(addr) == characters.data;
+        let plausible = inside && characters.ascii && characters.length <= ABSURD;
+        let end = characters.data.add(characters.length);
+        (plausible && self.memory.u8(end) == Ok(0)).then_some(characters)
+    }
+
+    fn str_characters(&self, addr: Addr) -> Result<Characters, Fault> {
         let f = &self.layout.fields.str;
         let length = self.memory.i64(f.length.of(addr))?;
         let length = u64::try_from(length).map_err(|_| malformed(addr))?;

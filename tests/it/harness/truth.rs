@@ -11,8 +11,6 @@ pub(crate) struct Truth {
     pub(crate) pid: i32,
     /// How it ends: `wait`, or by a signal of its own.
     pub(crate) exit: String,
-    /// PY_VERSION_HEX.
-    pub(crate) hexversion: u32,
     /// All Python threads.
     pub(crate) threads: Vec<TruthThread>,
     /// Idents of thread states that 2.7 keeps of threads that a fork left behind.
