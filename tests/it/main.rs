@@ -4,6 +4,7 @@
 // All of it is test code, which fails by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod builds;
 mod cli;
 mod debuginfod;
 mod harness;
