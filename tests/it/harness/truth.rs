@@ -32,6 +32,9 @@ pub(crate) struct TruthThread {
     pub(crate) name: Option<String>,
     /// Innermost first.
     pub(crate) frames: Vec<TruthFrame>,
+    /// Whether this thread, not the main one, is the one that crashes.
+    #[serde(default)]
+    crashes: bool,
 }
 
 /// One Python frame.
@@ -60,6 +63,12 @@ impl Truth {
         let text = std::fs::read_to_string(path).expect("the truth file is there");
         let text = write_out_lone_surrogates(&text);
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// The thread that crashes: the one that says so, else the main one.
+    pub(crate) fn crashing(&self) -> &TruthThread {
+        let stated = self.threads.iter().find(|thread| thread.crashes);
+        stated.unwrap_or(&self.threads[0])
     }
 
     /// Holds the `threads` of a `py-bt all` answer against the truth.
