@@ -1,6 +1,7 @@
 //! Chains of frames under every layout: whole, damaged, and with what CPython itself hides.
 
 use super::*;
+use crate::diag::Notes;
 use crate::python::layout::Layout;
 use crate::python::world::{AT_START, World};
 
@@ -13,7 +14,12 @@ fn shown(stack: &PyStack) -> Vec<String> {
 }
 
 fn read(world: &World, thread: Addr) -> PyStack {
-    read_stack(&world.objects(), &Codes::default(), thread)
+    read_stack(
+        &world.objects(),
+        &Codes::default(),
+        thread,
+        &Notes::default(),
+    )
 }
 
 /// A thread with the frames `a`, `b`, `c`; `change` may build other frames in their places, given

@@ -61,7 +61,7 @@ fn is_sure(walk: &Walk, raw: &Raw) -> bool {
     let distance = raw.instruction.wrapping_sub(raw.code.0) as i64;
     let near = 0 < distance && distance < i64::from(i32::MAX);
     near && raw.owner == 0
-        && raw.code.0 % 8 == 0
+        && raw.code.0.is_multiple_of(8)
         && walk.codes.get(walk.objects, raw.code).is_ok_and(|code| {
             let lasti = walk.lasti(raw, &code);
             (-CODE_UNIT..code.size).contains(&lasti) && lasti % CODE_UNIT == 0

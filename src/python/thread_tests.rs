@@ -84,6 +84,7 @@ fn state(ident: u64, native_id: Option<i32>) -> State {
         native_id,
         active: None,
         cleared: false,
+        attachment: None,
     }
 }
 

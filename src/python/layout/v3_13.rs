@@ -369,6 +369,7 @@ pub(super) const LAYOUT_T5: Layout = Layout {
             auto_interpreter: at(9888),
             gil: None,
             main_interpreter: has(112704),
+            gc: None,
             size: at(328320),
         }),
         thread: Thread {
