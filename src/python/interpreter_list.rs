@@ -113,7 +113,7 @@ fn elsewhere(process: &Process, objects: &Objects, found: &Found) -> Vec<Addr> {
     scan::each_holder(target, &idents, &mut |at| {
         let state = at.sub(f.thread_id.offset.into());
         if let Ok(interpreter) = target.memory.ptr(f.interp.of(state))
-            && interpreter.0 % 8 == 0
+            && interpreter.0.is_multiple_of(8)
             && seen.insert(interpreter)
             && validate::look(&target.memory, layout, interpreter, &is_thread).fits(layout)
         {

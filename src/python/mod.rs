@@ -16,6 +16,7 @@ mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+mod raw_frame;
 mod recover;
 pub mod runtime;
 mod scan;
