@@ -59,7 +59,7 @@ pub(super) struct Walk<'a> {
     pub(super) markers: Vec<Marker>,
     /// How many frames are inner to the end of each native activation, where the frames tell.
     activations: Vec<usize>,
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
     /// The second source, read when the chain is broken.
     pub(super) data: OnceCell<Option<Frames>>,
 }
@@ -233,3 +233,7 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

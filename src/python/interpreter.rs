@@ -2,14 +2,15 @@
 //! not need a stack: native thread, name, GIL.
 
 use super::gil::Gil;
+use super::layout::Layout;
 use super::object::Objects;
-use super::runtime::Found;
+use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
 use super::{GilState, Interpreter, PyThread, interpreter_list, lost, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
-use crate::target::Registers;
+use crate::target::{Memory, Registers};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
@@ -88,16 +89,21 @@ pub(super) fn read_all(
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
                 waits_for_gil: waits(registers, &gil, &state),
+                attachment: thread.attachment,
             })
         });
         interpreters.push(Interpreter {
             addr: *addr,
             id,
             threads: threads.collect(),
+            shares_gil_with: Vec::new(),
+            collecting: collecting(memory, layout, &found.runtime, *addr),
             gil: state,
         });
     }
     note_finalizing(objects, found, notes);
+    note_sharing(&mut interpreters, memory, layout);
+    note_collections(&interpreters, notes);
     interpreters
 }
 
@@ -137,6 +143,51 @@ fn waits(
         (_, GilState::Disabled) => Some(false),
         (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
         (Err(_), _) => None,
+    }
+}
+
+/// Fills in which interpreters use the same GIL; up to 3.11 there is one for all.
+fn note_sharing(interpreters: &mut [Interpreter], memory: &dyn Memory, layout: &Layout) {
+    let field = layout.fields.interpreter.gil;
+    let gil = |interpreter: &Interpreter| {
+        let gil = field.map(|field| memory.ptr(field.of(interpreter.addr)));
+        (interpreter.id, gil.and_then(Result::ok))
+    };
+    let gils: Vec<(i64, Option<Addr>)> = interpreters.iter().map(gil).collect();
+    for (interpreter, (id, gil)) in interpreters.iter_mut().zip(&gils) {
+        let same = gils
+            .iter()
+            .filter(|(other, used)| other != id && used == gil);
+        interpreter.shares_gil_with = same.map(|(other, _)| *other).collect();
+    }
+}
+
+/// Whether a collection of garbage is in progress: in the interpreter (3.9+), or in the runtime
+/// that they all share (3.7, 3.8).
+fn collecting(
+    memory: &dyn Memory,
+    layout: &Layout,
+    runtime: &Runtime,
+    interpreter: Addr,
+) -> Option<bool> {
+    let collecting = layout.fields.gc?.collecting;
+    let own = layout.fields.interpreter.gc.map(|gc| gc.of(interpreter));
+    let shared = || Some(layout.fields.runtime?.gc?.of(runtime.addr?));
+    let gc = own.or_else(shared)?;
+    match memory.i32(collecting.of(gc)).ok()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Notes that garbage was being collected: then objects may be half torn down.
+fn note_collections(interpreters: &[Interpreter], notes: &Notes) {
+    for interpreter in interpreters.iter().filter(|i| i.collecting == Some(true)) {
+        notes.info(format!(
+            "interpreter {} is in the middle of collecting garbage",
+            interpreter.id
+        ));
     }
 }
 

@@ -4,6 +4,7 @@
 mod activation;
 pub mod code;
 mod datastack;
+pub mod doing;
 mod eval_frames;
 mod frame;
 mod gil;
@@ -24,6 +25,8 @@ pub mod source;
 mod thread;
 mod validate;
 mod version;
+#[cfg(test)]
+mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -65,8 +68,12 @@ pub struct Interpreter {
     pub addr: Addr,
     /// Its id; 0 is the main one.
     pub id: i64,
+    /// The ids of the other interpreters that use the same GIL; before 3.12 that is all of them.
+    pub shares_gil_with: Vec<i64>,
     /// Its GIL, and who holds it.
     pub gil: GilState,
+    /// Whether it is in the middle of collecting garbage; `None` where nothing tells.
+    pub collecting: Option<bool>,
     /// Its thread states, in the order of the list (newest first).
     pub threads: Vec<Arc<PyThread>>,
 }
@@ -107,6 +114,22 @@ pub struct PyThread {
     pub holds_gil: bool,
     /// Whether this thread waits for the GIL; `None` when its registers are not known.
     pub waits_for_gil: Option<bool>,
+    /// Whether it may touch Python objects, where the version says so (3.13+).
+    pub attachment: Option<Attachment>,
+}
+
+/// Whether a thread may touch Python objects (`PyThreadState.state`, 3.13+).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// It may not.
+    Detached,
+    /// It may.
+    Attached,
+    /// It may not until the thread that stopped the world lets it go on.
+    Suspended,
+    /// It must not any more, because Python is shutting down (3.14+).
+    ShuttingDown,
 }
 
 /// What a Python frame runs.

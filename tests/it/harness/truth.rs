@@ -32,6 +32,9 @@ pub(crate) struct TruthThread {
     pub(crate) name: Option<String>,
     /// Innermost first.
     pub(crate) frames: Vec<TruthFrame>,
+    /// Whether this thread, not the main one, is the one that crashes.
+    #[serde(default)]
+    crashes: bool,
 }
 
 /// One Python frame.
@@ -60,6 +63,12 @@ impl Truth {
         let text = std::fs::read_to_string(path).expect("the truth file is there");
         let text = write_out_lone_surrogates(&text);
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// The thread that crashes: the one that says so, else the main one.
+    pub(crate) fn crashing(&self) -> &TruthThread {
+        let stated = self.threads.iter().find(|thread| thread.crashes);
+        stated.unwrap_or(&self.threads[0])
     }
 
     /// Holds the `threads` of a `py-bt all` answer against the truth.
@@ -131,10 +140,10 @@ fn is_from_data_stack(frame: &Value) -> bool {
 impl TruthThread {
     fn compare(&self, thread: &Value, matched: Matched, wrong: &mut Vec<String>) {
         let who = format!("thread {:?}", self.name);
-        if let Some(native_id) = self.native_id {
-            if thread["tid"].as_i64() != Some(native_id.into()) {
-                wrong.push(format!("{who}: tid {} is not {native_id}", thread["tid"]));
-            }
+        if let Some(native_id) = self.native_id
+            && thread["tid"].as_i64() != Some(native_id.into())
+        {
+            wrong.push(format!("{who}: tid {} is not {native_id}", thread["tid"]));
         }
         if self.name.is_some() && thread["name"].as_str() != self.name.as_deref() {
             wrong.push(format!("{who}: name {}", thread["name"]));
