@@ -9,7 +9,7 @@ mod gil;
 mod interpreter;
 pub mod layout;
 mod linecache;
-mod lines;
+pub mod lines;
 pub mod merge;
 mod names;
 pub mod object;

@@ -9,6 +9,7 @@ mod debuginfod;
 mod harness;
 mod hostile;
 mod layering;
+mod mutation;
 mod packed;
 mod stacks;
 mod tidy;
