@@ -1,13 +1,16 @@
 //! `bt`: native and Python frames in one stack.
 
-use crate::cli::render::number::Extent;
+use crate::cli::render::fold::{self, Spot, Step};
+use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, row, source, stack};
+use crate::cli::render::{frame, group, row, source, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
+use pydbg::Addr;
 use pydbg::diag::{Note, Severity};
-use pydbg::unwind::End;
+use pydbg::python::MergedFrame;
+use pydbg::unwind::{End, NativeFrame};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
@@ -19,6 +22,9 @@ use std::io;
 /// evaluation loop runs them. Frames have one number in all commands; functions that the
 /// compiler inlined share the number of the frame they are part of.
 ///
+/// Of a deep recursion the innermost frames are printed; -v prints them all. With -m, threads
+/// with the same stack (functions, and of Python lines) are shown as one.
+///
 /// A frame that was not found by call frame information is marked: [frame pointer] is mostly
 /// right, [scan: may be wrong] is a guess.
 ///
@@ -27,6 +33,7 @@ use std::io;
 ///     bt 5          its five innermost frames
 ///     bt -5         its five outermost frames
 ///     bt all        the stacks of all threads
+///     bt -m         all threads, those with the same stack as one
 ///     bt -p         the Python frames alone, with their numbers in the whole stack
 ///     bt -n         the native frames alone, with the evaluation loop
 #[derive(clap::Parser)]
@@ -38,6 +45,12 @@ pub struct Bt {
     /// Python frames alone
     #[arg(short, long)]
     python: bool,
+    /// Show threads with the same stack (functions; of Python also lines) as one
+    #[arg(short, long)]
+    merge: bool,
+    /// Print each frame of a recursion
+    #[arg(short, long)]
+    verbose: bool,
     /// How many innermost frames (-COUNT: outermost), or "all" threads
     #[arg(value_name = "COUNT")]
     extent: Option<String>,
@@ -51,7 +64,17 @@ impl Run for Bt {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let extent = limited(session, Extent::parse(self.extent.as_deref())?);
-        let all = self.extent.as_deref() == Some("all");
+        let all = self.extent.as_deref() == Some("all") || self.merge;
+        let counted = Extent::parse(self.extent.as_deref())?.is_count();
+        let wanted = Wanted {
+            extent,
+            fold: !self.verbose && !counted && !session.json,
+            limit: if session.json && !counted {
+                MOST_IN_JSON
+            } else {
+                usize::MAX
+            },
+        };
         let ids = if all {
             stack::prefetch(session)?;
             (1..=session.process()?.threads().len()).collect()
@@ -64,11 +87,15 @@ impl Run for Bt {
             if session.cancel.is_cancelled() {
                 break;
             }
+            let mut thread = ThreadView::find(session, id)?;
+            if all {
+                thread.look(session);
+            }
             let stack = Stack::of(session, id)?;
             let frames = if self.native {
-                native_rows(&stack, extent)
+                native_rows(&stack, wanted)
             } else {
-                merged_rows(&stack, extent, self.python)
+                merged_rows(&stack, wanted, self.python)
             };
             for remark in frames.remarks {
                 if !remarks.contains(&remark) {
@@ -76,7 +103,9 @@ impl Run for Bt {
                 }
             }
             threads.push(Thread {
-                thread: ThreadView::find(session, id)?,
+                thread,
+                left_out: frames.left_out,
+                gaps: frames.gaps,
                 matched: stack.merged.matched,
                 end: stack.native.as_ref().map(|native| native.end.clone()),
                 broken: stack.broken().filter(|_| !frames.more && !self.python),
@@ -89,6 +118,7 @@ impl Run for Bt {
             threads,
             remarks,
             headers: all,
+            merge: self.merge,
         }))
     }
 
@@ -105,56 +135,102 @@ fn limited(session: &Session, extent: Extent) -> Extent {
     }
 }
 
-/// The rows of one stack, whether outer frames were left out, and remarks on source files.
+/// The most frames of one stack in a JSON document, unless a count says otherwise.
+const MOST_IN_JSON: usize = 100_000;
+
+/// Which frames are wanted.
+#[derive(Clone, Copy)]
+struct Wanted {
+    extent: Extent,
+    fold: bool,
+    limit: usize,
+}
+
+/// The rows of one stack.
 #[derive(Default)]
 struct Rows {
     rows: Vec<Row>,
+    /// What stands for folded frames, and before which row.
+    gaps: Vec<(usize, String)>,
+    /// Whether outer frames were not asked for.
     more: bool,
+    left_out: Option<usize>,
     remarks: Vec<String>,
 }
 
-fn merged_rows(stack: &Stack, extent: Extent, python_only: bool) -> Rows {
-    let numbers: Vec<usize> = if python_only {
-        stack.python_indices().collect()
-    } else {
-        (0..stack.len()).collect()
-    };
-    let range = extent.range(numbers.len());
-    let mut sources = stack.sources();
-    let rows = numbers
-        .get(range.clone())
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|number| stack.rows(*number, &mut sources))
-        .collect();
-    Rows {
-        rows,
-        more: range.end < numbers.len(),
-        remarks: sources.map_or(Vec::new(), |sources| sources.remarks().to_vec()),
+impl Rows {
+    /// Of `frames`, each a number and what tells it from others, those that are wanted.
+    fn of(
+        frames: &[(usize, Spot)],
+        wanted: Wanted,
+        mut rows_of: impl FnMut(usize) -> Vec<Row>,
+    ) -> Rows {
+        let range = wanted.extent.range(frames.len());
+        let asked = frames.get(range.clone()).unwrap_or_default();
+        let steps = match wanted.fold {
+            true => fold::plan(&asked.iter().map(|(_, spot)| *spot).collect::<Vec<_>>()),
+            false => (0..asked.len().min(wanted.limit))
+                .map(Step::Frame)
+                .collect(),
+        };
+        let mut rows = Rows {
+            more: range.end < frames.len(),
+            left_out: asked
+                .len()
+                .checked_sub(wanted.limit)
+                .filter(|more| *more > 0),
+            ..Rows::default()
+        };
+        for step in steps {
+            match step {
+                Step::Words(words) => rows.gaps.push((rows.rows.len(), words)),
+                Step::Frame(at) => {
+                    let number = asked.get(at).map(|(number, _)| *number);
+                    rows.rows
+                        .extend(number.map(&mut rows_of).unwrap_or_default());
+                }
+            }
+        }
+        rows
     }
 }
 
-fn native_rows(stack: &Stack, extent: Extent) -> Rows {
+/// Unlike Python's tracebacks, `bt` does not count repetitions of one line.
+fn spot(code: Addr) -> Spot {
+    Spot { code, line: None }
+}
+
+fn native_spot(frame: &NativeFrame) -> Spot {
+    spot(frame.function_start.unwrap_or(frame.pc.addr()))
+}
+
+fn merged_rows(stack: &Stack, wanted: Wanted, python_only: bool) -> Rows {
+    let frames = stack.merged.frames.iter().enumerate();
+    let frames: Vec<(usize, Spot)> = frames
+        .filter_map(|(number, frame)| match frame {
+            MergedFrame::Python(frame) => Some((number, spot(frame.code))),
+            MergedFrame::Native(_) if python_only => None,
+            MergedFrame::Native(frame) => Some((number, native_spot(frame))),
+        })
+        .collect();
+    let mut sources = stack.sources();
+    let mut rows = Rows::of(&frames, wanted, |number| stack.rows(number, &mut sources));
+    rows.remarks = sources.map_or(Vec::new(), |sources| sources.remarks().to_vec());
+    rows
+}
+
+fn native_rows(stack: &Stack, wanted: Wanted) -> Rows {
     let Some(native) = &stack.native else {
         return Rows::default();
     };
-    let range = extent.range(native.frames.len());
     let numbers = stack.numbered_native();
-    let rows = native
-        .frames
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| range.contains(at))
-        .flat_map(|(at, frame)| {
-            let number = numbers.get(at).copied().flatten().unwrap_or(at);
-            stack.native_rows(number, frame)
-        })
-        .collect();
-    Rows {
-        rows,
-        more: range.end < native.frames.len(),
-        remarks: Vec::new(),
-    }
+    let frames = native.frames.iter().enumerate();
+    let frames: Vec<(usize, Spot)> = frames.map(|(at, frame)| (at, native_spot(frame))).collect();
+    Rows::of(&frames, wanted, |at| {
+        let number = numbers.get(at).copied().flatten().unwrap_or(at);
+        let frame = native.frames.get(at);
+        frame.map_or(Vec::new(), |frame| stack.native_rows(number, frame))
+    })
 }
 
 /// The stacks asked for.
@@ -163,6 +239,8 @@ struct Backtrace {
     threads: Vec<Thread>,
     #[serde(skip)]
     headers: bool,
+    #[serde(skip)]
+    merge: bool,
     #[serde(skip)]
     remarks: Vec<String>,
 }
@@ -175,6 +253,11 @@ struct Thread {
     matched: bool,
     frames: Vec<Row>,
     end: Option<End>,
+    /// How many frames were left out because nobody asked for so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
+    #[serde(skip)]
+    gaps: Vec<(usize, String)>,
     #[serde(skip)]
     more: bool,
     #[serde(skip)]
@@ -188,9 +271,16 @@ impl Thread {
         if self.frames.is_empty() {
             out.put(format_args!("No stack.\n"))?;
         }
-        for row in &self.frames {
+        let mut gaps = self.gaps.iter().peekable();
+        for (at, row) in self.frames.iter().enumerate() {
+            while let Some((_, words)) = gaps.next_if(|(before, _)| *before <= at) {
+                out.put(format_args!("{words}\n"))?;
+            }
             frame::line(out, row)?;
             frame::indented_source(out, row)?;
+        }
+        for (_, words) in gaps {
+            out.put(format_args!("{words}\n"))?;
         }
         if self.more {
             out.put(format_args!("(More stack frames follow...)\n"))?;
@@ -203,22 +293,74 @@ impl Thread {
     }
 }
 
+impl Thread {
+    /// What is the same in stacks that are the same.
+    fn key(&self) -> (u128, usize) {
+        let left_out = self.gaps.len() + self.left_out.unwrap_or(0);
+        (group::row_key(self.frames.iter()), left_out)
+    }
+}
+
+impl Backtrace {
+    /// The threads that are shown as one.
+    fn groups(&self) -> Vec<Vec<&Thread>> {
+        let groups = match self.merge {
+            true => group::by(&self.threads, Thread::key),
+            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
+        };
+        let members = |group: Vec<usize>| {
+            group
+                .iter()
+                .filter_map(|at| self.threads.get(*at))
+                .collect()
+        };
+        groups.into_iter().map(members).collect()
+    }
+}
+
+fn views<'t>(group: &[&'t Thread]) -> Vec<&'t ThreadView> {
+    group.iter().map(|thread| &thread.thread).collect()
+}
+
 impl Report for Backtrace {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        for (index, thread) in self.threads.iter().enumerate() {
+        for (index, group) in self.groups().iter().enumerate() {
             if self.headers {
                 if index > 0 {
                     out.end()?;
                 }
-                thread.thread.header(out)?;
+                group::header(out, &views(group))?;
             }
-            thread.text(out)?;
+            if let Some(thread) = group.first() {
+                thread.text(out)?;
+            }
         }
         Ok(())
     }
 
     fn json(&self) -> Value {
-        json!(self)
+        if !self.merge {
+            return json!(self);
+        }
+        let groups = self.groups();
+        let group = |group: &Vec<&Thread>| {
+            let first = group.first()?;
+            Some(json!({
+                "count": group.len(),
+                "threads": views(group),
+                "frames": first.frames,
+                "matched": first.matched,
+                "end": first.end,
+            }))
+        };
+        json!({ "groups": groups.iter().filter_map(group).collect::<Vec<_>>() })
+    }
+
+    fn sameness(&self) -> Option<String> {
+        let [thread] = self.threads.as_slice() else {
+            return None;
+        };
+        Some(format!("{:?}", thread.key()))
     }
 
     fn notes(&self) -> Vec<Note> {
@@ -236,6 +378,13 @@ impl Report for Backtrace {
                     thread,
                     &format!("the native stack ends early: {why}"),
                 ));
+            }
+            if let Some(more) = thread.left_out {
+                let more = with_commas(more);
+                let text = format!(
+                    "{more} older frames are left out; \"bt COUNT\" gives as many as asked"
+                );
+                notes.push(partial(thread, &text));
             }
             if let Some(note) = &thread.note {
                 notes.push(partial(thread, note));

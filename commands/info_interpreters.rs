@@ -3,7 +3,7 @@
 use crate::cli::render::interpreter::gil;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
-use pydbg::python::Python;
+use pydbg::python::{Interpreter, Python};
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;
@@ -29,6 +29,20 @@ impl Run for InfoInterpreters {
     }
 }
 
+/// Whether other interpreters use the GIL of `interpreter` too.
+fn sharing(interpreter: &Interpreter) -> String {
+    let others: Vec<String> = interpreter
+        .shares_gil_with
+        .iter()
+        .map(i64::to_string)
+        .collect();
+    match others.as_slice() {
+        [] => "its own".to_owned(),
+        [one] => format!("shared with interpreter {one}"),
+        several => format!("shared with interpreters {}", several.join(", ")),
+    }
+}
+
 /// The interpreters.
 struct Interpreters {
     python: Arc<Python>,
@@ -43,8 +57,17 @@ impl Report for Interpreters {
                 "Interpreter {}{main} at {}\n  GIL: ",
                 interpreter.id, interpreter.addr
             ))?;
+            if self.python.interpreters.len() > 1 {
+                out.put(format_args!("{}, ", sharing(interpreter)))?;
+            }
             out.target(&gil(&interpreter.gil))?;
             out.end()?;
+            if interpreter.collecting == Some(true) {
+                out.put(format_args!("  collecting garbage\n"))?;
+            }
+            if interpreter.threads.is_empty() {
+                out.put(format_args!("  no threads\n"))?;
+            }
             for state in &interpreter.threads {
                 out.put(format_args!("  thread state {}: ", state.tstate))?;
                 let view = self.threads.iter().find(|view| {

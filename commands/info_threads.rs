@@ -14,8 +14,9 @@ use std::io;
 /// List the threads and what each is doing.
 ///
 /// One line for each thread: gdb's number, "*" at the selected one; the ids and the kernel's name
-/// in double quotes; Python's name in single quotes; what it has to do with the GIL; the innermost
-/// Python frame, or the native one where there is no Python; the system call it sits in.
+/// in double quotes; Python's name in single quotes; whether it holds the GIL; what it is doing;
+/// the innermost Python frame, or the native one where there is no Python. Of a live process it
+/// is said how long a sleep still takes and what a file descriptor is.
 /// Python thread states whose thread has ended come last.
 ///
 /// Examples:
@@ -38,10 +39,11 @@ impl Run for InfoThreads {
             Some(Ok(python)) => Some((&**python, Sources::new(python, &roots))),
             _ => None,
         };
-        for view in ThreadView::all(session)? {
+        for mut view in ThreadView::all(session)? {
             if session.cancel.is_cancelled() {
                 break;
             }
+            view.look(session);
             let innermost = view.python.as_ref().and_then(|state| {
                 let (python, sources) = python.as_mut()?;
                 innermost_python(python, sources, state)
@@ -98,6 +100,8 @@ struct Line {
     frame: Option<Row>,
 }
 
+const HOLDS: &str = "holds the GIL";
+
 impl Line {
     /// gdb's id, and the names.
     fn target(&self) -> String {
@@ -108,17 +112,20 @@ impl Line {
         if let Some(name) = &self.thread.name {
             text.push_str(&format!(" '{name}'"));
         }
+        if let Some(interpreter) = self.thread.interpreter.filter(|id| *id != 0) {
+            text.push_str(&format!(" in interpreter {interpreter}"));
+        }
         text
     }
 
-    /// What it is doing: the GIL, the frame, the system call.
+    /// What it is doing: the GIL, the system call, the frame.
     fn doing(&self) -> Vec<String> {
-        let mut parts: Vec<String> = self.thread.gil().map(str::to_owned).into_iter().collect();
-        if self.thread.id.is_none() {
-            parts.push("no native thread".to_owned());
+        let mut parts = Vec::new();
+        if self.thread.holds_gil {
+            parts.push(HOLDS.to_owned());
         }
+        parts.extend(self.thread.doing.iter().map(|doing| doing.text.clone()));
         parts.extend(self.frame.as_ref().map(frame::brief));
-        parts.extend(self.thread.syscall.iter().map(|call| call.summary.clone()));
         parts
     }
 }
@@ -148,7 +155,7 @@ impl Report for Threads {
         if narrow {
             out.put(format_args!("  Id   Target Id\n"))?;
         } else {
-            out.put(format_args!("  Id   {:column$} Frame\n", "Target Id"))?;
+            out.put(format_args!("  Id   {:column$} Doing\n", "Target Id"))?;
         }
         for (line, target) in all().zip(&targets) {
             let mark = if line.current { '*' } else { ' ' };
@@ -170,9 +177,9 @@ impl Report for Threads {
                 if index > 0 {
                     out.put(format_args!("  "))?;
                 }
-                match line.thread.gil() {
-                    Some(gil) if gil == part => out.styled(Style::Strong, part)?,
-                    _ => out.target(part)?,
+                match part == HOLDS {
+                    true => out.styled(Style::Strong, part)?,
+                    false => out.target(part)?,
                 }
             }
             out.end()?;

@@ -1,9 +1,10 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
-use crate::cli::render::number::Extent;
+use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::traceback::Traceback;
+use crate::cli::render::traceback::{Traceback, Wanted};
+use crate::cli::render::{group, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
 use pydbg::diag::{Note, Severity};
@@ -15,20 +16,26 @@ use std::io;
 /// COUNT is the number of innermost frames to print, or with a minus sign of outermost ones;
 /// "all" prints the stacks of all threads, and of Python thread states whose thread has ended.
 /// The expression that runs is marked below its line as Python itself marks it (from 3.11 on).
-/// A line that a recursion repeats is printed three times and then counted.
+/// A line that a recursion repeats is printed three times and then counted, and of a deep
+/// recursion through several functions the innermost frames are printed; -v prints them all.
+/// With -m, threads with the same stack (functions, files and lines) are shown as one.
 ///
 /// Examples:
 ///     py-bt           the Python stack of the selected thread
 ///     py-bt 3         its three innermost frames
 ///     py-bt -3        its three outermost frames
 ///     py-bt all       the Python stacks of all threads
-///     py-bt --no-fold every frame of a recursion
+///     py-bt -v        every frame of a recursion
+///     py-bt -m        all threads, those with the same stack as one
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct PyBt {
     /// Print each frame of a recursion
-    #[arg(long)]
-    no_fold: bool,
+    #[arg(short = 'v', long, visible_alias = "no-fold")]
+    verbose: bool,
+    /// Show threads with the same stack as one
+    #[arg(short, long)]
+    merge: bool,
     /// How many innermost frames (-COUNT: outermost), or "all" threads
     #[arg(value_name = "COUNT")]
     extent: Option<String>,
@@ -40,10 +47,19 @@ impl Run for PyBt {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
+    fn needs(_session: &Session, words: &[String]) -> Needs {
+        // What a thread is doing, which headers say, takes its native stack.
+        let all = |word: &String| word == "all" || (word.starts_with("-m") || word == "--merge");
+        match words.iter().any(all) {
+            true => Needs::NativeStacks,
+            false => Self::NEEDS,
+        }
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let python = session.python()?.clone();
         let asked = Extent::parse(self.extent.as_deref())?;
-        let all = asked == Extent::AllThreads;
+        let all = asked == Extent::AllThreads || self.merge;
         let extent = match (asked, session.settings.get_count("backtrace limit")) {
             (Extent::Whole | Extent::AllThreads, Some(limit)) => Extent::Innermost(limit),
             (extent, _) => extent,
@@ -59,23 +75,32 @@ impl Run for PyBt {
             );
         }
         if all {
-            python.stacks();
+            stack::prefetch(session)?;
         }
+        let wanted = Wanted {
+            extent,
+            // A count says how many frames to print.
+            fold: !self.verbose && !asked.is_count(),
+            json: session.json,
+        };
         let roots = source::roots(session);
         let mut sources = Sources::new(&python, &roots);
         let mut threads = Vec::with_capacity(views.len());
-        for view in views {
+        for mut view in views {
             if session.cancel.is_cancelled() {
                 break;
             }
-            threads.push(Traceback::of(&python, &mut sources, view, extent));
+            if all {
+                view.look(session);
+            }
+            threads.push(Traceback::of(&python, &mut sources, view, wanted));
         }
         let remarks = sources.remarks().to_vec();
         Ok(Box::new(Tracebacks {
             // A thread that runs several interpreters has a stack in each.
             headers: all || threads.len() > 1,
             threads,
-            fold: !self.no_fold,
+            merge: self.merge,
             remarks,
         }))
     }
@@ -89,51 +114,92 @@ impl Run for PyBt {
 struct Tracebacks {
     threads: Vec<Traceback>,
     headers: bool,
-    fold: bool,
+    merge: bool,
     remarks: Vec<String>,
+}
+
+impl Tracebacks {
+    /// The threads that are shown as one.
+    fn groups(&self) -> Vec<Vec<&Traceback>> {
+        let groups = match self.merge {
+            true => group::by(&self.threads, Traceback::key),
+            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
+        };
+        let members = |group: Vec<usize>| {
+            group
+                .iter()
+                .filter_map(|at| self.threads.get(*at))
+                .collect()
+        };
+        groups.into_iter().map(members).collect()
+    }
+}
+
+fn views<'t>(group: &[&'t Traceback]) -> Vec<&'t ThreadView> {
+    group.iter().map(|traceback| &traceback.thread).collect()
 }
 
 impl Report for Tracebacks {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        for (index, thread) in self.threads.iter().enumerate() {
+        for (index, group) in self.groups().iter().enumerate() {
+            let Some(thread) = group.first() else {
+                continue;
+            };
             if self.headers {
                 if index > 0 {
                     out.end()?;
                 }
-                thread.thread.header(out)?;
+                group::header(out, &views(group))?;
             }
             if thread.is_empty() {
                 out.put(format_args!("  no Python frames"))?;
-                if let Some(call) = &thread.thread.syscall {
+                if let (Some(call), [_]) = (&thread.thread.syscall, group.as_slice()) {
                     out.put(format_args!("; in "))?;
                     out.target(&call.summary)?;
                 }
                 out.end()?;
             } else {
-                thread.text(out, self.fold)?;
+                thread.text(out)?;
             }
         }
         Ok(())
     }
 
     fn json(&self) -> Value {
-        json!({ "threads": self.threads })
+        if !self.merge {
+            return json!({ "threads": self.threads });
+        }
+        let groups = self.groups();
+        let group = |group: &Vec<&Traceback>| {
+            let first = group.first()?;
+            Some(json!({
+                "count": group.len(),
+                "threads": views(group),
+                "frames": first.frames,
+                "problem": first.problem,
+            }))
+        };
+        json!({ "groups": groups.iter().filter_map(group).collect::<Vec<_>>() })
+    }
+
+    fn sameness(&self) -> Option<String> {
+        let [thread] = self.threads.as_slice() else {
+            return None;
+        };
+        Some(format!("{:?}", thread.key()))
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.threads.iter().filter_map(|thread| {
-            let problem = thread.problem.as_ref()?;
-            let name = match (thread.thread.id, thread.thread.ident) {
-                (Some(id), _) => format!("thread {id}"),
-                (None, Some(ident)) => format!("thread with ident {ident}"),
-                (None, None) => "a thread".to_owned(),
-            };
+        let cut = self.threads.iter().filter_map(|thread| {
+            let more = with_commas(thread.left_out?);
             Some(Note {
                 severity: Severity::Partial,
-                text: format!("{name}: the Python stack ends early: {problem}"),
+                text: format!(
+                    "{more} older frames of a stack are left out; \"py-bt COUNT\" gives as many as asked"
+                ),
             })
         });
         let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        problems.chain(remarks).collect()
+        cut.chain(remarks).collect()
     }
 }

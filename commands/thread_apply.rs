@@ -1,5 +1,6 @@
 //! `thread apply`: one command for several threads, its answers in one.
 
+use crate::cli::render::group;
 use crate::cli::render::request::Request;
 use crate::cli::render::thread::{self, ThreadView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
@@ -12,18 +13,20 @@ use std::io;
 ///
 /// The list is "all" or numbers and ranges, such as "1-3 5". "all" goes from the highest number
 /// to the lowest, as in gdb, unless -ascending is given. With -q the threads have no headers, with
-/// -s the ones for which the command fails are left out. The selected thread and frame stay.
+/// -s the ones for which the command fails are left out, with -m threads with the same answer are
+/// shown as one: of bt and py-bt, those with the same stack. The selected thread and frame stay.
 ///
 /// Examples:
 ///     thread apply all py-bt
 ///     thread apply 1-3 5 bt 3
+///     thread apply all -m py-bt    identical stacks once
 ///     thread apply all -q frame
 ///     thread apply all -ascending info registers rip
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct ThreadApply {
     /// The threads, flags and the command
-    #[arg(value_name = "LIST [-q] [-s] [-ascending] COMMAND")]
+    #[arg(value_name = "LIST [-q] [-s] [-m] [-ascending] COMMAND")]
     tail: Option<String>,
 }
 
@@ -44,7 +47,7 @@ impl Run for ThreadApply {
 
     fn complete(session: &Session, _word: &str) -> Vec<String> {
         let mut words = thread::numbers(session);
-        words.extend(["all", "-q", "-s", "-ascending"].map(str::to_owned));
+        words.extend(["all", "-q", "-s", "-m", "-ascending"].map(str::to_owned));
         words
     }
 
@@ -58,6 +61,10 @@ impl Run for ThreadApply {
             bail!("Please specify a command to apply on all threads");
         }
         let ids = request.ids(session.process()?.threads().len())?;
+        let (line, merge) = match merging(request.line) {
+            Some(line) => (line, true),
+            None => (request.line.to_owned(), request.merge),
+        };
         let selected = (session.thread, session.frame);
         let mut answers = Vec::with_capacity(ids.len());
         for id in ids {
@@ -66,7 +73,7 @@ impl Run for ThreadApply {
             }
             let thread = ThreadView::find(session, id)?;
             (session.thread, session.frame) = (id, 0);
-            let result = session.execute(request.line);
+            let result = session.execute(&line);
             if session.quit || session.process.is_none() {
                 break;
             }
@@ -83,8 +90,23 @@ impl Run for ThreadApply {
         Ok(Box::new(Answers {
             answers,
             quiet: request.quiet,
+            merge,
         }))
     }
+}
+
+/// A command for stacks that is itself asked to merge them, without that.
+fn merging(line: &str) -> Option<String> {
+    const STACKS: [&str; 5] = ["bt", "backtrace", "where", "py-bt", "py-where"];
+    let is_merge = |word: &&str| ["-m", "-merge", "--merge"].contains(word);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let stacks = STACKS.contains(words.first()?) && words.iter().any(is_merge);
+    let rest: Vec<&str> = words
+        .iter()
+        .copied()
+        .filter(|word| !is_merge(word))
+        .collect();
+    stacks.then(|| rest.join(" "))
 }
 
 /// What the command said of one thread.
@@ -106,25 +128,101 @@ fn common_error(answers: &[Answer]) -> Option<&str> {
 struct Answers {
     answers: Vec<Answer>,
     quiet: bool,
+    merge: bool,
+}
+
+impl Answers {
+    /// The answers that are shown as one.
+    fn groups(&self) -> Vec<Vec<&Answer>> {
+        let groups = match self.merge {
+            true => group::by(&self.answers, Answer::sameness),
+            false => (0..self.answers.len()).map(|at| vec![at]).collect(),
+        };
+        let members = |group: Vec<usize>| {
+            group
+                .iter()
+                .filter_map(|at| self.answers.get(*at))
+                .collect()
+        };
+        groups.into_iter().map(members).collect()
+    }
+}
+
+impl Answers {
+    fn merged_json(&self) -> Value {
+        let group = |group: Vec<&Answer>| {
+            let first = group.first()?;
+            let threads: Vec<&ThreadView> = group.iter().map(|answer| &answer.thread).collect();
+            let mut object = Map::new();
+            object.insert("count".into(), json!(group.len()));
+            object.insert("threads".into(), json!(threads));
+            match &first.result {
+                Err(why) => object.insert("error".into(), json!(why)),
+                Ok(report) => match single_stack(report.json()) {
+                    Ok(frames) => object.insert("frames".into(), frames),
+                    Err(other) => object.insert("data".into(), other),
+                },
+            };
+            Some(Value::Object(object))
+        };
+        let groups: Vec<Value> = self.groups().into_iter().filter_map(group).collect();
+        json!({ "groups": groups })
+    }
+}
+
+/// The frames of an answer that is the stack of one thread.
+fn single_stack(answer: Value) -> Result<Value, Value> {
+    let frames = match answer.get("threads").and_then(Value::as_array) {
+        Some(threads) if threads.len() == 1 => threads.first().and_then(|t| t.get("frames")),
+        _ => None,
+    };
+    frames.cloned().ok_or(answer)
+}
+
+impl Answer {
+    /// What must be the same in answers that are shown as one.
+    fn sameness(&self) -> Result<String, String> {
+        let report = self.result.as_ref().map_err(String::clone)?;
+        Ok(report.sameness().unwrap_or_else(|| {
+            let mut text = Vec::new();
+            // Writing to memory does not fail.
+            let _ = report.text(&mut Out::new(&mut text, false, 0));
+            String::from_utf8_lossy(&text).into_owned()
+        }))
+    }
+
+    fn header(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let thread = &self.thread;
+        let id = thread.id.unwrap_or(0);
+        out.styled(
+            Style::Strong,
+            &format!("Thread {id} ({}", thread.target_id()),
+        )?;
+        if let Some(name) = thread.name.as_ref().or(thread.os_name.as_ref()) {
+            out.styled(Style::Strong, &format!(" \"{name}\""))?;
+        }
+        out.styled(Style::Strong, "):")?;
+        out.end()
+    }
 }
 
 impl Report for Answers {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        for Answer { thread, result } in &self.answers {
+        for group in self.groups() {
+            let Some(first) = group.first() else {
+                continue;
+            };
             if !self.quiet {
-                let id = thread.id.unwrap_or(0);
                 out.end()?;
-                out.styled(
-                    Style::Strong,
-                    &format!("Thread {id} ({}", thread.target_id()),
-                )?;
-                if let Some(name) = thread.name.as_ref().or(thread.os_name.as_ref()) {
-                    out.styled(Style::Strong, &format!(" \"{name}\""))?;
+                match group.as_slice() {
+                    [answer] => answer.header(out)?,
+                    several => {
+                        let threads: Vec<_> = several.iter().map(|answer| &answer.thread).collect();
+                        group::header(out, &threads)?;
+                    }
                 }
-                out.styled(Style::Strong, "):")?;
-                out.end()?;
             }
-            match result {
+            match &first.result {
                 Ok(report) => report.text(out)?,
                 Err(why) => {
                     out.target(why)?;
@@ -137,6 +235,9 @@ impl Report for Answers {
 
     /// The `threads` of the single answers in one list; answers of another shape by thread.
     fn json(&self) -> Value {
+        if self.merge {
+            return self.merged_json();
+        }
         let mut threads = Vec::new();
         let mut results = Vec::new();
         for Answer { thread, result } in &self.answers {

@@ -47,6 +47,12 @@ pub trait Report {
     /// As the `data` of a JSON document.
     fn json(&self) -> serde_json::Value;
 
+    /// A text that is the same for answers that `thread apply -m` shows as one; `None` when it is
+    /// the answer's own text that must be the same.
+    fn sameness(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the text says already what this note of the target says.
     fn covers(&self, _note: &Note) -> bool {
         false

@@ -2,6 +2,7 @@
 //! their frames.
 
 pub mod demangle;
+pub mod doing;
 #[cfg(test)]
 mod gdb_compare_tests;
 pub mod symbolize;
@@ -15,6 +16,7 @@ use crate::dwarf::Lines;
 use crate::image::Images;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
+pub use doing::Doing;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -62,7 +64,7 @@ impl Process {
     pub fn new(target: Arc<Target>) -> Process {
         let images = Images::find(&target);
         Process {
-            cancel: Cancel::default(),
+            cancel: target.files.options.cancel.clone(),
             threads: OnceLock::new(),
             unwinder: Unwinder::new(&images),
             stacks: target.threads.iter().map(|_| Mutex::default()).collect(),

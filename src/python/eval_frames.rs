@@ -38,7 +38,7 @@ pub(super) fn find(
 
 /// Whether a symbol is the function or a part that the compiler split off it, such as
 /// `_PyEval_EvalFrameDefault.cold`.
-fn is_part_of(symbol: &str, function: &str) -> bool {
+pub(super) fn is_part_of(symbol: &str, function: &str) -> bool {
     let rest = symbol.strip_prefix(function);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ' ', '[']))
 }

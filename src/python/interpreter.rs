@@ -2,19 +2,17 @@
 //! not need a stack: native thread, name, GIL.
 
 use super::gil::Gil;
+use super::layout::Layout;
 use super::object::Objects;
-use super::runtime::Found;
+use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
-use super::{GilState, Interpreter, PyThread, names};
+use super::{GilState, Interpreter, PyThread, interpreter_list, lost, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
-use crate::target::Registers;
+use crate::target::{Memory, Registers};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
-
-/// More interpreters than this are damage.
-const MOST: usize = 100_000;
 
 /// Reads all interpreters, newest first as CPython links them.
 pub(super) fn read_all(
@@ -26,31 +24,22 @@ pub(super) fn read_all(
     let layout = &*objects.layout;
     let memory = &*process.target.memory;
     let matcher = Matcher::new(&process.target);
-    let addresses = list(objects, found.head, notes);
-    let lists = addresses.iter();
-    let lists: Vec<_> = lists.map(|at| thread::list(memory, layout, *at)).collect();
-    let listed: Vec<Addr> = lists.iter().flat_map(|list| &list.all).copied().collect();
-    let lost = lost_threads(process, &listed, layout);
+    let addresses = interpreter_list::read(process, objects, found, notes);
     let mut states: Vec<Vec<State>> = Vec::new();
-    for (interpreter, list) in addresses.iter().zip(lists) {
-        let mut all = list.all;
-        if let Some(odd) = list.odd {
+    for interpreter in &addresses {
+        let list = thread::list(memory, layout, *interpreter);
+        let mut all = list.all.clone();
+        if let Some(odd) = &list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        let mut recovered = thread::recover(process, layout, *interpreter, &lost);
-        if list.problem.is_none() {
-            // The list looks whole: one that is not in it may have been freed.
-            recovered.retain(|at| thread::is_linked(memory, layout, *at));
-        }
-        if list.problem.is_some() || !recovered.is_empty() {
+        if let Some((found, problem)) = lost::find(process, layout, *interpreter, &list) {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
-                 {} of them ({}); {} more were found on the stacks of their threads",
-                all.len(),
-                list.problem.as_deref().unwrap_or("it ends there"),
-                recovered.len()
+                 {} of them ({problem}); {} more were found in memory",
+                list.all.len(),
+                found.len()
             ));
-            all.extend(recovered);
+            all.extend(found);
         }
         states.push(
             all.into_iter()
@@ -100,66 +89,22 @@ pub(super) fn read_all(
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
                 waits_for_gil: waits(registers, &gil, &state),
+                attachment: thread.attachment,
             })
         });
         interpreters.push(Interpreter {
             addr: *addr,
             id,
             threads: threads.collect(),
+            shares_gil_with: Vec::new(),
+            collecting: collecting(memory, layout, &found.runtime, *addr),
             gil: state,
         });
     }
     note_finalizing(objects, found, notes);
+    note_sharing(&mut interpreters, memory, layout);
+    note_collections(&interpreters, notes);
     interpreters
-}
-
-/// The addresses of all interpreters.
-fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
-    let mut all = vec![head];
-    let mut seen = FxHashSet::from_iter([head]);
-    let mut at = head;
-    loop {
-        let next = objects
-            .memory
-            .ptr(objects.layout.fields.interpreter.next.of(at));
-        match next {
-            Ok(next) if next.is_null() => return all,
-            Ok(next) if all.len() < MOST && seen.insert(next) => {
-                all.push(next);
-                at = next;
-            }
-            Ok(next) => {
-                notes.partial(format!(
-                    "the list of interpreters comes back to {next}; cut there"
-                ));
-                return all;
-            }
-            Err(fault) => {
-                notes.partial(format!("the list of interpreters is cut: {fault}"));
-                return all;
-            }
-        }
-    }
-}
-
-/// Native threads that no thread state of the list belongs to.
-fn lost_threads<'a>(
-    process: &'a Process,
-    found: &[Addr],
-    layout: &super::layout::Layout,
-) -> Vec<&'a crate::target::TargetThread> {
-    let memory = &*process.target.memory;
-    let ident = |at: &Addr| memory.u64(layout.fields.thread.thread_id.of(*at)).ok();
-    let idents: FxHashSet<u64> = found.iter().filter_map(ident).collect();
-    let threads = process.target.threads.iter();
-    threads
-        .filter(|thread| {
-            let pointer = thread
-                .registers
-                .and_then(|registers| registers.thread_pointer);
-            pointer.is_some_and(|pointer| !idents.contains(&pointer))
-        })
-        .collect()
 }
 
 /// For each interpreter, the thread states marked as running among all interpreters that share
@@ -198,6 +143,51 @@ fn waits(
         (_, GilState::Disabled) => Some(false),
         (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
         (Err(_), _) => None,
+    }
+}
+
+/// Fills in which interpreters use the same GIL; up to 3.11 there is one for all.
+fn note_sharing(interpreters: &mut [Interpreter], memory: &dyn Memory, layout: &Layout) {
+    let field = layout.fields.interpreter.gil;
+    let gil = |interpreter: &Interpreter| {
+        let gil = field.map(|field| memory.ptr(field.of(interpreter.addr)));
+        (interpreter.id, gil.and_then(Result::ok))
+    };
+    let gils: Vec<(i64, Option<Addr>)> = interpreters.iter().map(gil).collect();
+    for (interpreter, (id, gil)) in interpreters.iter_mut().zip(&gils) {
+        let same = gils
+            .iter()
+            .filter(|(other, used)| other != id && used == gil);
+        interpreter.shares_gil_with = same.map(|(other, _)| *other).collect();
+    }
+}
+
+/// Whether a collection of garbage is in progress: in the interpreter (3.9+), or in the runtime
+/// that they all share (3.7, 3.8).
+fn collecting(
+    memory: &dyn Memory,
+    layout: &Layout,
+    runtime: &Runtime,
+    interpreter: Addr,
+) -> Option<bool> {
+    let collecting = layout.fields.gc?.collecting;
+    let own = layout.fields.interpreter.gc.map(|gc| gc.of(interpreter));
+    let shared = || Some(layout.fields.runtime?.gc?.of(runtime.addr?));
+    let gc = own.or_else(shared)?;
+    match memory.i32(collecting.of(gc)).ok()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Notes that garbage was being collected: then objects may be half torn down.
+fn note_collections(interpreters: &[Interpreter], notes: &Notes) {
+    for interpreter in interpreters.iter().filter(|i| i.collecting == Some(true)) {
+        notes.info(format!(
+            "interpreter {} is in the middle of collecting garbage",
+            interpreter.id
+        ));
     }
 }
 

@@ -3,22 +3,29 @@
 
 mod activation;
 pub mod code;
+mod datastack;
+pub mod doing;
 mod eval_frames;
 mod frame;
 mod gil;
 mod interpreter;
+mod interpreter_list;
 pub mod layout;
 mod linecache;
 pub mod lines;
+mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+mod recover;
 pub mod runtime;
 mod scan;
 pub mod source;
 mod thread;
 mod validate;
 mod version;
+#[cfg(test)]
+mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -60,8 +67,12 @@ pub struct Interpreter {
     pub addr: Addr,
     /// Its id; 0 is the main one.
     pub id: i64,
+    /// The ids of the other interpreters that use the same GIL; before 3.12 that is all of them.
+    pub shares_gil_with: Vec<i64>,
     /// Its GIL, and who holds it.
     pub gil: GilState,
+    /// Whether it is in the middle of collecting garbage; `None` where nothing tells.
+    pub collecting: Option<bool>,
     /// Its thread states, in the order of the list (newest first).
     pub threads: Vec<Arc<PyThread>>,
 }
@@ -102,6 +113,22 @@ pub struct PyThread {
     pub holds_gil: bool,
     /// Whether this thread waits for the GIL; `None` when its registers are not known.
     pub waits_for_gil: Option<bool>,
+    /// Whether it may touch Python objects, where the version says so (3.13+).
+    pub attachment: Option<Attachment>,
+}
+
+/// Whether a thread may touch Python objects (`PyThreadState.state`, 3.13+).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// It may not.
+    Detached,
+    /// It may.
+    Attached,
+    /// It may not until the thread that stopped the world lets it go on.
+    Suspended,
+    /// It must not any more, because Python is shutting down (3.14+).
+    ShuttingDown,
 }
 
 /// What a Python frame runs.
@@ -116,6 +143,17 @@ pub enum FrameKind {
     Coroutine,
     /// An asynchronous generator.
     AsyncGenerator,
+}
+
+/// What led to a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameOrigin {
+    /// The chain from the thread state.
+    Chain,
+    /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
+    /// be missing next to it.
+    DataStack,
 }
 
 /// One Python frame.
@@ -139,6 +177,8 @@ pub struct PyFrame {
     pub lasti: i32,
     /// What it runs.
     pub kind: FrameKind,
+    /// What led to it.
+    pub origin: FrameOrigin,
     /// Something is wrong with this frame, in words.
     pub problem: Option<Arc<str>>,
 }
@@ -255,7 +295,12 @@ impl Python {
         if let Some(stack) = stacks().get(&thread.tstate) {
             return Arc::clone(stack);
         }
-        let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
+        let stack = Arc::new(frame::read_stack(
+            &self.objects,
+            &self.codes,
+            thread.tstate,
+            &self.notes,
+        ));
         let known = stacks().insert(thread.tstate, Arc::clone(&stack));
         if known.is_none() {
             self.note(thread, &stack);

@@ -1,9 +1,9 @@
 //! Thread states of one interpreter (Include/cpython/pystate.h), and the native thread that runs
 //! each.
 
-use super::layout::{Field, Layout};
+use super::Attachment;
+use super::layout::Layout;
 use crate::addr::Addr;
-use crate::native::Process;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -54,20 +54,6 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     List { all, problem, odd }
 }
 
-/// Whether another thread state's link says that the one at `at` is in the list. Links of one
-/// that was freed may be left, but nothing links back to it.
-pub(super) fn is_linked(memory: &dyn Memory, layout: &Layout, at: Addr) -> bool {
-    let f = &layout.fields.thread;
-    let leads_back = |link: Option<Field>, back: Option<Field>| {
-        let (Some(link), Some(back)) = (link, back) else {
-            return false;
-        };
-        let neighbour = memory.ptr(link.of(at));
-        neighbour.is_ok_and(|to| !to.is_null() && memory.ptr(back.of(to)) == Ok(at))
-    };
-    leads_back(f.prev, Some(f.next)) || leads_back(Some(f.next), f.prev)
-}
-
 /// What one thread state says about itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
@@ -78,6 +64,8 @@ pub(super) struct State {
     native_id: Option<i32>,
     /// Whether it says that it runs, where the version has such a mark.
     pub(super) active: Option<bool>,
+    /// Whether it may touch Python objects (3.13+).
+    pub(super) attachment: Option<Attachment>,
     /// Whether it is about to be freed.
     pub(super) cleared: bool,
 }
@@ -103,6 +91,15 @@ impl State {
             native_id: native_id
                 .and_then(|id| i32::try_from(id).ok())
                 .filter(|id| *id > 0),
+            attachment: f
+                .state
+                .and_then(|field| match memory.i32(field.of(addr)).ok()? {
+                    0 => Some(Attachment::Detached),
+                    1 => Some(Attachment::Attached),
+                    2 => Some(Attachment::Suspended),
+                    3 => Some(Attachment::ShuttingDown),
+                    _ => None,
+                }),
             active: bits.and_then(|bits| bit(bits.active)),
             cleared: bits.is_some_and(|bits| {
                 bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
@@ -158,25 +155,6 @@ impl<'a> Matcher<'a> {
 /// Bytes of a stack that are searched for a lost thread state.
 const SEARCHED: u64 = 256 << 10;
 
-/// Thread states of an interpreter that a damaged list does not lead to: the evaluation loop and
-/// most C functions of CPython keep the thread state's address on the stack of its thread. `lost`
-/// are the native threads without a thread state.
-pub(super) fn recover(
-    process: &Process,
-    layout: &Layout,
-    interpreter: Addr,
-    lost: &[&TargetThread],
-) -> Vec<Addr> {
-    let memory = &*process.target.memory;
-    let f = &layout.fields.thread;
-    let find = |thread: &&TargetThread| {
-        find_on_stack(&process.target, layout, thread, |word| {
-            memory.ptr(f.interp.of(word)) == Ok(interpreter)
-        })
-    };
-    lost.iter().filter_map(find).collect()
-}
-
 /// The thread state of a native thread: a word in its registers or on its stack that is the address
 /// of something with the thread's ident, and of which `fits` holds.
 pub(super) fn find_on_stack(
@@ -208,3 +186,7 @@ pub(super) fn find_on_stack(
             && fits(*word)
     })
 }
+
+#[cfg(test)]
+#[path = "thread_tests.rs"]
+mod tests;

@@ -7,8 +7,8 @@ pub mod core;
 #[cfg(test)]
 mod core_tests;
 pub mod coredumpctl;
-pub mod debuginfod;
 mod corefile;
+pub mod debuginfod;
 pub mod files;
 pub mod live;
 #[cfg(test)]

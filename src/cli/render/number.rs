@@ -34,6 +34,11 @@ impl Extent {
         }
     }
 
+    /// Whether a number of frames is asked for.
+    pub fn is_count(self) -> bool {
+        matches!(self, Extent::Innermost(_) | Extent::Outermost(_))
+    }
+
     /// The indices wanted of a stack of `length` frames.
     pub fn range(self, length: usize) -> std::ops::Range<usize> {
         match self {
@@ -51,6 +56,35 @@ pub fn number(text: &str) -> anyhow::Result<usize> {
         None => text.parse(),
     };
     parsed.map_err(|_| anyhow!("\"{text}\" is not a number"))
+}
+
+/// A count as people read it: `999,950`.
+pub fn with_commas(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Thread numbers as `thread apply` takes them: `2-65,70`.
+pub fn compact(ids: &[usize]) -> String {
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some((_, last)) if *id == *last + 1 => *last = *id,
+            _ => ranges.push((*id, *id)),
+        }
+    }
+    let words = ranges.into_iter().map(|(first, last)| match last - first {
+        0 => first.to_string(),
+        _ => format!("{first}-{last}"),
+    });
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// A list of thread numbers, such as `1-3 5`; ascending within each range, as written otherwise.
@@ -96,6 +130,15 @@ mod tests {
         assert_eq!(Extent::Outermost(2).range(5), 3..5);
         assert!(Extent::parse(Some("five")).is_err());
         assert!(Extent::parse(Some("99999999999999999999")).is_err());
+    }
+
+    #[test]
+    fn counts_and_lists_are_readable() {
+        assert_eq!(with_commas(999), "999");
+        assert_eq!(with_commas(999_950), "999,950");
+        assert_eq!(with_commas(1_000_000), "1,000,000");
+        assert_eq!(compact(&[2, 3, 4, 70, 72, 73]), "2-4,70,72-73");
+        assert_eq!(compact(&[]), "");
     }
 
     #[test]

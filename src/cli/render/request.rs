@@ -12,6 +12,8 @@ pub struct Request<'t> {
     pub silent: bool,
     /// `-ascending`: `all` goes from the lowest number.
     pub ascending: bool,
+    /// `-m`: threads with the same answer are shown as one.
+    pub merge: bool,
     /// The command.
     pub line: &'t str,
 }
@@ -24,6 +26,7 @@ impl<'t> Request<'t> {
             quiet: false,
             silent: false,
             ascending: false,
+            merge: false,
             line: tail.trim(),
         };
         loop {
@@ -36,6 +39,7 @@ impl<'t> Request<'t> {
                 "-s" => request.silent = true,
                 // gdb's "go on after an error" is how pydbg always does it.
                 "-c" => {}
+                "-m" | "-merge" | "--merge" => request.merge = true,
                 "-ascending" | "--ascending" => request.ascending = true,
                 word if is_thread_list(word) || (word == "all" && request.list.is_empty()) => {
                     request.list.push(word);

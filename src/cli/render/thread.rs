@@ -2,8 +2,8 @@
 
 use crate::cli::{Out, Session, Style};
 use pydbg::Addr;
-use pydbg::native::{NativeThread, SyscallState};
-use pydbg::python::{PyThread, Python};
+use pydbg::native::{Doing, NativeThread, SyscallState};
+use pydbg::python::{Attachment, PyThread, Python, doing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -51,6 +51,12 @@ pub struct ThreadView {
     pub waits_for_gil: Option<bool>,
     /// The system call it sits in.
     pub syscall: Option<SyscallState>,
+    /// What it is doing, where the command looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Doing>,
+    /// Whether it may touch Python objects (3.13+).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
     /// Its Python thread state.
     #[serde(skip)]
     pub python: Option<Arc<PyThread>>,
@@ -72,6 +78,8 @@ impl ThreadView {
             holds_gil: python.is_some_and(|thread| thread.holds_gil),
             waits_for_gil: python.and_then(|thread| thread.waits_for_gil),
             syscall: native.and_then(|thread| thread.syscall.clone()),
+            doing: None,
+            attachment: python.and_then(|thread| thread.attachment),
             python: python.cloned(),
         }
     }
@@ -114,6 +122,16 @@ impl ThreadView {
         Ok(views)
     }
 
+    /// Finds out what it is doing, which takes its native stack.
+    pub fn look(&mut self, session: &Session) {
+        let id = self.id;
+        self.doing = match (found(session), session.process(), id) {
+            (Some(python), _, _) => Some(python.doing(id, self.python.as_deref())),
+            (None, Ok(process), Some(id)) => Some(doing::natively(process, id)),
+            _ => None,
+        };
+    }
+
     /// gdb's name of the thread: `Thread 0x7f51499c5b80 (LWP 9340)`.
     pub fn target_id(&self) -> String {
         match (self.pthread.or(self.ident), self.tid) {
@@ -154,9 +172,15 @@ impl ThreadView {
         if let Some(interpreter) = self.interpreter.filter(|id| *id != 0) {
             parts.push(format!("interpreter {interpreter}"));
         }
-        parts.extend(self.gil().map(str::to_owned));
-        if self.id.is_none() {
-            parts.push("no native thread".to_owned());
+        match &self.doing {
+            Some(doing) => {
+                parts.extend(self.holds_gil.then(|| "holds the GIL".to_owned()));
+                parts.push(doing.text.clone());
+            }
+            None => {
+                parts.extend(self.gil().map(str::to_owned));
+                parts.extend(self.id.is_none().then(|| "no native thread".to_owned()));
+            }
         }
         out.target(&parts.join(", "))?;
         out.put(format_args!("):\n"))

@@ -2,17 +2,19 @@
 //! as gdb's libpython.py prints it.
 
 use super::carets::{self, Line, Rules};
+use super::fold::{self, Spot, Step};
+use super::group;
 use super::number::Extent;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
 use crate::cli::{Out, Style};
-use pydbg::python::Python;
+use pydbg::python::{FrameOrigin, Python};
 use serde::Serialize;
 use std::io;
 
-/// How often CPython prints one line of a recursion before it counts (`_RECURSIVE_CUTOFF`).
-const REPEATS: usize = 3;
+/// The most frames of one stack in a JSON document, unless a count says otherwise.
+const MOST_IN_JSON: usize = 100_000;
 
 /// The Python frames of one thread.
 #[derive(Serialize)]
@@ -24,51 +26,84 @@ pub struct Traceback {
     pub frames: Vec<PythonRow>,
     /// Why the chain ended too early.
     pub problem: Option<String>,
+    /// How many frames were left out because nobody asked for so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<usize>,
     /// Whether older frames were left out.
     #[serde(skip)]
     cut: bool,
     #[serde(skip)]
+    steps: Vec<Step>,
+    #[serde(skip)]
     marks: Vec<Vec<Line>>,
+    #[serde(skip)]
+    key: u128,
+}
+
+/// Which frames of a stack are wanted, and for whom.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// How many.
+    pub extent: Extent,
+    /// Whether the inside of a recursion is left out.
+    pub fold: bool,
+    /// Whether they are for a JSON document, which leaves nothing out but the oldest frames of
+    /// a stack that is too deep for it.
+    pub json: bool,
 }
 
 impl Traceback {
-    /// The frames of `thread` within `extent`.
+    /// The frames of `thread` that are wanted.
     pub fn of(
         python: &Python,
         sources: &mut Sources<'_>,
         thread: ThreadView,
-        extent: Extent,
+        wanted: Wanted,
     ) -> Traceback {
-        let Some(stack) = thread.python.as_ref().map(|state| python.stack(state)) else {
-            return Traceback {
-                thread,
-                frames: Vec::new(),
-                problem: None,
-                cut: false,
-                marks: Vec::new(),
-            };
+        let stack = thread.python.as_ref().map(|state| python.stack(state));
+        let all = stack.as_ref().map_or(&[][..], |stack| &stack.frames);
+        let range = wanted.extent.range(all.len());
+        let cut = range.end < all.len();
+        let asked = all.get(range.clone()).unwrap_or_default();
+        let limit = match wanted.extent {
+            Extent::Whole | Extent::AllThreads if wanted.json => MOST_IN_JSON,
+            _ => usize::MAX,
+        };
+        let steps = match (wanted.json, wanted.fold) {
+            (false, true) => fold::plan(&asked.iter().map(Spot::of).collect::<Vec<_>>()),
+            _ => (0..asked.len().min(limit)).map(Step::Frame).collect(),
         };
         let rules = Rules::of(&python.version);
-        let range = extent.range(stack.frames.len());
-        let mut frames = Vec::with_capacity(range.len());
-        let mut marks = Vec::with_capacity(range.len());
-        for (index, frame) in stack.frames.iter().enumerate() {
-            if !range.contains(&index) {
+        let (mut frames, mut marks) = (Vec::new(), Vec::new());
+        for step in &steps {
+            let Step::Frame(at) = step else { continue };
+            let Some(frame) = asked.get(*at) else {
                 continue;
-            }
+            };
+            let index = range.start + at;
             frames.push(PythonRow::of(index, frame, sources.line(frame)));
-            marks.push(match sources.file(frame) {
-                Ok(source) => carets::mark(&source.lines, &frame.position, rules),
-                Err(_) => Vec::new(),
-            });
+            if !wanted.json {
+                marks.push(match sources.file(frame) {
+                    Ok(source) => carets::mark(&source.lines, &frame.position, rules),
+                    Err(_) => Vec::new(),
+                });
+            }
         }
         Traceback {
+            left_out: asked.len().checked_sub(limit).filter(|more| *more > 0),
+            key: group::python_key(asked.iter()),
+            problem: stack.as_ref().and_then(|stack| stack.problem.clone()),
             thread,
             frames,
-            problem: stack.problem.clone(),
-            cut: range.end < stack.frames.len(),
+            cut,
+            steps,
             marks,
         }
+    }
+
+    /// What is the same in stacks that are the same.
+    pub fn key(&self) -> (u128, Option<String>) {
+        (self.key, self.problem.clone())
     }
 
     /// Whether this thread has no Python to show.
@@ -76,52 +111,41 @@ impl Traceback {
         self.frames.is_empty() && self.problem.is_none()
     }
 
-    /// Prints the frames; with `fold`, a line that repeats is printed three times and counted.
-    pub fn text(&self, out: &mut Out<'_>, fold: bool) -> io::Result<()> {
+    /// Prints the frames.
+    pub fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         out.put(format_args!("Traceback (most recent call first):\n"))?;
         if self.thread.waits_for_gil == Some(true) {
             out.put(format_args!("  Waiting for the GIL\n"))?;
         }
-        let mut repeats = 0;
-        let mut previous: Option<&PythonRow> = None;
-        for (row, marks) in self.frames.iter().zip(&self.marks) {
-            if fold && previous.is_some_and(|previous| is_repeat(previous, row)) {
-                repeats += 1;
-            } else {
-                repeated(out, repeats)?;
-                repeats = 0;
-            }
-            previous = Some(row);
-            if repeats < REPEATS {
-                entry(out, row, marks)?;
+        let mut rows = self.frames.iter().zip(&self.marks);
+        let mut origin = FrameOrigin::Chain;
+        for step in &self.steps {
+            match step {
+                Step::Words(words) => out.put(format_args!("  {words}\n"))?,
+                Step::Frame(_) => {
+                    if let Some((row, marks)) = rows.next() {
+                        if row.origin != origin && row.origin == FrameOrigin::DataStack {
+                            let words = "  [the following frames are from the data stack]";
+                            out.styled(Style::Faint, words)?;
+                            out.end()?;
+                        }
+                        origin = row.origin;
+                        entry(out, row, marks)?;
+                    }
+                }
             }
         }
-        repeated(out, repeats)?;
         if self.cut {
             out.put(format_args!("(More stack frames follow...)\n"))?;
         }
         if let Some(problem) = &self.problem {
-            out.styled(Style::Faint, &format!("  [the stack ends here: {problem}]"))?;
+            out.styled(
+                Style::Faint,
+                &format!("  [the stack is damaged: {problem}]"),
+            )?;
             out.end()?;
         }
         Ok(())
-    }
-}
-
-fn is_repeat(previous: &PythonRow, row: &PythonRow) -> bool {
-    previous.file == row.file
-        && previous.position.line == row.position.line
-        && previous.function == row.function
-        && row.problem.is_none()
-}
-
-fn repeated(out: &mut Out<'_>, repeats: usize) -> io::Result<()> {
-    match (repeats + 1).saturating_sub(REPEATS) {
-        0 => Ok(()),
-        1 => out.put(format_args!("  [Previous line repeated 1 more time]\n")),
-        more => out.put(format_args!(
-            "  [Previous line repeated {more} more times]\n"
-        )),
     }
 }
 

@@ -31,6 +31,8 @@ const MEMBERS: &[(&str, &str, Position)] = &[
     ("interpreter", "builtins", [104, 112, 112]),
     ("interpreter", "gil", [112, 120, 120]),
     ("interpreter", "embedded_gil", [120, 128, 128]),
+    ("interpreter", "gc", [80, 88, 88]),
+    ("gc", "collecting", [576, 656, 760]),
     ("thread", "size", [152, 176, 176]),
     ("thread", "prev", [160, 184, 184]),
     ("thread", "next", [168, 192, 192]),

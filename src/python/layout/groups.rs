@@ -14,6 +14,8 @@ all_groups! {
     thread: Thread,
     /// `struct _gil_runtime_state`, from 3.7 on.
     gil: Option<Gil>,
+    /// `struct _gc_runtime_state`, from 3.7 on.
+    gc: Option<Gc>,
     /// `_PyCFrame`, 3.10 to 3.12.
     cframe: Option<CFrame>,
     /// `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.
@@ -63,6 +65,8 @@ groups! {
         gil: Option<Field>,
         /// `_main_interpreter`, embedded, from 3.11 on.
         main_interpreter: Option<Field>,
+        /// `gc`, embedded, 3.7 and 3.8.
+        gc: Option<Field>,
         /// Size of the struct.
         size: Field,
     }
@@ -87,6 +91,8 @@ groups! {
         own_gil: Option<Field>,
         /// Its own GIL, embedded, from 3.12 on.
         embedded_gil: Option<Field>,
+        /// `gc`, embedded, from 3.9 on.
+        gc: Option<Field>,
         /// Size of the struct.
         size: Field,
     }
@@ -139,6 +145,12 @@ groups! {
         mutex: Field,
         /// Size of the struct.
         size: Field,
+    }
+
+    /// `struct _gc_runtime_state`.
+    Gc {
+        /// Whether a collection is in progress.
+        collecting: Field,
     }
 
     /// `_PyCFrame`: a C-stack local of each native activation of the evaluation loop.

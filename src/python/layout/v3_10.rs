@@ -40,6 +40,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(576),
             gil: has(352),
             main_interpreter: None,
+            gc: None,
             size: at(672),
         }),
         interpreter: Interpreter {
@@ -52,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: has(616),
             size: at(113528),
         },
         thread: Thread {
@@ -78,6 +80,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: Some(CFrame {
             current_frame: None,

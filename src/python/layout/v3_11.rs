@@ -40,6 +40,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(584),
             gil: has(360),
             main_interpreter: has(58936),
+            gc: None,
             size: at(166688),
         }),
         interpreter: Interpreter {
@@ -52,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: has(648),
             size: at(107752),
         },
         thread: Thread {
@@ -78,6 +80,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: Some(CFrame {
             current_frame: has(8),

@@ -45,6 +45,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(2568),
             gil: None,
             main_interpreter: has(76392),
+            gc: None,
             size: at(459944),
         }),
         interpreter: Interpreter {
@@ -57,6 +58,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(384),
             own_gil: has(392),
             embedded_gil: has(1040),
+            gc: has(112),
             size: at(383552),
         },
         thread: Thread {
@@ -83,6 +85,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: Some(CFrame {
             current_frame: has(0),

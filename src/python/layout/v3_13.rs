@@ -46,6 +46,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             auto_interpreter: at(9888),
             gil: None,
             main_interpreter: has(88352),
+            gc: None,
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -58,6 +59,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             gil: has(16),
             own_gil: has(24),
             embedded_gil: has(7752),
+            gc: has(7400),
             size: at(194968),
         },
         thread: Thread {
@@ -84,6 +86,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: None,
         frame: Frame {
@@ -206,9 +211,11 @@ pub(super) const LAYOUT_18: Layout = Layout {
             auto_interpreter: at(9912),
             gil: None,
             main_interpreter: has(88424),
+            gc: None,
             size: at(283408),
         }),
         interpreter: Interpreter {
+            gc: has(7400),
             size: at(194984),
             ..LAYOUT_0.fields.interpreter
         },
@@ -244,6 +251,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             auto_interpreter: at(9912),
             gil: None,
             main_interpreter: has(112768),
+            gc: None,
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -251,6 +259,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             sysdict: at(7648),
             builtins: at(7656),
             embedded_gil: has(7760),
+            gc: has(7400),
             size: at(215616),
             ..LAYOUT_0.fields.interpreter
         },
@@ -265,6 +274,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
             cond: at(40),
             mutex: at(88),
             size: at(216),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         code: Code {
             argcount: at(68),
@@ -338,4 +350,33 @@ pub(super) const LAYOUT_T: Layout = Layout {
         },
         ..LAYOUT_0.fields
     },
+};
+
+/// Free-threaded, as measured on 3.13.5, a version with a smaller thread state.
+pub(super) const LAYOUT_T5: Layout = Layout {
+    measured: "3.13.5t",
+    fingerprint: Fingerprint {
+        runtime: 328320,
+        thread: 304,
+        ..LAYOUT_T.fingerprint
+    },
+    fields: Fields {
+        runtime: Some(Runtime {
+            finalizing: at(608),
+            interpreters_head: at(632),
+            interpreters_main: at(640),
+            tstate_current: None,
+            auto_interpreter: at(9888),
+            gil: None,
+            main_interpreter: has(112704),
+            gc: None,
+            size: at(328320),
+        }),
+        thread: Thread {
+            size: at(304),
+            ..LAYOUT_T.fields.thread
+        },
+        ..LAYOUT_T.fields
+    },
+    ..LAYOUT_T
 };

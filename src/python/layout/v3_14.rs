@@ -45,6 +45,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(10096),
             gil: None,
             main_interpreter: has(90752),
+            gc: None,
             size: at(316616),
         }),
         interpreter: Interpreter {
@@ -57,6 +58,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(16),
             own_gil: has(24),
             embedded_gil: has(7784),
+            gc: has(7408),
             size: at(225864),
         },
         thread: Thread {
@@ -83,6 +85,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(192),
         }),
         cframe: None,
         frame: Frame {
@@ -209,6 +214,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             auto_interpreter: at(10096),
             gil: None,
             main_interpreter: has(115648),
+            gc: None,
             size: at(365624),
         }),
         interpreter: Interpreter {
@@ -216,6 +222,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             sysdict: at(7696),
             builtins: at(7704),
             embedded_gil: has(7808),
+            gc: has(7408),
             size: at(249976),
             ..LAYOUT.fields.interpreter
         },
@@ -226,6 +233,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
             cond: at(40),
             mutex: at(88),
             size: at(216),
+        }),
+        gc: Some(Gc {
+            collecting: at(192),
         }),
         frame: Frame {
             tlbc_index: has(72),

@@ -45,6 +45,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(10216),
             gil: None,
             main_interpreter: has(120328),
+            gc: None,
             size: at(346568),
         }),
         interpreter: Interpreter {
@@ -57,6 +58,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(16),
             own_gil: has(24),
             embedded_gil: has(7736),
+            gc: has(7400),
             size: at(226240),
         },
         thread: Thread {
@@ -83,6 +85,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(112),
         }),
         cframe: None,
         frame: Frame {
@@ -209,9 +214,11 @@ pub(super) const LAYOUT_T: Layout = Layout {
             auto_interpreter: at(10216),
             gil: None,
             main_interpreter: has(158968),
+            gc: None,
             size: at(409296),
         }),
         interpreter: Interpreter {
+            gc: has(7400),
             size: at(250328),
             ..LAYOUT.fields.interpreter
         },
@@ -222,6 +229,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
             cond: at(40),
             mutex: at(88),
             size: at(216),
+        }),
+        gc: Some(Gc {
+            collecting: at(112),
         }),
         frame: Frame {
             tlbc_index: has(72),

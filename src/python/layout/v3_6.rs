@@ -43,6 +43,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: None,
             size: at(120),
         },
         thread: Thread {
@@ -63,6 +64,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(2272),
         },
         gil: None,
+        gc: None,
         cframe: None,
         frame: Frame {
             previous: at(24),

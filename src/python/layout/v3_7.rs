@@ -39,6 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(1496),
             gil: has(1264),
             main_interpreter: None,
+            gc: has(320),
             size: at(1520),
         }),
         interpreter: Interpreter {
@@ -51,6 +52,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: None,
             size: at(2568),
         },
         thread: Thread {
@@ -77,6 +79,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(312),
         }),
         cframe: None,
         frame: Frame {

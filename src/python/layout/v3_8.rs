@@ -39,6 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(1384),
             gil: has(1152),
             main_interpreter: None,
+            gc: has(344),
             size: at(1464),
         }),
         interpreter: Interpreter {
@@ -51,6 +52,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: None,
             size: at(2720),
         },
         thread: Thread {
@@ -77,6 +79,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: None,
         frame: Frame {

@@ -39,6 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
             auto_interpreter: at(576),
             gil: has(352),
             main_interpreter: None,
+            gc: None,
             size: at(656),
         }),
         interpreter: Interpreter {
@@ -51,6 +52,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             own_gil: None,
             embedded_gil: None,
+            gc: has(616),
             size: at(5656),
         },
         thread: Thread {
@@ -77,6 +79,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cond: at(32),
             mutex: at(80),
             size: at(208),
+        }),
+        gc: Some(Gc {
+            collecting: at(200),
         }),
         cframe: None,
         frame: Frame {

@@ -133,21 +133,20 @@ impl Search<'_> {
                 differing.join(", ")
             ));
         }
-        let field = layout
-            .fields
-            .runtime
-            .map(|runtime| runtime.interpreters_head);
-        let head = field.map(|field| self.target.memory.ptr(field.of(addr)));
-        let Some(Ok(head)) = head else {
-            return Err(PythonError::NotFound(
-                "its list of interpreters cannot be read".into(),
-            ));
-        };
-        let verdict = self.look(&layout, head);
-        if !verdict.threads && !verdict.namespaces {
-            let why = format!("nothing at {head} looks like an interpreter");
+        let fields = layout.fields.runtime.as_ref();
+        let lists = fields.map(|runtime| [runtime.interpreters_head, runtime.interpreters_main]);
+        let lists = lists.into_iter().flatten();
+        let listed = lists.filter_map(|field| self.target.memory.ptr(field.of(addr)).ok());
+        let embedded = fields.and_then(|runtime| Some(runtime.main_interpreter?.of(addr)));
+        // The list's head may be damaged where the main interpreter is not.
+        let looks_right = listed.chain(embedded).find_map(|head| {
+            let verdict = self.look(&layout, head);
+            (verdict.threads || verdict.namespaces).then_some((head, verdict))
+        });
+        let Some((head, verdict)) = looks_right else {
+            let why = "nothing that it lists looks like an interpreter".to_owned();
             return Err(PythonError::NotFound(why));
-        }
+        };
         let mut found = self.found(Some(addr), source, layout, head, verdict);
         found.version = Version {
             free_threaded: offsets.free_threaded,

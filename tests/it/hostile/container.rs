@@ -12,12 +12,16 @@ pub(super) fn cuts(victim: &Victim) -> Vec<Damage> {
     let len = victim.core.bytes.len();
     let notes = victim.core.notes_range();
     let table_end = notes.start;
-    let percents = [99, 95, 90, 75, 50, 25, 10, 1].map(|p| (format!("cut at {p} %"), len / 100 * p));
+    let percents =
+        [99, 95, 90, 75, 50, 25, 10, 1].map(|p| (format!("cut at {p} %"), len / 100 * p));
     let places = [
         ("cut by one byte", len - 1),
         ("cut by one page", len - 4096),
         ("cut behind the notes", notes.end),
-        ("cut within the notes", notes.start + (notes.end - notes.start) / 2),
+        (
+            "cut within the notes",
+            notes.start + (notes.end - notes.start) / 2,
+        ),
         ("cut behind the program headers", table_end),
         ("cut within the program headers", 64 + (table_end - 64) / 2),
         ("cut behind the ELF header", 64),
@@ -60,15 +64,27 @@ pub(super) fn program_headers(victim: &Victim) -> Vec<Damage> {
     let load: Load = *core.load_of(frame).expect("the frame is in the core");
     let hidden = load.offset..load.offset + load.size;
     let note = (0..usize::from(core.half(56))).map(|i| 64 + i * 56);
-    let note = note.into_iter().find(|at| core.long(*at) == 4).expect("a PT_NOTE");
+    let note = note
+        .into_iter()
+        .find(|at| core.long(*at) == 4)
+        .expect("a PT_NOTE");
     let (huge, garbage) = ((1u64 << 60).to_le_bytes(), GARBAGE.to_le_bytes());
     let header = load.header;
-    let next = core.loads().find(|other| other.addr > load.addr).expect("another");
+    let next = core
+        .loads()
+        .find(|other| other.addr > load.addr)
+        .expect("another");
     vec![
-        Damage::new("segment type is 0").write(header, &[0; 4]).hide(hidden.clone()),
+        Damage::new("segment type is 0")
+            .write(header, &[0; 4])
+            .hide(hidden.clone()),
         Damage::new("segment flags are 0").write(header + 4, &[0; 4]),
-        Damage::new("segment offset is garbage").write(header + 8, &garbage).hide(hidden.clone()),
-        Damage::new("segment address is garbage").write(header + 16, &garbage).hide(hidden.clone()),
+        Damage::new("segment offset is garbage")
+            .write(header + 8, &garbage)
+            .hide(hidden.clone()),
+        Damage::new("segment address is garbage")
+            .write(header + 16, &garbage)
+            .hide(hidden.clone()),
         Damage::new("segment has 2^60 bytes in the file").write(header + 32, &huge),
         Damage::new("segment has no bytes in the file")
             .write(header + 32, &[0; 8])

@@ -22,7 +22,11 @@ fn fields(victim: &Victim, base: u64, list: &[(&str, &str, &str, u64)]) -> Vec<D
             ("frame", "previous") => victim.field("frame", "owner").is_none(),
             _ => false,
         };
-        Some(if ends && *value == 0 { damage.silent() } else { damage })
+        Some(if ends && *value == 0 {
+            damage.silent()
+        } else {
+            damage
+        })
     };
     list.iter().filter_map(damage).collect()
 }
@@ -67,9 +71,16 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
                 ("code", field, "NULL", 0),
             ],
         ));
-        let object = victim.field("code", field).and_then(|at| victim.core.peek(frame.code + at));
+        let object = victim
+            .field("code", field)
+            .and_then(|at| victim.core.peek(frame.code + at));
         let object = object.filter(|object| victim.core.place(*object).is_some());
-        for (how, size) in [("2^40", 1u64 << 40), ("2^60", 1 << 60), ("2^31", 1 << 31), ("-1", u64::MAX)] {
+        for (how, size) in [
+            ("2^40", 1u64 << 40),
+            ("2^60", 1 << 60),
+            ("2^31", 1 << 31),
+            ("-1", u64::MAX),
+        ] {
             let Some(object) = object else { continue };
             let name = format!("the size of code.{field} is {how}");
             list.push(Damage::new(name).poke(&victim.core, object + 16, size));
@@ -98,14 +109,28 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
 /// Sizes of the values of local variables, which no stack depends on.
 fn locals(victim: &Victim, thread: &Thread) -> Vec<Damage> {
     let core = &victim.core;
-    let sizes = [("2^28", 1u64 << 28), ("2^31", 1 << 31), ("2^60", 1 << 60), ("-1", u64::MAX)];
+    let sizes = [
+        ("2^28", 1u64 << 28),
+        ("2^31", 1 << 31),
+        ("2^60", 1 << 60),
+        ("-1", u64::MAX),
+    ];
     let damage = |(name, size): (&str, u64)| {
         let mut damage = Damage::new(format!("the sizes of all locals are {name}"));
         for frame in &thread.frames {
             let locals = frame.addr + victim.at("frame", "localsplus");
-            let owned = |at: u64| frame.made_of.iter().any(|(a, n)| *a < at + 24 && at < a + n);
-            let objects = (0..8).filter_map(|index| core.peek(locals + index * 8)).map(|at| at & !7);
-            for object in objects.filter(|object| core.place(*object + 24).is_some() && !owned(*object)) {
+            let owned = |at: u64| {
+                frame
+                    .made_of
+                    .iter()
+                    .any(|(a, n)| *a < at + 24 && at < a + n)
+            };
+            let objects = (0..8)
+                .filter_map(|index| core.peek(locals + index * 8))
+                .map(|at| at & !7);
+            for object in
+                objects.filter(|object| core.place(*object + 24).is_some() && !owned(*object))
+            {
                 damage = damage.poke(core, object + 16, size);
             }
         }
@@ -142,10 +167,17 @@ pub(super) fn threads(victim: &Victim) -> Vec<Damage> {
         ],
     );
     let newest = victim.threads.iter().map(|t| t.tstate).find(|tstate| {
-        victim.core.peek(victim.interpreter + victim.at("interpreter", "threads")) == Some(*tstate)
+        victim
+            .core
+            .peek(victim.interpreter + victim.at("interpreter", "threads"))
+            == Some(*tstate)
     });
     if let Some(newest) = newest {
-        list.extend(fields(victim, newest, &[("thread", "interp", "nowhere (newest)", NOWHERE)]));
+        list.extend(fields(
+            victim,
+            newest,
+            &[("thread", "interp", "nowhere (newest)", NOWHERE)],
+        ));
     }
     list
 }
@@ -186,11 +218,16 @@ pub(super) fn runtime(victim: &Victim) -> Vec<Damage> {
     ));
     let core = &victim.core;
     for name in ["modules", "sysdict"] {
-        let dict = core.peek(interpreter + victim.at("interpreter", name)).expect("a dict");
+        let dict = core
+            .peek(interpreter + victim.at("interpreter", name))
+            .expect("a dict");
         list.extend(fields(
             victim,
             dict,
-            &[("dict", "keys", "impossible", IMPOSSIBLE), ("dict", "used", "2^60", 1 << 60)],
+            &[
+                ("dict", "keys", "impossible", IMPOSSIBLE),
+                ("dict", "used", "2^60", 1 << 60),
+            ],
         ));
         let keys = core.peek(dict + victim.at("dict", "keys")).expect("keys");
         let damage = Damage::new(format!("the keys of {name} are ff"));

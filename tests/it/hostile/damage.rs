@@ -80,7 +80,10 @@ impl Copy {
     /// Copies the core of `victim` to `path`.
     pub(super) fn new(victim: &Victim, path: PathBuf) -> Copy {
         std::fs::write(&path, &victim.core.bytes).expect("a copy of the core");
-        let file = OpenOptions::new().write(true).open(&path).expect("the copy");
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("the copy");
         Copy { path, file }
     }
 
@@ -100,7 +103,9 @@ impl Copy {
         }
         let result = use_it(&self.path);
         if let Some(len) = damage.cut {
-            self.file.write_all_at(&whole[len..], len as u64).expect("restore");
+            self.file
+                .write_all_at(&whole[len..], len as u64)
+                .expect("restore");
         }
         for (at, bytes) in &damage.patches {
             let old = &whole[*at..at + bytes.len()];

@@ -29,7 +29,10 @@ fn files_that_are_no_cores() {
     refuse("a folder", dir.path());
     refuse("a device", Path::new("/dev/zero"));
     refuse("a missing file", &dir.path().join("missing"));
-    refuse("a name with an escape", &dir.path().join("\x1b[31mred\u{9b}"));
+    refuse(
+        "a name with an escape",
+        &dir.path().join("\x1b[31mred\u{9b}"),
+    );
     let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
     refuse("a FIFO", &fifo);
@@ -71,7 +74,9 @@ fn names_in_the_target() {
                 let text = run(&["core", path], &[command]).and_then(|run| unforged(&run.stdout));
                 failures.check(&what, text);
                 let json = run(&["core", path, "--json"], &[command]).and_then(|run| {
-                    run.document(command).map(drop).ok_or_else(|| "no JSON".to_owned())
+                    run.document(command)
+                        .map(drop)
+                        .ok_or_else(|| "no JSON".to_owned())
                 });
                 failures.check(&format!("{what} in JSON"), json);
             }

@@ -55,19 +55,28 @@ const OTHERS: [&str; 5] = [
 /// Every damage on one interpreter; `turn` chooses the damages whose second run is made.
 fn check(id: &str, turn: usize) {
     let only = std::env::var("PYDBG_DAMAGE").unwrap_or_default();
-    let Some(interpreter) = interpreters().iter().find(|interpreter| interpreter.id == id) else {
+    let Some(interpreter) = interpreters()
+        .iter()
+        .find(|interpreter| interpreter.id == id)
+    else {
         println!("{id} is not there");
         return;
     };
     let mut fixture = Fixture::start(interpreter, "many_threads", &["6", "12"]);
     let core = fixture.kernel_core();
     let options = match interpreter.is_chroot() {
-        true => vec!["--sysroot".to_owned(), interpreter.root.display().to_string()],
+        true => vec![
+            "--sysroot".to_owned(),
+            interpreter.root.display().to_string(),
+        ],
         false => Vec::new(),
     };
     let victim = Victim::of(&core, options);
     // Short, so that it fits over the names of files.
-    let dir = tempfile::Builder::new().prefix("f").tempdir_in("/tmp").expect("a folder");
+    let dir = tempfile::Builder::new()
+        .prefix("f")
+        .tempdir_in("/tmp")
+        .expect("a folder");
     let fifo = dir.path().join("f");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
     let copy = Copy::new(&victim, fixture.dir().join("damaged"));

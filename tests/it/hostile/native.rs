@@ -15,18 +15,26 @@ pub(super) fn loader(victim: &Victim) -> Vec<Damage> {
     let core = &victim.core;
     let auxv = core.notes_of(AUXV)[0];
     let mut pairs = (auxv.desc..auxv.desc + auxv.size).step_by(16);
-    let phdr = pairs.find(|at| core.word(*at) == AT_PHDR).map(|at| core.word(at + 8));
+    let phdr = pairs
+        .find(|at| core.word(*at) == AT_PHDR)
+        .map(|at| core.word(at + 8));
     let phdr = phdr.expect("AT_PHDR");
     let mut list = vec![
-        Damage::new("the executable's ELF header is zero").write(core.offset(phdr & !0xfff), &[0; 64]),
-        Damage::new("the executable's program headers are ff").write(core.offset(phdr), &[0xff; 560]),
+        Damage::new("the executable's ELF header is zero")
+            .write(core.offset(phdr & !0xfff), &[0; 64]),
+        Damage::new("the executable's program headers are ff")
+            .write(core.offset(phdr), &[0xff; 560]),
     ];
-    let header = (0..16).map(|i| core.offset(phdr + i * 56)).find(|at| core.long(*at) == PT_DYNAMIC);
+    let header = (0..16)
+        .map(|i| core.offset(phdr + i * 56))
+        .find(|at| core.long(*at) == PT_DYNAMIC);
     let header = header.expect("PT_DYNAMIC");
     // PT_PHDR comes first and says where the headers themselves are linked to.
     let bias = phdr - core.word(core.offset(phdr) + 16);
     let dynamic = bias + core.word(header + 16);
-    let entry = (0..64).map(|i| dynamic + i * 16).find(|at| core.peek(*at) == Some(DT_DEBUG));
+    let entry = (0..64)
+        .map(|i| dynamic + i * 16)
+        .find(|at| core.peek(*at) == Some(DT_DEBUG));
     let entry = entry.expect("DT_DEBUG");
     let debug = core.peek(entry + 8).expect("r_debug");
     let map = core.peek(debug + 8).expect("a link_map");
@@ -39,9 +47,17 @@ pub(super) fn loader(victim: &Victim) -> Vec<Damage> {
         ("link_map.l_next is the first", second + 24, map),
         ("link_map.l_next is garbage", second + 24, 0x4141_4141_4141),
         ("link_map.l_addr is garbage", second, 0x4141_4141_4141_4141),
-        ("link_map.l_name is garbage", second + 8, 0x4141_4141_4141_4141),
+        (
+            "link_map.l_name is garbage",
+            second + 8,
+            0x4141_4141_4141_4141,
+        ),
         ("link_map.l_name is NULL", second + 8, 0),
-        ("link_map.l_ld is garbage", second + 16, 0x4141_4141_4141_4141),
+        (
+            "link_map.l_ld is garbage",
+            second + 16,
+            0x4141_4141_4141_4141,
+        ),
     ] {
         list.push(Damage::new(name).poke(core, at, value));
     }
@@ -57,7 +73,9 @@ pub(super) fn headers(victim: &Victim) -> Vec<Damage> {
         .filter(|at| core.bytes[*at..].starts_with(b"\x7fELF"))
         .collect();
     let every = |name: &str, at: usize, bytes: &[u8]| {
-        starts.iter().fold(Damage::new(name), |damage, start| damage.write(start + at, bytes))
+        starts.iter().fold(Damage::new(name), |damage, start| {
+            damage.write(start + at, bytes)
+        })
     };
     let ids = starts.iter().filter_map(|start| {
         let page = &core.bytes[*start..*start + 4096];

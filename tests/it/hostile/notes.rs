@@ -21,7 +21,9 @@ pub(super) fn all(victim: &Victim, fifo: &Path) -> Vec<Damage> {
     let threads = core.notes_of(PRSTATUS);
     let every = |name: &str, at: usize, bytes: &[u8]| {
         let damage = Damage::new(name);
-        threads.iter().fold(damage, |damage, note| damage.write(note.desc + at, bytes))
+        threads
+            .iter()
+            .fold(damage, |damage, note| damage.write(note.desc + at, bytes))
     };
     let first = threads[0].desc;
     list.extend([
@@ -42,7 +44,9 @@ pub(super) fn all(victim: &Victim, fifo: &Path) -> Vec<Damage> {
     ]);
     list.extend([3u64, 5, 7, 9, 25, 31].map(|kind| {
         let mut pairs = (auxv.desc..auxv.desc + auxv.size).step_by(16);
-        let pair = pairs.find(|at| core.word(*at) == kind).expect("such an entry");
+        let pair = pairs
+            .find(|at| core.word(*at) == kind)
+            .expect("such an entry");
         Damage::new(format!("auxv entry {kind} is garbage")).write(pair + 8, &[0x5a; 8])
     }));
     list.extend(files(victim, core.notes_of(FILE)[0], fifo));
@@ -64,7 +68,9 @@ fn headers(victim: &Victim) -> Vec<Damage> {
         let one = notes[notes.len() / 2].header;
         let missing = Damage::new(format!("{name} is missing"));
         list.extend([
-            notes.iter().fold(missing, |damage, note| damage.write(note.header + 8, &[77, 0, 0, 0])),
+            notes.iter().fold(missing, |damage, note| {
+                damage.write(note.header + 8, &[77, 0, 0, 0])
+            }),
             Damage::new(format!("{name} sizes are ffffffff")).write(one, &[0xff; 8]),
             Damage::new(format!("{name} size is 40")).write(one + 4, &40u32.to_le_bytes()),
             Damage::new(format!("{name} size is 0")).write(one + 4, &[0; 4]),
@@ -85,7 +91,9 @@ fn files(victim: &Victim, note: NoteAt, fifo: &Path) -> Vec<Damage> {
     let entries = || (0..count as usize).map(|index| table + index * 24);
     let every = |name: &str, at: usize, word: u64| {
         let damage = Damage::new(format!("NT_FILE: {name}"));
-        entries().fold(damage, |damage, entry| damage.write(entry + at, &word.to_le_bytes()))
+        entries().fold(damage, |damage, entry| {
+            damage.write(entry + at, &word.to_le_bytes())
+        })
     };
     let head = |name: &str, at: usize, word: u64| {
         Damage::new(format!("NT_FILE: {name}")).write(note.desc + at, &word.to_le_bytes())
@@ -101,13 +109,23 @@ fn files(victim: &Victim, note: NoteAt, fifo: &Path) -> Vec<Damage> {
         every("starts are garbage", 0, 0x4141_4141_4141_4141),
         every("ends are 0", 8, 0),
         every("offsets are 2^60", 16, 1 << 60),
-        Damage::new("NT_FILE: names have no end").write(names_at, &vec![b'/'; names_end - names_at]),
+        Damage::new("NT_FILE: names have no end")
+            .write(names_at, &vec![b'/'; names_end - names_at]),
     ];
-    for target in [fifo.to_str().expect("UTF-8"), "/dev/zero", "/dev/tty", "/etc/passwd", "/proc/kmsg"] {
+    for target in [
+        fifo.to_str().expect("UTF-8"),
+        "/dev/zero",
+        "/dev/tty",
+        "/etc/passwd",
+        "/proc/kmsg",
+    ] {
         let mut damage = Damage::new(format!("NT_FILE: every file is {}", &target[..5]));
         let mut at = names_at;
         while at < names_end {
-            let len = core.bytes[at..names_end].iter().position(|&b| b == 0).unwrap_or(0);
+            let len = core.bytes[at..names_end]
+                .iter()
+                .position(|&b| b == 0)
+                .unwrap_or(0);
             if len >= target.len() {
                 let padded = format!("{}{target}", "/".repeat(len - target.len()));
                 damage = damage.write(at, padded.as_bytes());

@@ -16,10 +16,17 @@ pub(super) struct Kept {
 /// Holds the answer of `py-bt all` in JSON against what the damage leaves.
 pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept, String> {
     let document = run.document("py-bt all");
-    let threads = document.as_ref().and_then(|d| d["data"]["threads"].as_array());
+    let threads = document
+        .as_ref()
+        .and_then(|d| d["data"]["threads"].as_array());
     let mut printed = HashMap::new();
     let mut doubtful = HashMap::new();
-    for frame in threads.into_iter().flatten().flat_map(|t| t["frames"].as_array()).flatten() {
+    for frame in threads
+        .into_iter()
+        .flatten()
+        .flat_map(|t| t["frames"].as_array())
+        .flatten()
+    {
         printed.insert(address(&frame["address"]), shown(frame));
         doubtful.insert(address(&frame["address"]), !frame["problem"].is_null());
     }
@@ -31,21 +38,39 @@ pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept,
             let same = printed.get(&frame.addr) == Some(&frame.shown);
             kept += usize::from(same);
             if !same && frame.links <= reachable && is_whole(victim, damage, &frame.made_of) {
-                missing.push(format!("{} at {:#x} {:?}", frame.shown, frame.addr, printed.get(&frame.addr)));
+                missing.push(format!(
+                    "{} at {:#x} {:?}",
+                    frame.shown,
+                    frame.addr,
+                    printed.get(&frame.addr)
+                ));
             }
         }
     }
     let total = victim.total();
-    let told = run.stderr.lines().chain(run.stdout.lines().filter(|l| l.contains("\"error\"")));
+    let told = run
+        .stderr
+        .lines()
+        .chain(run.stdout.lines().filter(|l| l.contains("\"error\"")));
     let told: String = told.take(3).collect::<Vec<_>>().join(" / ");
     if let Some(first) = missing.first() {
         return Err(format!(
             "{} undamaged frames are missing, such as {first}; kept {kept} of {total}; status {}; {told}",
-            missing.len(), run.status
+            missing.len(),
+            run.status
         ));
     }
-    let known = |addr: &u64| victim.threads.iter().flat_map(|t| &t.frames).any(|f| f.addr == *addr);
-    let invented = printed.keys().filter(|addr| !known(addr) && !doubtful[addr]).count();
+    let known = |addr: &u64| {
+        victim
+            .threads
+            .iter()
+            .flat_map(|t| &t.frames)
+            .any(|f| f.addr == *addr)
+    };
+    let invented = printed
+        .keys()
+        .filter(|addr| !known(addr) && !doubtful[addr])
+        .count();
     if invented > 0 {
         return Err(format!("{invented} frames are invented"));
     }
@@ -57,14 +82,21 @@ pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept,
         0 if damage.silent => Ok(Kept { kept, total }),
         3 if partial || !told.is_empty() => Ok(Kept { kept, total }),
         1 | 4 if printed.is_empty() && !told.is_empty() => Ok(Kept { kept, total }),
-        status => Err(format!("status {status} with {} of {total} frames; {told}", printed.len())),
+        status => Err(format!(
+            "status {status} with {} of {total} frames; {told}",
+            printed.len()
+        )),
     }
 }
 
 /// How many links of the thread's chain can be followed.
 fn reachable(victim: &Victim, damage: &Damage, thread: &Thread) -> usize {
     let broken = |link: &u64| !is_whole(victim, damage, &[(*link, 8)]);
-    thread.links.iter().position(broken).unwrap_or(thread.links.len())
+    thread
+        .links
+        .iter()
+        .position(broken)
+        .unwrap_or(thread.links.len())
 }
 
 /// Whether none of these addresses was damaged. What the core never had cannot be.

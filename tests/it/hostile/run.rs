@@ -20,7 +20,10 @@ pub(super) struct Run {
 impl Run {
     /// The JSON document of a command; `None` when it printed none.
     pub(super) fn document(&self, command: &str) -> Option<Value> {
-        let mut documents = self.stdout.lines().filter_map(|l| serde_json::from_str(l).ok());
+        let mut documents = self
+            .stdout
+            .lines()
+            .filter_map(|l| serde_json::from_str(l).ok());
         documents.find(|document: &Value| document["command"] == command)
     }
 }

@@ -44,7 +44,9 @@ pub(super) struct Frame {
 
 /// The address in a JSON document.
 pub(super) fn address(value: &Value) -> u64 {
-    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no address"));
+    let text = value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no address"));
     u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("hex")
 }
 
@@ -58,7 +60,12 @@ impl Victim {
     pub(super) fn of(path: &Path, options: Vec<String>) -> Victim {
         let mut args = vec!["core", path.to_str().expect("UTF-8"), "--json"];
         args.extend(options.iter().map(String::as_str));
-        let commands = ["py-bt all", "info layout", "info python", "info interpreters"];
+        let commands = [
+            "py-bt all",
+            "info layout",
+            "info python",
+            "info interpreters",
+        ];
         let run = run(&args, &commands).expect("the undamaged core opens");
         let data = |command| run.document(command).expect("an answer")["data"].clone();
         let mut layout = HashMap::new();
@@ -84,7 +91,9 @@ impl Victim {
 
     /// The offset of a field, if this version has it.
     pub(super) fn field(&self, group: &str, name: &str) -> Option<u64> {
-        self.layout.get(&(group.to_owned(), name.to_owned())).copied()
+        self.layout
+            .get(&(group.to_owned(), name.to_owned()))
+            .copied()
     }
 
     /// The offset of a field that every version has.
@@ -114,7 +123,11 @@ impl Victim {
             }
         });
         let frames = frames.collect();
-        Thread { tstate, frames, links }
+        Thread {
+            tstate,
+            frames,
+            links,
+        }
     }
 
     /// The words that lead from a thread state through all its frames, and the frames.
@@ -151,10 +164,19 @@ impl Victim {
         }
         let mut objects = vec![code];
         for name in [
-            "name", "qualname", "filename", "linetable", "bytecode", "firstlineno",
-            "firsttraceable", "flags", "tlbc",
+            "name",
+            "qualname",
+            "filename",
+            "linetable",
+            "bytecode",
+            "firstlineno",
+            "firsttraceable",
+            "flags",
+            "tlbc",
         ] {
-            let Some(offset) = self.field("code", name) else { continue };
+            let Some(offset) = self.field("code", name) else {
+                continue;
+            };
             add(code + offset, 8);
             if !matches!(name, "firstlineno" | "firsttraceable" | "flags" | "tlbc") {
                 objects.extend(self.core.peek(code + offset));
@@ -162,7 +184,10 @@ impl Victim {
         }
         for object in objects {
             // The header, and of strings and tables the content; 3.8's longest is 1,000 bytes.
-            let size = self.core.peek(object + self.at("object", "ob_size")).unwrap_or(0);
+            let size = self
+                .core
+                .peek(object + self.at("object", "ob_size"))
+                .unwrap_or(0);
             let content = if object == code { 0 } else { size.min(1000) };
             add(object, 80 + content);
             if let Some(ty) = self.core.peek(object + self.at("object", "ob_type")) {
