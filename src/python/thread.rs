@@ -2,7 +2,7 @@
 //! each.
 
 use super::Attachment;
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use crate::addr::Addr;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -52,6 +52,17 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     };
     let problem = read().err();
     List { all, problem, odd }
+}
+
+/// Whether a neighbour in the list refers back to the thread state at `at`.
+fn is_linked(memory: &dyn Memory, layout: &Layout, at: Addr) -> bool {
+    let f = &layout.fields.thread;
+    let leads_back = |link: Field, back: Field| {
+        let neighbour = memory.ptr(link.of(at));
+        neighbour.is_ok_and(|to| !to.is_null() && memory.ptr(back.of(to)) == Ok(at))
+    };
+    f.prev
+        .is_some_and(|prev| leads_back(prev, f.next) || leads_back(f.next, prev))
 }
 
 /// What one thread state says about itself.

@@ -61,7 +61,9 @@ fn look_at(target: Target) -> usize {
     let start = Instant::now();
     let process = Arc::new(Process::new(Arc::new(target)));
     for thread in process.threads() {
-        let Some(stack) = process.stack(thread.id) else { continue };
+        let Some(stack) = process.stack(thread.id) else {
+            continue;
+        };
         for frame in &stack.frames {
             let _ = process.symbol(frame.pc.lookup());
         }
@@ -117,7 +119,10 @@ fn cores_of_python() {
     let mut fixture = Fixture::start(interpreter, "many_threads", &["2", "9"]);
     let path = fixture.kernel_core();
     let whole = std::fs::read(&path).expect("the core");
-    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the core");
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("the core");
     let open = |path: &Path| core::open(path, &Options::default());
     let frames = look_at(open(&path).expect("the undamaged core"));
     assert!(frames > 10, "{frames} frames");
@@ -146,7 +151,8 @@ fn runtimes_and_debug_offsets() {
     for round in 0..600 {
         let mut memory: Vec<u8> = (0..0x8000).map(|_| random.next() as u8).collect();
         memory[..8].copy_from_slice(b"xdebugpy");
-        memory[8..16].copy_from_slice(&(0x030d_00f0 + (u64::from(round % 3 == 0) << 16)).to_le_bytes());
+        memory[8..16]
+            .copy_from_slice(&(0x030d_00f0 + (u64::from(round % 3 == 0) << 16)).to_le_bytes());
         // Offsets that are believable, and pointers into the memory itself.
         for at in (16..memory.len()).step_by(8) {
             let word = match random.below(4) {
@@ -207,7 +213,11 @@ fn libraries_and_stacks() {
             .build();
         let process = Process::new(Arc::new(target));
         for image in &process.images.all {
-            let _ = (image.symbol_at(Addr(pc)), image.named("g"), image.exported("f"));
+            let _ = (
+                image.symbol_at(Addr(pc)),
+                image.named("g"),
+                image.exported("f"),
+            );
             let _ = Lines::new(image).map(|lines| lines.frames(image.svma(Addr(pc))));
         }
         let stack = process.stack(1).expect("a stack");

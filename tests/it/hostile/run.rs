@@ -32,7 +32,10 @@ impl Run {
 pub(super) fn run(args: &[&str], commands: &[&str]) -> Result<Run, String> {
     let mut command = Command::new("sh");
     command
-        .args(["-c", "ulimit -c 0; ulimit -t $0; ulimit -d $1; shift; exec \"$@\""])
+        .args([
+            "-c",
+            "ulimit -c 0; ulimit -t $0; ulimit -d $1; shift; exec \"$@\"",
+        ])
         .args([MOST_TIME, MOST_MEMORY])
         .args(["timeout", "-k", "1", "20", env!("CARGO_BIN_EXE_pydbg")])
         .args(args)
