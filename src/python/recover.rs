@@ -99,6 +99,11 @@ impl Frames {
     fn has(&self, addr: Addr) -> bool {
         self.index.contains_key(&addr)
     }
+
+    /// Whether a frame may begin at `addr`. A data stack without any frame knows nothing.
+    fn may_have(&self, addr: Addr) -> bool {
+        self.index.is_empty() || self.has(addr)
+    }
 }
 
 /// Whether two independent words of the frame say the same: its code object, and the instruction
@@ -128,7 +133,7 @@ impl Walk<'_> {
             return ty.is_ok_and(|ty| ty.may_be("frame"));
         }
         self.on_data_stack()
-            .is_none_or(|frames| frames.has(raw.addr))
+            .is_none_or(|frames| frames.may_have(raw.addr))
             || self.is_generators(raw)
     }
 
