@@ -88,7 +88,7 @@ pub(super) fn read_all(
                 tid,
                 name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
-                waits_for_gil: waits(registers, &gil, &state),
+                waits_for_gil: waits(thread, registers, &gil, &state),
                 attachment: thread.attachment,
             })
         });
@@ -132,17 +132,23 @@ fn gil_users(
     gils.iter().map(|gil| marked.then(|| users(gil))).collect()
 }
 
-/// Whether a thread waits for the GIL; `None` when its registers are not known.
+/// Whether a thread waits for the GIL; `None` when neither it nor its registers tell.
 fn waits(
+    thread: &State,
     registers: Option<&Registers>,
     gil: &Result<Gil, String>,
     state: &GilState,
 ) -> Option<bool> {
-    let registers = registers?;
-    match (gil, state) {
-        (_, GilState::Disabled) => Some(false),
-        (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
-        (Err(_), _) => None,
+    if *state == GilState::Disabled {
+        return Some(false);
+    }
+    let sleeps = match (gil, registers) {
+        (Ok(gil), Some(registers)) => Some(gil.is_awaited_by(registers)),
+        _ => None,
+    };
+    match (sleeps, thread.requests_gil) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (sleeps, requests) => sleeps.or(requests),
     }
 }
 
