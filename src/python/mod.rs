@@ -17,6 +17,7 @@ mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+mod raw_frame;
 mod recover;
 pub mod runtime;
 mod scan;

@@ -208,10 +208,10 @@ fn by_gdb(interpreter: &Interpreter, fields: &[Value]) -> BTreeMap<(String, Stri
         let numbers = line
             .split_once(' ')
             .map(|(n, value)| (n.parse(), value.parse()));
-        if let Some((Ok(n), Ok(value))) = numbers {
-            if let Some([group, name]) = asked.get::<usize>(n) {
-                told.entry((group.clone(), name.clone())).or_insert(value);
-            }
+        if let Some((Ok(n), Ok(value))) = numbers
+            && let Some([group, name]) = asked.get::<usize>(n)
+        {
+            told.entry((group.clone(), name.clone())).or_insert(value);
         }
     }
     told

@@ -89,10 +89,10 @@ fn crash_is_true(truth: &Truth, answers: &[Result<Value, String>]) -> Result<(),
             "signal, code, address: shown {told:?}, truth {caused:?}"
         ));
     }
-    if let Some(counter) = expect["program_counter"].as_str() {
-        if frames.first().is_none_or(|frame| frame["pc"] != counter) {
-            return Err(format!("frame 0 is not at {counter}: {}", sketch(frames)));
-        }
+    if let Some(counter) = expect["program_counter"].as_str()
+        && frames.first().is_none_or(|frame| frame["pc"] != counter)
+    {
+        return Err(format!("frame 0 is not at {counter}: {}", sketch(frames)));
     }
     let Some(end) = end_of_run(frames, list(&expect["native"])) else {
         return Err(format!("the C frames are not in {}", sketch(frames)));

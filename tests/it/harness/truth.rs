@@ -140,10 +140,10 @@ fn is_from_data_stack(frame: &Value) -> bool {
 impl TruthThread {
     fn compare(&self, thread: &Value, matched: Matched, wrong: &mut Vec<String>) {
         let who = format!("thread {:?}", self.name);
-        if let Some(native_id) = self.native_id {
-            if thread["tid"].as_i64() != Some(native_id.into()) {
-                wrong.push(format!("{who}: tid {} is not {native_id}", thread["tid"]));
-            }
+        if let Some(native_id) = self.native_id
+            && thread["tid"].as_i64() != Some(native_id.into())
+        {
+            wrong.push(format!("{who}: tid {} is not {native_id}", thread["tid"]));
         }
         if self.name.is_some() && thread["name"].as_str() != self.name.as_deref() {
             wrong.push(format!("{who}: name {}", thread["name"]));
