@@ -105,7 +105,7 @@ impl World {
         let size = f.cached_keys.map_or(f.size.offset, |keys| keys.offset + 8);
         let at = self.piece(size.into(), |piece| {
             piece.set(f.name, text.0);
-            piece.set(f.flags, flags);
+            piece.set(f.flags, flags | 1 << 12);
         });
         self.types.insert(name.to_owned(), at);
         at
