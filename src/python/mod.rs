@@ -12,7 +12,7 @@ mod interpreter;
 mod interpreter_list;
 pub mod layout;
 mod linecache;
-mod lines;
+pub mod lines;
 mod lost;
 pub mod merge;
 mod names;

@@ -2,7 +2,7 @@
 //! each.
 
 use super::Attachment;
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use crate::addr::Addr;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -26,11 +26,6 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     let mut all: Vec<Addr> = Vec::new();
     let mut seen = FxHashSet::default();
     let mut odd = None;
-    // One damaged word must not cost the threads behind it.
-    let is_linked = |at: Addr, before: Option<&Addr>| {
-        let prev = f.prev.and_then(|prev| memory.ptr(prev.of(at)).ok());
-        prev.is_some() && prev.as_ref() == before
-    };
     let mut read = || {
         let mut next = memory
             .ptr(layout.fields.interpreter.threads.of(interpreter))
@@ -41,7 +36,8 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
             }
             match memory.ptr(f.interp.of(next)) {
                 Ok(back) if back == interpreter => {}
-                Ok(back) if is_linked(next, all.last()) => {
+                // One damaged word must not cost the threads behind it.
+                Ok(back) if is_linked(memory, layout, next) => {
                     odd = Some(format!("{next} says that it belongs to {back}"));
                 }
                 Ok(_) => return Err(format!("{next} is no thread state of it")),
@@ -56,6 +52,17 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     };
     let problem = read().err();
     List { all, problem, odd }
+}
+
+/// Whether a neighbour in the list refers back to the thread state at `at`.
+fn is_linked(memory: &dyn Memory, layout: &Layout, at: Addr) -> bool {
+    let f = &layout.fields.thread;
+    let leads_back = |link: Field, back: Field| {
+        let neighbour = memory.ptr(link.of(at));
+        neighbour.is_ok_and(|to| !to.is_null() && memory.ptr(back.of(to)) == Ok(at))
+    };
+    f.prev
+        .is_some_and(|prev| leads_back(prev, f.next) || leads_back(f.next, prev))
 }
 
 /// What one thread state says about itself.
