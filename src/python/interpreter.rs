@@ -26,13 +26,17 @@ pub(super) fn read_all(
     let matcher = Matcher::new(&process.target);
     let addresses = interpreter_list::read(process, objects, found, notes);
     let mut states: Vec<Vec<State>> = Vec::new();
-    for interpreter in &addresses {
+    for (index, interpreter) in addresses.iter().enumerate() {
+        // The list ends with the interpreter that was made first.
+        let is_main = index + 1 == addresses.len();
         let list = thread::list(memory, layout, *interpreter);
         let mut all = list.all.clone();
         if let Some(odd) = &list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        if let Some((found, problem)) = lost::find(process, layout, *interpreter, &list) {
+        if let Some((found, problem)) =
+            lost::find(&process.target, layout, *interpreter, &list, is_main)
+        {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
                  {} of them ({problem}); {} more were found in memory",

@@ -99,11 +99,6 @@ impl Frames {
     fn has(&self, addr: Addr) -> bool {
         self.index.contains_key(&addr)
     }
-
-    /// Whether a frame may begin at `addr`. A data stack without any frame knows nothing.
-    fn may_have(&self, addr: Addr) -> bool {
-        self.index.is_empty() || self.has(addr)
-    }
 }
 
 /// Whether two independent words of the frame say the same: its code object, and the instruction
@@ -132,9 +127,12 @@ impl Walk<'_> {
             let ty = self.objects.type_of(raw.addr);
             return ty.is_ok_and(|ty| ty.may_be("frame"));
         }
-        self.on_data_stack()
-            .is_none_or(|frames| frames.may_have(raw.addr))
-            || self.is_generators(raw)
+        let on_data_stack = match self.on_data_stack() {
+            Some(frames) if !frames.all.is_empty() => frames.has(raw.addr),
+            // Nothing is known of the data stack, so nothing speaks against it.
+            _ => !self.is_left_out(raw.addr),
+        };
+        on_data_stack || self.is_generators(raw)
     }
 
     /// Whether the frame is embedded in a generator.
@@ -245,3 +243,7 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "recover_tests.rs"]
+mod tests;
