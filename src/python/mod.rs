@@ -14,6 +14,7 @@ mod lines;
 pub mod merge;
 mod names;
 pub mod object;
+mod runner;
 pub mod runtime;
 mod scan;
 pub mod source;

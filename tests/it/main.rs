@@ -6,6 +6,7 @@
 
 mod cli;
 mod debuginfod;
+mod doing;
 mod harness;
 mod hostile;
 mod layering;
