@@ -67,10 +67,8 @@ impl Python {
         let tid = id
             .checked_sub(1)
             .and_then(|index| self.process.threads().get(index));
-        let threads = self
-            .threads()
-            .filter(|thread| thread.tid == tid.map(|thread| thread.tid));
-        let stacks: Vec<Arc<PyStack>> = threads.map(|thread| self.stack(thread)).collect();
+        let threads = tid.map_or(&[][..], |thread| self.threads_of(thread.tid));
+        let stacks: Vec<Arc<PyStack>> = threads.iter().map(|thread| self.stack(thread)).collect();
         let objects = self.layout.kinds.frame_chain == FrameChain::Object;
         let mut activations: Vec<Activation<'_>> = stacks
             .iter()

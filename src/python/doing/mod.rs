@@ -2,14 +2,15 @@
 //! stack (their names are those of CPython 2.7 to 3.15), its thread state and its Python frames.
 
 mod call;
+mod collector;
 mod context;
 mod lock;
 mod outline;
 
-use super::{Attachment, GilState, PyThread, Python};
+use super::{Attachment, GilState, PyFrame, PyThread, Python};
 use crate::addr::Addr;
 use crate::native::Process;
-use crate::native::doing::{self, Doing, Kind};
+use crate::native::doing::{self, Context, Doing, Kind};
 use outline::Outline;
 use std::sync::Arc;
 
@@ -34,7 +35,11 @@ impl Python {
         let Some(id) = id else {
             return Doing::plain(Kind::Ended, "its thread has ended");
         };
-        let stacks: Vec<_> = self.states_of(id).map(|state| self.stack(state)).collect();
+        let stacks: Vec<_> = self
+            .states_of(id)
+            .iter()
+            .map(|state| self.stack(state))
+            .collect();
         let markers: Vec<Addr> = stacks
             .iter()
             .flat_map(|stack| &stack.markers)
@@ -54,7 +59,29 @@ impl Python {
             Some(state) => self.base(id, state, &outline),
             None => doing_natively(&self.process, id, &outline),
         };
-        base.within(context::of(&outline, state.is_some()))
+        let mut within = context::of(&outline, state.is_some());
+        if let Some(state) = state {
+            self.add_contexts(state, &mut within);
+        }
+        base.within(within)
+    }
+
+    /// Adds what not the native functions tell, which may have no names, but Python.
+    fn add_contexts(&self, state: &PyThread, within: &mut Vec<Context>) {
+        let outermost = self.stack(state).frames.last().cloned();
+        let shuts_down = |frame: PyFrame| {
+            lock::module(&frame.file) == Some("threading") && &*frame.function == "_shutdown"
+        };
+        if outermost.is_some_and(shuts_down) && !within.contains(&Context::Exiting) {
+            within.insert(0, Context::Exiting);
+        }
+        let mut interpreters = self.interpreters.iter();
+        let interpreter = interpreters.find(|i| i.id == state.interpreter);
+        if !within.contains(&Context::CollectingGarbage)
+            && interpreter.and_then(|i| self.collector(i)) == Some(state.tstate)
+        {
+            within.push(Context::CollectingGarbage);
+        }
     }
 
     /// What it does, without what that is in the middle of.
@@ -101,30 +128,19 @@ impl Python {
         };
         match holder {
             None => "waiting for the GIL".to_owned(),
-            Some(holder) => match self.native_id(holder) {
+            Some(holder) => match holder.tid.and_then(|tid| self.process.id_of(tid)) {
                 Some(id) => format!("waiting for the GIL, which thread {id} holds"),
                 None => "waiting for the GIL, which a thread that has ended holds".to_owned(),
             },
         }
     }
 
-    /// The gdb number of the native thread of a thread state.
-    fn native_id(&self, state: &PyThread) -> Option<usize> {
-        let tid = state.tid?;
-        let mut threads = self.process.threads().iter();
-        threads
-            .find(|thread| thread.tid == tid)
-            .map(|thread| thread.id)
-    }
-
     /// The thread states of native thread `id`.
-    fn states_of(&self, id: usize) -> impl Iterator<Item = &Arc<PyThread>> {
+    fn states_of(&self, id: usize) -> &[Arc<PyThread>] {
         let thread = id
             .checked_sub(1)
             .and_then(|at| self.process.threads().get(at));
-        let tid = thread.map(|thread| thread.tid);
-        self.threads()
-            .filter(move |state| tid.is_some() && state.tid == tid)
+        thread.map_or(&[], |thread| self.threads_of(thread.tid))
     }
 
     /// The thread state that runs in the native thread of `state`, if that is another one.
@@ -134,7 +150,7 @@ impl Python {
         id: usize,
         outline: &Outline,
     ) -> Option<&Arc<PyThread>> {
-        self.states_of(id).nth(1)?;
+        self.states_of(id).get(1)?;
         let innermost = |thread: &&Arc<PyThread>| {
             let stack = self.stack(thread);
             let frame = stack.frames.first()?;
@@ -146,6 +162,7 @@ impl Python {
         };
         let running: Vec<_> = self
             .states_of(id)
+            .iter()
             .filter_map(|thread| Some((thread, innermost(&thread)?)))
             .collect();
         let current = match running.as_slice() {
