@@ -1,22 +1,28 @@
 //! `core`: opens a core file.
 
+use crate::cli::render::kept::KeptCores;
 use crate::cli::{Class, Needs, Report, Run, Session, complete};
 use std::path::PathBuf;
 
 /// Open a core file.
 ///
 /// The target that was open before is left: a live process runs on. If the core cannot be read,
-/// the old target stays open.
+/// the old target stays open. A packed core (zstd, lz4, gzip, xz) is unpacked into a temporary file
+/// that has no name, so nothing stays behind. With --list, the cores that systemd-coredump keeps.
 ///
 /// Examples:
 ///     core core.1234
 ///     core core.1234 --exe ./python3.11    the program, if it moved
+///     core --list                          the cores that systemd keeps
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Core {
-    /// The core file.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The core file; with --list, the folder.
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// List the cores that systemd-coredump keeps.
+    #[arg(long, conflicts_with = "exe")]
+    list: bool,
     /// The program the core is of, if it is not where the core says.
     #[arg(long, value_name = "FILE")]
     exe: Option<PathBuf>,
@@ -30,8 +36,13 @@ impl Run for Core {
     const REPEATS: bool = false;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        session.open_core(&self.file, self.exe.as_deref())?;
-        Ok(Box::new(session.banner()?))
+        match &self.file {
+            Some(file) if !self.list => {
+                session.open_core(file, self.exe.as_deref())?;
+                Ok(Box::new(session.banner()?))
+            }
+            folder => Ok(Box::new(KeptCores::of(folder.as_deref())?)),
+        }
     }
 
     fn complete(_: &Session, word: &str) -> Vec<String> {

@@ -190,18 +190,6 @@ impl Report for Tracebacks {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.threads.iter().filter_map(|thread| {
-            let problem = thread.problem.as_ref()?;
-            let name = match (thread.thread.id, thread.thread.ident) {
-                (Some(id), _) => format!("thread {id}"),
-                (None, Some(ident)) => format!("thread with ident {ident}"),
-                (None, None) => "a thread".to_owned(),
-            };
-            Some(Note {
-                severity: Severity::Partial,
-                text: format!("{name}: the Python stack ends early: {problem}"),
-            })
-        });
         let cut = self.threads.iter().filter_map(|thread| {
             let more = with_commas(thread.left_out?);
             Some(Note {
@@ -212,6 +200,6 @@ impl Report for Tracebacks {
             })
         });
         let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        problems.chain(cut).chain(remarks).collect()
+        cut.chain(remarks).collect()
     }
 }

@@ -15,6 +15,7 @@ const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
        pydbg [OPTIONS] attach PID
+       pydbg core --list [DIR]
        pydbg [OPTIONS] demo
        pydbg [OPTIONS]";
 
@@ -60,6 +61,14 @@ pub struct Args {
     /// A folder with separate debug files; may be given several times.
     #[arg(long, value_name = "DIR")]
     pub debug_dir: Vec<PathBuf>,
+
+    /// A folder for unpacking a packed core, instead of $TMPDIR or /var/tmp.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+
+    /// With "core": list the cores that systemd-coredump keeps, and leave.
+    #[arg(long)]
+    list: bool,
 
     /// Run a command; may be given several times.
     #[arg(long, value_name = "CMD")]
@@ -116,12 +125,20 @@ pub struct Invocation {
 
 /// Understands a command line.
 pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let mut command = Args::command();
-    let matches = command.try_get_matches_from_mut(argv::normalize(argv))?;
+    let matches = Args::command().try_get_matches_from_mut(argv::normalize(argv))?;
     let args = Args::from_arg_matches(&matches)?;
-    let opening = args
-        .opening()
-        .map_err(|why| command.error(clap::error::ErrorKind::ValueValidation, why))?;
+    let wrong = |why| Args::command().error(clap::error::ErrorKind::ValueValidation, why);
+    if args.list {
+        return Ok(Invocation {
+            lines: vec![args.list_line().map_err(wrong)?],
+            opening: None,
+            args: Args {
+                batch: true,
+                ..args
+            },
+        });
+    }
+    let opening = args.opening().map_err(wrong)?;
     let mut lines = Vec::new();
     let at = |name| matches.indices_of(name).into_iter().flatten();
     lines.extend(at("ex").zip(args.ex.iter().cloned()));
@@ -141,6 +158,18 @@ pub fn source_line(file: &Path) -> String {
 }
 
 impl Args {
+    /// The line of `pydbg core --list [DIR]`.
+    fn list_line(&self) -> Result<String, String> {
+        match self.words.as_slice() {
+            [word] if word == Path::new("core") => Ok("core --list".into()),
+            [word, folder] if word == Path::new("core") => {
+                let folder = line::quote(&folder.display().to_string());
+                Ok(format!("core --list {folder}"))
+            }
+            _ => Err("--list goes with \"core\": pydbg core --list [DIR]".into()),
+        }
+    }
+
     fn opening(&self) -> Result<Option<Opening>, String> {
         let exe = self.exe.clone();
         let program = || exe.clone().or(self.words.first().cloned());

@@ -21,6 +21,7 @@ pub mod out;
 pub mod pager;
 pub mod panics;
 pub mod plain;
+pub mod progress;
 pub mod render;
 pub mod repl;
 pub mod session;

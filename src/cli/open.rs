@@ -129,12 +129,6 @@ fn is_core(path: &Path) -> bool {
     if read.is_none_or(|file| file.take(18).read_to_end(&mut head).is_err()) {
         return false;
     }
-    let packed: [&[u8]; 4] = [
-        b"\x1f\x8b",
-        b"\x28\xb5\x2f\xfd",
-        b"\xfd7zXZ\0",
-        b"\x04\x22\x4d\x18",
-    ];
     head.starts_with(b"\x7fELF") && pydbg::bytes::u16_at(&head, 16) == Some(ET_CORE)
-        || packed.iter().any(|magic| head.starts_with(magic))
+        || target::packed::Format::of(&head).is_some()
 }

@@ -6,9 +6,12 @@ use super::command::{Command, Report};
 use super::console::{Console, Job};
 use super::demo::{Demo, Opened};
 use super::out::complain;
+use super::progress;
 use super::repl;
 use super::session::Session;
 use super::status::Status;
+use pydbg::target::debuginfod::Servers;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Runs the program.
@@ -85,6 +88,11 @@ fn demo(invocation: &mut Invocation) -> anyhow::Result<Option<Demo>> {
 /// What the command line says about where files are.
 fn settings(session: &mut Session, args: &Args) -> Result<(), String> {
     session.options.no_stop = args.no_stop;
+    session.options.scratch =
+        (args.scratch.clone()).or(std::env::var_os("TMPDIR").map(PathBuf::from));
+    session.options.debuginfod = Servers::from_variables(|name| std::env::var(name).ok());
+    session.options.cancel = session.cancel.clone();
+    session.options.progress = progress::listener();
     if let Some(sysroot) = &args.sysroot {
         (session.settings).set("sysroot", &sysroot.display().to_string())?;
     }

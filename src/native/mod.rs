@@ -65,7 +65,7 @@ impl Process {
     pub fn new(target: Arc<Target>) -> Process {
         let images = Images::find(&target);
         Process {
-            cancel: Cancel::default(),
+            cancel: target.files.options.cancel.clone(),
             threads: OnceLock::new(),
             by_tid: OnceLock::new(),
             unwinder: Unwinder::new(&images),

@@ -7,91 +7,125 @@ use super::activation;
 use super::code::{Code, Codes};
 use super::layout::{Field, Frame, FrameChain, LastInstruction, Markers};
 use super::object::Objects;
-use super::{FrameKind, Marker, Position, PyFrame, PyStack};
+use super::recover::Frames;
+use super::{FrameKind, FrameOrigin, Marker, Position, PyFrame, PyStack};
 use crate::addr::Addr;
 use crate::bytes;
+use crate::diag::Notes;
 use crate::target::{Fault, Why};
+use std::cell::OnceCell;
+use std::fmt;
 use std::sync::Arc;
 
 /// Frame owners from this one on run no Python code (`FRAME_OWNED_BY_INTERPRETER`).
 const OWNED_BY_INTERPRETER: u8 = 3;
 
+/// The highest owner of any version; more is damage.
+const LAST_OWNER: u8 = 4;
+
 /// A generator's frame is never hidden as not begun.
-const OWNED_BY_GENERATOR: u8 = 1;
+pub(super) const OWNED_BY_GENERATOR: u8 = 1;
 
 /// More frames than this are damage: 3.12 and later allow a million, and raising the limit
 /// further runs into memory first.
 const MOST_FRAMES: usize = 4_000_000;
 
 /// Bytes of a code unit.
-const CODE_UNIT: i64 = 2;
+pub(super) const CODE_UNIT: i64 = 2;
+
+/// What a core says when it was written without the stacks of threads.
+const LEFT_OUT: &str = "the core has only zeros where the stacks of threads are, as gdb's gcore \
+    writes them where it fails to read a stack's guard pages (glibc 2.42 and later): native frames \
+    of those threads are lost; outer Python frames are from the data stack, which has no frames \
+    of generators";
 
 /// Reads the stack of the thread state at `tstate`.
-pub(super) fn read_stack(objects: &Objects, codes: &Codes, tstate: Addr) -> PyStack {
+pub(super) fn read_stack(objects: &Objects, codes: &Codes, tstate: Addr, notes: &Notes) -> PyStack {
     let mut walk = Walk::new(objects, codes, tstate);
-    match walk.run(MOST_FRAMES) {
-        Ok(()) => {}
-        Err(Stop::Cycle { first, length }) => {
-            walk = Walk::new(objects, codes, tstate);
-            // The second run cannot fail before the repeat, which the first one reached.
-            let _ = walk.run(length);
-            walk.problem = Some(format!(
-                "the chain of frames comes back to {first}; cut there"
-            ));
-        }
-        Err(Stop::Limit) => {
-            walk.problem = Some(format!("more than {MOST_FRAMES} frames; cut there"));
-        }
-        Err(Stop::Unreadable(what, fault)) => walk.problem = Some(format!("{what}: {fault}")),
-        Err(Stop::NoBase) => {
-            let text = "the chain of frames ends before the thread's base frame";
-            walk.problem = Some(text.into());
-        }
+    let stop = match walk.run(MOST_FRAMES) {
+        Ok(()) if walk.ends_early() => Some(Stop::Early),
+        Ok(()) => None,
+        Err(stop) => Some(stop),
+    };
+    if let Some(Stop::Cycle { length, .. }) = stop {
+        walk = Walk::new(objects, codes, tstate);
+        // The second run cannot fail before the repeat, which the first one reached.
+        let _ = walk.run(length);
+    }
+    if let Some(stop) = stop {
+        walk.go_on_after(&stop, notes);
     }
     walk.finish()
 }
 
 /// Why a walk ended before the outermost frame.
-enum Stop {
+pub(super) enum Stop {
     /// The chain comes back to the frame `first`, after `length` links.
     Cycle { first: Addr, length: usize },
-    /// The given number of links was followed.
+    /// More than [`MOST_FRAMES`] links.
     Limit,
     /// A link cannot be read.
     Unreadable(&'static str, Fault),
-    /// 3.15: the chain does not reach the base frame.
-    NoBase,
+    /// A link leads to what is no frame.
+    NoFrame(Addr),
+    /// A link leads to a part of the C stack that the core writer left out.
+    LeftOut(Addr),
+    /// The chain does not reach the outermost frame.
+    Early,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Cycle { first, .. } => {
+                write!(f, "the chain of frames comes back to {first}; cut there")
+            }
+            Stop::Limit => write!(f, "more than {MOST_FRAMES} frames; cut there"),
+            Stop::Unreadable(what, fault) => write!(f, "{what}: {fault}"),
+            Stop::NoFrame(at) => write!(
+                f,
+                "the chain of frames leads to {at}, where there is no frame"
+            ),
+            Stop::LeftOut(at) => write!(
+                f,
+                "the core has only zeros for the part of the C stack at {at}"
+            ),
+            Stop::Early => f.write_str("the chain of frames ends before the outermost frame"),
+        }
+    }
 }
 
 /// What is read of each frame.
-struct Raw {
-    addr: Addr,
-    previous: Addr,
-    code: Addr,
-    instruction: u64,
-    owner: u8,
+pub(super) struct Raw {
+    pub(super) addr: Addr,
+    pub(super) previous: Addr,
+    pub(super) code: Addr,
+    pub(super) instruction: u64,
+    pub(super) owner: u8,
     is_entry: bool,
     tlbc_index: u32,
 }
 
-struct Walk<'a> {
-    objects: &'a Objects,
-    codes: &'a Codes,
+pub(super) struct Walk<'a> {
+    pub(super) objects: &'a Objects,
+    pub(super) codes: &'a Codes,
     fields: &'a Frame,
-    tstate: Addr,
+    pub(super) tstate: Addr,
     /// Bytes of a frame that are looked at.
     span: usize,
     /// Each frame of the chain, with the number of shown frames inner to it.
-    links: Vec<(Addr, usize)>,
-    frames: Vec<PyFrame>,
-    markers: Vec<Marker>,
+    pub(super) links: Vec<(Addr, usize)>,
+    pub(super) frames: Vec<PyFrame>,
+    pub(super) markers: Vec<Marker>,
     /// How many frames are inner to the end of each native activation, where the frames tell.
     activations: Vec<usize>,
     problem: Option<String>,
+    /// The second source, read when the chain is broken.
+    pub(super) data: OnceCell<Option<Frames>>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(objects: &'a Objects, codes: &'a Codes, tstate: Addr) -> Walk<'a> {
+    pub(super) fn new(objects: &'a Objects, codes: &'a Codes, tstate: Addr) -> Walk<'a> {
         let fields = &objects.layout.fields.frame;
         let small = [fields.owner, fields.is_entry, fields.tlbc_index];
         let span = [fields.previous, fields.code, fields.instruction]
@@ -111,15 +145,14 @@ impl<'a> Walk<'a> {
             markers: Vec::new(),
             activations: Vec::new(),
             problem: None,
+            data: OnceCell::new(),
         }
     }
 
     /// Follows the chain, at most `limit` links.
     fn run(&mut self, limit: usize) -> Result<(), Stop> {
         let base = self.base_frame();
-        let mut at = self
-            .first()
-            .map_err(|f| Stop::Unreadable("the thread's frame", f))?;
+        let mut at = self.first()?;
         let idle = at.is_null();
         // Brent's algorithm: compare with a frame seen a power of two links ago.
         let (mut seen, mut power, mut distance) = (Addr::NULL, 1, 0);
@@ -140,11 +173,14 @@ impl<'a> Walk<'a> {
             if base == Some(at) {
                 return Ok(());
             }
-            self.take(&raw);
+            if let Err(stop) = self.take(&raw) {
+                self.links.pop();
+                return Err(stop);
+            }
             at = raw.previous;
         }
         match base {
-            Some(_) if !idle => Err(Stop::NoBase),
+            Some(_) if !idle => Err(Stop::Early),
             _ => Ok(()),
         }
     }
@@ -157,30 +193,42 @@ impl<'a> Walk<'a> {
     }
 
     /// The innermost frame.
-    fn first(&self) -> Result<Addr, Fault> {
+    fn first(&self) -> Result<Addr, Stop> {
         let fields = &self.objects.layout.fields;
         let memory = &self.objects.memory;
         let chain = self.objects.layout.kinds.frame_chain;
         let cframe = fields.cframe.and_then(|cframe| cframe.current_frame);
+        let ptr = |at| {
+            memory
+                .ptr(at)
+                .map_err(|f| Stop::Unreadable("the thread's frame", f))
+        };
         match (chain, fields.thread.cframe, cframe, fields.thread.frame) {
             (FrameChain::CFrame, Some(cframe), Some(current), _) => {
-                match memory.ptr(cframe.of(self.tstate))? {
-                    cframe if cframe.is_null() => Ok(Addr::NULL),
-                    cframe => memory.ptr(current.of(cframe)),
+                let cframe = ptr(cframe.of(self.tstate))?;
+                if cframe.is_null() {
+                    return Ok(Addr::NULL);
+                }
+                match ptr(current.of(cframe))? {
+                    frame if frame.is_null() && self.is_left_out(cframe) => {
+                        Err(Stop::LeftOut(cframe))
+                    }
+                    frame => Ok(frame),
                 }
             }
-            (_, _, _, Some(frame)) => memory.ptr(frame.of(self.tstate)),
+            (_, _, _, Some(frame)) => ptr(frame.of(self.tstate)),
             _ => Ok(Addr::NULL),
         }
     }
 
     /// The frame within the thread state in which a whole chain ends (3.15).
-    fn base_frame(&self) -> Option<Addr> {
+    pub(super) fn base_frame(&self) -> Option<Addr> {
         let field = self.objects.layout.fields.thread.base_frame?;
-        self.objects.memory.ptr(field.of(self.tstate)).ok()
+        let base = self.objects.memory.ptr(field.of(self.tstate)).ok()?;
+        (!base.is_null()).then_some(base)
     }
 
-    fn read(&self, addr: Addr) -> Result<Raw, Fault> {
+    pub(super) fn read(&self, addr: Addr) -> Result<Raw, Fault> {
         let raw = self.objects.memory.bytes(addr, self.span)?;
         let word = |field: Field| bytes::u64_at(&raw, field.index()).unwrap_or(0);
         let byte = |field: Option<Field>| {
@@ -206,18 +254,27 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Adds what the frame is: a frame, a marker, or nothing.
-    fn take(&mut self, raw: &Raw) {
-        let shims = matches!(
+    /// Whether the version has shims in its chain: frames on the C stack that run nothing.
+    pub(super) fn has_shims(&self) -> bool {
+        matches!(
             self.objects.layout.kinds.markers,
             Markers::ShimFrame | Markers::BaseFrame
-        );
-        if shims && raw.owner >= OWNED_BY_INTERPRETER {
+        )
+    }
+
+    /// Whether the frame is such a shim.
+    pub(super) fn is_shim(&self, raw: &Raw) -> bool {
+        self.has_shims() && (OWNED_BY_INTERPRETER..=LAST_OWNER).contains(&raw.owner)
+    }
+
+    /// Adds what the frame is: a frame, a marker, or nothing. An error when it is no frame.
+    pub(super) fn take(&mut self, raw: &Raw) -> Result<(), Stop> {
+        if self.is_shim(raw) {
             self.markers.push(Marker {
                 addr: raw.addr,
                 frames: self.frames.len(),
             });
-            return;
+            return Ok(());
         }
         match self.codes.get(self.objects, raw.code) {
             Ok(code) => {
@@ -229,12 +286,43 @@ impl<'a> Walk<'a> {
                 }
             }
             Err(fault) if self.is_init_cleanup(raw, fault) => {}
+            Err(_) if !self.is_frame(raw) => {
+                return Err(match self.is_left_out(raw.addr) {
+                    true => Stop::LeftOut(raw.addr),
+                    false => Stop::NoFrame(raw.addr),
+                });
+            }
             Err(fault) => self.frames.push(unreadable(raw, fault)),
         }
         // In 3.11 an entry frame ends its activation; up to 3.10 every frame does.
         if raw.is_entry || self.fields.is_entry.is_none() {
             self.activations.push(self.frames.len());
         }
+        Ok(())
+    }
+
+    /// Goes on with the second source where the chain is broken, and says so.
+    fn go_on_after(&mut self, stop: &Stop, notes: &Notes) {
+        if let Stop::LeftOut(addr) = stop {
+            self.mark_left_out(*addr);
+        }
+        let found = match stop {
+            Stop::Limit => 0,
+            _ => self.add_outer_frames(),
+        };
+        self.problem = match (stop, found) {
+            (Stop::LeftOut(_), _) => {
+                notes.partial(LEFT_OUT);
+                None
+            }
+            // A thread that is about to call its first function.
+            (Stop::Early, 0) if self.links.is_empty() => None,
+            (stop, 0) => Some(stop.to_string()),
+            (stop, found) => Some(format!(
+                "{stop}; {found} outer frames are from the data stack, which has no frames of \
+                 generators"
+            )),
+        };
     }
 
     /// Whether a frame that cannot be read is the one that 3.13 and later push between a class and
@@ -253,7 +341,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The byte offset of the current instruction, as far as it makes sense.
-    fn lasti(&self, raw: &Raw, code: &Code) -> i64 {
+    pub(super) fn lasti(&self, raw: &Raw, code: &Code) -> i64 {
         match self.objects.layout.kinds.last_instruction {
             LastInstruction::ByteOffset => i64::from(raw.instruction as i32),
             LastInstruction::UnitIndex => match raw.instruction as i32 {
@@ -306,6 +394,7 @@ impl<'a> Walk<'a> {
             first_line: code.first_line,
             lasti,
             kind: code.kind,
+            origin: FrameOrigin::Chain,
             problem,
         }
     }
@@ -345,6 +434,11 @@ fn unreadable(raw: &Raw, fault: Fault) -> PyFrame {
         first_line: 0,
         lasti: -1,
         kind: FrameKind::Function,
+        origin: FrameOrigin::Chain,
         problem: Some(text.into()),
     }
 }
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

@@ -7,16 +7,13 @@ use super::object::Objects;
 use super::runner;
 use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
-use super::{GilState, Interpreter, PyThread, names};
+use super::{GilState, Interpreter, PyThread, interpreter_list, lost, names};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
 use crate::target::{Memory, Registers};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
-
-/// More interpreters than this are damage.
-const MOST: usize = 100_000;
 
 /// Reads all interpreters, newest first as CPython links them.
 pub(super) fn read_all(
@@ -28,24 +25,22 @@ pub(super) fn read_all(
     let layout = &*objects.layout;
     let memory = &*process.target.memory;
     let matcher = Matcher::new(&process.target);
-    let addresses = list(objects, found.head, notes);
+    let addresses = interpreter_list::read(process, objects, found, notes);
     let mut states: Vec<Vec<State>> = Vec::new();
     for interpreter in &addresses {
         let list = thread::list(memory, layout, *interpreter);
-        let mut all = list.all;
-        if let Some(odd) = list.odd {
+        let mut all = list.all.clone();
+        if let Some(odd) = &list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        if let Some(problem) = list.problem {
-            let lost = lost_threads(process, &all, layout);
-            let recovered = thread::recover(process, layout, *interpreter, &lost);
+        if let Some((found, problem)) = lost::find(process, layout, *interpreter, &list) {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
-                 {} of them ({problem}); {} more were found on the stacks of their threads",
-                all.len(),
-                recovered.len()
+                 {} of them ({problem}); {} more were found in memory",
+                list.all.len(),
+                found.len()
             ));
-            all.extend(recovered);
+            all.extend(found);
         }
         states.push(
             all.into_iter()
@@ -119,55 +114,6 @@ pub(super) fn read_all(
     note_sharing(&mut interpreters, memory, layout);
     note_collections(&interpreters, notes);
     interpreters
-}
-
-/// The addresses of all interpreters.
-fn list(objects: &Objects, head: Addr, notes: &Notes) -> Vec<Addr> {
-    let mut all = vec![head];
-    let mut seen = FxHashSet::from_iter([head]);
-    let mut at = head;
-    loop {
-        let next = objects
-            .memory
-            .ptr(objects.layout.fields.interpreter.next.of(at));
-        match next {
-            Ok(next) if next.is_null() => return all,
-            Ok(next) if all.len() < MOST && seen.insert(next) => {
-                all.push(next);
-                at = next;
-            }
-            Ok(next) => {
-                notes.partial(format!(
-                    "the list of interpreters comes back to {next}; cut there"
-                ));
-                return all;
-            }
-            Err(fault) => {
-                notes.partial(format!("the list of interpreters is cut: {fault}"));
-                return all;
-            }
-        }
-    }
-}
-
-/// Native threads that no thread state of the list belongs to.
-fn lost_threads<'a>(
-    process: &'a Process,
-    found: &[Addr],
-    layout: &Layout,
-) -> Vec<&'a crate::target::TargetThread> {
-    let memory = &*process.target.memory;
-    let ident = |at: &Addr| memory.u64(layout.fields.thread.thread_id.of(*at)).ok();
-    let idents: FxHashSet<u64> = found.iter().filter_map(ident).collect();
-    let threads = process.target.threads.iter();
-    threads
-        .filter(|thread| {
-            let pointer = thread
-                .registers
-                .and_then(|registers| registers.thread_pointer);
-            pointer.is_some_and(|pointer| !idents.contains(&pointer))
-        })
-        .collect()
 }
 
 /// For each interpreter, the thread states marked as running among all interpreters that share

@@ -37,6 +37,7 @@ fn python(names: &[&str], markers: &[(u64, usize)]) -> PyStack {
         first_line: 1,
         lasti: 0,
         kind: FrameKind::Function,
+        origin: crate::python::FrameOrigin::Chain,
         problem: None,
     };
     let marker = |(addr, frames): &(u64, usize)| Marker {

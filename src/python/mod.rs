@@ -3,17 +3,21 @@
 
 mod activation;
 pub mod code;
+mod datastack;
 pub mod doing;
 mod eval_frames;
 mod frame;
 mod gil;
 mod interpreter;
+mod interpreter_list;
 pub mod layout;
 mod linecache;
 mod lines;
+mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+mod recover;
 mod runner;
 pub mod runtime;
 mod scan;
@@ -21,6 +25,8 @@ pub mod source;
 mod thread;
 mod validate;
 mod version;
+#[cfg(test)]
+mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -141,6 +147,17 @@ pub enum FrameKind {
     AsyncGenerator,
 }
 
+/// What led to a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameOrigin {
+    /// The chain from the thread state.
+    Chain,
+    /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
+    /// be missing next to it.
+    DataStack,
+}
+
 /// One Python frame.
 #[derive(Clone, Debug, Serialize)]
 pub struct PyFrame {
@@ -162,6 +179,8 @@ pub struct PyFrame {
     pub lasti: i32,
     /// What it runs.
     pub kind: FrameKind,
+    /// What led to it.
+    pub origin: FrameOrigin,
     /// Something is wrong with this frame, in words.
     pub problem: Option<Arc<str>>,
 }
@@ -296,7 +315,12 @@ impl Python {
         if let Some(stack) = stacks().get(&thread.tstate) {
             return Arc::clone(stack);
         }
-        let stack = Arc::new(frame::read_stack(&self.objects, &self.codes, thread.tstate));
+        let stack = Arc::new(frame::read_stack(
+            &self.objects,
+            &self.codes,
+            thread.tstate,
+            &self.notes,
+        ));
         let known = stacks().insert(thread.tstate, Arc::clone(&stack));
         if known.is_none() {
             self.note(thread, &stack);

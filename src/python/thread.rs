@@ -4,7 +4,6 @@
 use super::Attachment;
 use super::layout::Layout;
 use crate::addr::Addr;
-use crate::native::Process;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -80,6 +79,8 @@ impl State {
     pub(super) fn read(memory: &dyn Memory, layout: &Layout, addr: Addr) -> State {
         let f = &layout.fields.thread;
         let status = f.status.and_then(|field| memory.u32(field.of(addr)).ok());
+        // Of the 32 bits no version uses more than 11.
+        let status = status.filter(|status| *status >> 16 == 0);
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
         let native_id = f
@@ -158,25 +159,6 @@ impl<'a> Matcher<'a> {
 /// Bytes of a stack that are searched for a lost thread state.
 const SEARCHED: u64 = 256 << 10;
 
-/// Thread states of an interpreter that a damaged list does not lead to: the evaluation loop and
-/// most C functions of CPython keep the thread state's address on the stack of its thread. `lost`
-/// are the native threads without a thread state.
-pub(super) fn recover(
-    process: &Process,
-    layout: &Layout,
-    interpreter: Addr,
-    lost: &[&TargetThread],
-) -> Vec<Addr> {
-    let memory = &*process.target.memory;
-    let f = &layout.fields.thread;
-    let find = |thread: &&TargetThread| {
-        find_on_stack(&process.target, layout, thread, |word| {
-            memory.ptr(f.interp.of(word)) == Ok(interpreter)
-        })
-    };
-    lost.iter().filter_map(find).collect()
-}
-
 /// The thread state of a native thread: a word in its registers or on its stack that is the address
 /// of something with the thread's ident, and of which `fits` holds.
 pub(super) fn find_on_stack(
@@ -208,3 +190,7 @@ pub(super) fn find_on_stack(
             && fits(*word)
     })
 }
+
+#[cfg(test)]
+#[path = "thread_tests.rs"]
+mod tests;

@@ -36,6 +36,11 @@ impl Verdict {
         }
     }
 
+    /// Whether the version that the interpreter itself states is the layout's, and all else fits.
+    pub(super) fn confirms(&self, layout: &Layout) -> bool {
+        self.hex.is_some() && self.fits(layout)
+    }
+
     /// The same for an interpreter that a symbol leads to and whose version something else
     /// states: its namespaces may be damaged.
     pub(super) fn may_fit(&self, layout: &Layout) -> bool {

@@ -77,11 +77,16 @@ pub(super) struct Doubt {
 /// Reads the frame. An error is a sentence that follows the path.
 pub(super) fn parse(core: &[u8], diag: &Notes) -> Result<CoreFile, String> {
     let (header, doubts) = header(core)?;
-    let table = table(core, &header, diag);
+    let mut table = table(core, &header, diag);
     let mut loads = Vec::new();
     let mut notes = Vec::new();
-    let mut senseless = 0usize;
-    for entry in &table.entries {
+    let (mut senseless, mut oversized) = (0usize, 0usize);
+    let stated = table.entries.len();
+    for entry in &mut table.entries {
+        if entry.p_type == PT_LOAD && entry.p_filesz > entry.p_memsz && entry.p_memsz > 0 {
+            oversized += 1;
+            entry.p_filesz = entry.p_memsz;
+        }
         match entry.p_type {
             PT_LOAD if plausible(entry) => loads.extend(load(entry)),
             PT_NOTE if plausible(entry) => notes.push(entry),
@@ -89,10 +94,15 @@ pub(super) fn parse(core: &[u8], diag: &Notes) -> Result<CoreFile, String> {
             _ => {}
         }
     }
+    if oversized > 0 && doubts.is_empty() {
+        diag.partial(format!(
+            "{oversized} of the core's segments say that more of them is in the file than they \
+             have"
+        ));
+    }
     if senseless > 0 && doubts.is_empty() {
         diag.partial(format!(
-            "{senseless} of the core's {} program headers make no sense and are left out",
-            table.entries.len()
+            "{senseless} of the core's {stated} program headers make no sense and are left out"
         ));
     }
     if loads.is_empty() && notes.is_empty() && doubts.is_empty() {

@@ -55,7 +55,10 @@ pub(super) fn parse(content: &[u8]) -> Option<FileTable> {
     };
     let count = usize::try_from(stated)
         .ok()
-        .filter(|&count| count == 0 || names_after(count).is_some())
+        .filter(|&count| match count {
+            0 => run(content) == 0,
+            count => names_after(count).is_some(),
+        })
         .unwrap_or_else(|| {
             let count = run(content);
             damage = Some(format!("it says {stated} files and has {count}"));
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_damaged_count_is_replaced_by_what_fits() {
-        for count in [0xffff_ffff_ffff_ffff, 1 << 60, 1002, 1, 3] {
+        for count in [0xffff_ffff_ffff_ffff, 1 << 60, 1002, 0, 1, 3] {
             let table = parse(&note(count, 4096, &RANGES, "/a\0/b\0")).unwrap();
             assert_eq!(table.entries.len(), 2, "{count}");
             assert_eq!(table.entries[1].path, "/b");

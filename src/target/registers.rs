@@ -1,6 +1,6 @@
 //! The registers of one thread, CPU-neutral in shape: general registers by DWARF number, and
 //! what the system-call and thread-pointer look-ups need. What the numbers mean is in
-//! [`crate::unwind`]'s file of that CPU. The x86-64 order of `user_regs_struct` is Linux's
+//! the unwinder's file of that CPU. The x86-64 order of `user_regs_struct` is Linux's
 //! arch/x86/include/uapi (sys/user.h); DWARF numbers are the psABI's, figure 3.36.
 
 use crate::addr::Addr;

@@ -4,12 +4,16 @@
 // All of it is test code, which fails by panicking.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod builds;
 mod cli;
 mod debuginfod;
 mod doing;
 mod harness;
 mod hostile;
 mod layering;
+mod layout_tables;
+mod native_truth;
 mod packed;
+mod pystack;
 mod stacks;
 mod tidy;

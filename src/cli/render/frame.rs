@@ -9,6 +9,7 @@
 use super::row::{NativeRow, PythonRow, Row, kind_word, trust_mark};
 use super::width::Shown;
 use crate::cli::{Out, Style};
+use pydbg::python::FrameOrigin;
 use std::io;
 
 /// Prints the line of a frame, with its number.
@@ -145,6 +146,9 @@ fn python(out: &mut Out<'_>, row: &PythonRow) -> io::Result<()> {
     if let Some(word) = kind_word(row.kind) {
         mark(out, word)?;
     }
+    if row.origin == FrameOrigin::DataStack {
+        mark(out, "from the data stack")?;
+    }
     match &row.problem {
         Some(problem) => mark(out, problem),
         None => Ok(()),
@@ -243,6 +247,7 @@ mod tests {
                 ..Position::default()
             },
             kind: FrameKind::Generator,
+            origin: FrameOrigin::Chain,
             first_line: 1,
             lasti: 2,
             address: Addr(0),

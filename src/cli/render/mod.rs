@@ -9,6 +9,7 @@ pub mod fold;
 pub mod frame;
 pub mod group;
 pub mod interpreter;
+pub mod kept;
 pub mod listing;
 pub mod memory;
 pub mod number;

@@ -2,7 +2,7 @@
 
 use pydbg::Addr;
 use pydbg::native::Location;
-use pydbg::python::{FrameKind, Position, PyFrame};
+use pydbg::python::{FrameKind, FrameOrigin, Position, PyFrame};
 use pydbg::unwind::{NativeFrame, Trust};
 use serde::Serialize;
 use std::sync::Arc;
@@ -88,6 +88,8 @@ pub struct PythonRow {
     pub position: Position,
     /// What it runs.
     pub kind: FrameKind,
+    /// What led to it.
+    pub origin: FrameOrigin,
     /// `co_firstlineno`.
     pub first_line: i32,
     /// Byte offset of the current instruction.
@@ -112,6 +114,7 @@ impl PythonRow {
             file: frame.file.clone(),
             position: frame.position,
             kind: frame.kind,
+            origin: frame.origin,
             first_line: frame.first_line,
             lasti: frame.lasti,
             address: frame.addr,

@@ -217,7 +217,7 @@ fn same(merged: Option<&MergedFrame>, frame: &NativeFrame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pydbg::python::{FrameKind, Position};
+    use pydbg::python::{FrameKind, FrameOrigin, Position};
     use pydbg::target::Registers;
     use pydbg::unwind::Trust;
     use pydbg::{Addr, addr::Pc};
@@ -245,6 +245,7 @@ mod tests {
             first_line: 1,
             lasti: 0,
             kind: FrameKind::Function,
+            origin: FrameOrigin::Chain,
             problem: None,
         })
     }

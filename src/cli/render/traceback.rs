@@ -9,7 +9,7 @@ use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
 use crate::cli::{Out, Style};
-use pydbg::python::{PyStack, Python};
+use pydbg::python::{FrameOrigin, PyStack, Python};
 use serde::Serialize;
 use std::io;
 use std::ops::Range;
@@ -125,11 +125,18 @@ impl Traceback {
             out.put(format_args!("  Waiting for the GIL\n"))?;
         }
         let mut rows = self.frames.iter().zip(&self.marks);
+        let mut origin = FrameOrigin::Chain;
         for step in &self.steps {
             match step {
                 Step::Words(words) => out.put(format_args!("  {words}\n"))?,
                 Step::Frame(_) => {
                     if let Some((row, marks)) = rows.next() {
+                        if row.origin != origin && row.origin == FrameOrigin::DataStack {
+                            let words = "  [the following frames are from the data stack]";
+                            out.styled(Style::Faint, words)?;
+                            out.end()?;
+                        }
+                        origin = row.origin;
                         entry(out, row, marks)?;
                     }
                 }
@@ -139,7 +146,10 @@ impl Traceback {
             out.put(format_args!("(More stack frames follow...)\n"))?;
         }
         if let Some(problem) = &self.problem {
-            out.styled(Style::Faint, &format!("  [the stack ends here: {problem}]"))?;
+            out.styled(
+                Style::Faint,
+                &format!("  [the stack is damaged: {problem}]"),
+            )?;
             out.end()?;
         }
         Ok(())

@@ -77,7 +77,7 @@ pub struct FieldReport {
 }
 
 /// Every built-in table, oldest version first.
-static TABLES: [&Layout; 15] = [
+static TABLES: [&Layout; 16] = [
     &v2_7::LAYOUT,
     &v3_6::LAYOUT,
     &v3_7::LAYOUT,
@@ -88,6 +88,7 @@ static TABLES: [&Layout; 15] = [
     &v3_12::LAYOUT,
     &v3_13::LAYOUT_0,
     &v3_13::LAYOUT_18,
+    &v3_13::LAYOUT_T5,
     &v3_13::LAYOUT_T,
     &v3_14::LAYOUT,
     &v3_14::LAYOUT_T,

@@ -351,3 +351,32 @@ pub(super) const LAYOUT_T: Layout = Layout {
         ..LAYOUT_0.fields
     },
 };
+
+/// Free-threaded, as measured on 3.13.5, a version with a smaller thread state.
+pub(super) const LAYOUT_T5: Layout = Layout {
+    measured: "3.13.5t",
+    fingerprint: Fingerprint {
+        runtime: 328320,
+        thread: 304,
+        ..LAYOUT_T.fingerprint
+    },
+    fields: Fields {
+        runtime: Some(Runtime {
+            finalizing: at(608),
+            interpreters_head: at(632),
+            interpreters_main: at(640),
+            tstate_current: None,
+            auto_interpreter: at(9888),
+            gil: None,
+            main_interpreter: has(112704),
+            gc: None,
+            size: at(328320),
+        }),
+        thread: Thread {
+            size: at(304),
+            ..LAYOUT_T.fields.thread
+        },
+        ..LAYOUT_T.fields
+    },
+    ..LAYOUT_T
+};

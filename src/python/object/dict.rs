@@ -27,7 +27,8 @@ impl Objects {
         let mut entries = match (f.keys, f.mask, f.table) {
             (Some(keys), _, _) => self.key_entries(self.memory.ptr(keys.of(addr))?)?,
             (None, Some(mask), Some(table)) => {
-                let slots = self.memory.u64(mask.of(addr))?.wrapping_add(1);
+                let slots = self.memory.u64(mask.of(addr))?.checked_add(1);
+                let slots = slots.ok_or_else(|| malformed(addr))?;
                 self.entries(self.memory.ptr(table.of(addr))?, slots, 8, 24)?
             }
             _ => return Err(malformed(addr)),

@@ -170,3 +170,6 @@ impl Objects {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use super::super::layout::DebugOffsets;
 use super::*;
-use crate::target::Fault;
 
 impl Search<'_> {
     /// Where files say that `_PyRuntime` is.
@@ -34,21 +33,66 @@ impl Search<'_> {
         })
     }
 
-    /// Tries `_PyRuntime` at `addr`.
+    /// Tries `_PyRuntime` at `addr`: first what the version confirms that the interpreter itself
+    /// states, then what merely fits, because debug offsets may be damaged as well.
     pub(super) fn at_runtime(&self, addr: Addr, source: &str) -> Result<Found, PythonError> {
-        let offsets = DebugOffsets::read(&*self.target.memory, addr);
-        let not_found = |fault: Fault| PythonError::NotFound(fault.to_string());
-        if let Some(offsets) = offsets.map_err(not_found)? {
-            return self.with_offsets(addr, source, &offsets);
+        let offsets = DebugOffsets::read(&*self.target.memory, addr)
+            .map_err(|fault| PythonError::NotFound(fault.to_string()))?;
+        let stated = match offsets.map(|offsets| self.with_offsets(addr, source, &offsets)) {
+            Some(Ok((found, verdict))) if verdict.confirms(&found.layout) => return Ok(found),
+            other => other,
+        };
+        let confirmed = |layout: &Layout, verdict: Verdict| verdict.confirms(layout);
+        if let Some(found) = self.with_tables(addr, source, &confirmed) {
+            if stated.is_some() {
+                self.notes.partial(format!(
+                    "the debug offsets at {addr} do not fit the process; the built-in table of \
+                     CPython {} does",
+                    found.layout.measured
+                ));
+            }
+            return Ok(found);
         }
-        let fitting = self
-            .tables()
-            .find_map(|layout| self.with_layout(addr, source, layout));
+        match stated {
+            Some(Ok((found, _))) => return Ok(found),
+            Some(Err(unsupported @ PythonError::Unsupported { .. })) => return Err(unsupported),
+            _ => {}
+        }
+        let fits = |layout: &Layout, verdict: Verdict| self.accepts(layout, verdict);
+        let fitting = self.with_tables(addr, source, &fits);
         fitting.ok_or_else(|| PythonError::NotFound("no known layout fits what is there".into()))
+    }
+
+    /// Whether an interpreter that a symbol leads to fits, given what hints at the version.
+    fn accepts(&self, layout: &Layout, verdict: Verdict) -> bool {
+        let hinted = self.hint.is_some_and(|hint| hint.version == layout.version);
+        verdict.fits(layout) || hinted && verdict.may_fit(layout)
+    }
+
+    /// `_PyRuntime` at `addr` under the first table that is accepted.
+    fn with_tables(
+        &self,
+        addr: Addr,
+        source: &str,
+        accepts: &dyn Fn(&Layout, Verdict) -> bool,
+    ) -> Option<Found> {
+        self.tables()
+            .find_map(|layout| self.with_accepted(addr, source, layout, accepts))
     }
 
     /// Tries `_PyRuntime` at `addr` under one layout.
     pub(super) fn with_layout(&self, addr: Addr, source: &str, layout: &Layout) -> Option<Found> {
+        let fits = |layout: &Layout, verdict: Verdict| self.accepts(layout, verdict);
+        self.with_accepted(addr, source, layout, &fits)
+    }
+
+    fn with_accepted(
+        &self,
+        addr: Addr,
+        source: &str,
+        layout: &Layout,
+        accepts: &dyn Fn(&Layout, Verdict) -> bool,
+    ) -> Option<Found> {
         let fields = layout.fields.runtime.as_ref()?;
         // The list's head may be damaged where the main interpreter is not.
         [fields.interpreters_head, fields.interpreters_main]
@@ -56,9 +100,8 @@ impl Search<'_> {
             .find_map(|field| {
                 let head = self.target.memory.ptr(field.of(addr)).ok()?;
                 let verdict = self.look(layout, head);
-                let hinted = self.hint.is_some_and(|hint| hint.version == layout.version);
-                let fits = verdict.fits(layout) || hinted && verdict.may_fit(layout);
-                fits.then(|| self.found(Some(addr), source, layout.clone(), head, verdict))
+                accepts(layout, verdict)
+                    .then(|| self.found(Some(addr), source, layout.clone(), head, verdict))
             })
     }
 
@@ -68,7 +111,7 @@ impl Search<'_> {
         addr: Addr,
         source: &str,
         offsets: &DebugOffsets,
-    ) -> Result<Found, PythonError> {
+    ) -> Result<(Found, Verdict), PythonError> {
         let version = Version::from_hex(offsets.version, "_Py_DebugOffsets");
         let tables = Layout::tables(version.pair(), offsets.free_threaded);
         let stated = offsets.fingerprint();
@@ -90,27 +133,26 @@ impl Search<'_> {
                 differing.join(", ")
             ));
         }
-        let field = layout
-            .fields
-            .runtime
-            .map(|runtime| runtime.interpreters_head);
-        let head = field.map(|field| self.target.memory.ptr(field.of(addr)));
-        let Some(Ok(head)) = head else {
-            return Err(PythonError::NotFound(
-                "its list of interpreters cannot be read".into(),
-            ));
-        };
-        let verdict = self.look(&layout, head);
-        if !verdict.threads && !verdict.namespaces {
-            let why = format!("nothing at {head} looks like an interpreter");
+        let fields = layout.fields.runtime.as_ref();
+        let lists = fields.map(|runtime| [runtime.interpreters_head, runtime.interpreters_main]);
+        let lists = lists.into_iter().flatten();
+        let listed = lists.filter_map(|field| self.target.memory.ptr(field.of(addr)).ok());
+        let embedded = fields.and_then(|runtime| Some(runtime.main_interpreter?.of(addr)));
+        // The list's head may be damaged where the main interpreter is not.
+        let looks_right = listed.chain(embedded).find_map(|head| {
+            let verdict = self.look(&layout, head);
+            (verdict.threads || verdict.namespaces).then_some((head, verdict))
+        });
+        let Some((head, verdict)) = looks_right else {
+            let why = "nothing that it lists looks like an interpreter".to_owned();
             return Err(PythonError::NotFound(why));
-        }
+        };
         let mut found = self.found(Some(addr), source, layout, head, verdict);
         found.version = Version {
             free_threaded: offsets.free_threaded,
             debug: verdict.debug,
             ..version
         };
-        Ok(found)
+        Ok((found, verdict))
     }
 }

@@ -1,15 +1,28 @@
-//! Surgery on core files: finds where an address or a note lies in the file, and changes it.
+//! Surgery on core files: finds where an address or a note lies in the file. Mirrors elf(5) and
+//! Linux fs/binfmt_elf.c; reads only undamaged cores.
 
+use std::ops::Range;
 use std::path::Path;
 
-/// A core file in memory, to be damaged.
-#[derive(Clone)]
+/// An undamaged core file in memory.
 pub(crate) struct CoreFile {
     /// The file.
     pub(crate) bytes: Vec<u8>,
-    /// (address, file offset, bytes in the file), from the PT_LOAD headers.
-    loads: Vec<(u64, usize, usize)>,
+    loads: Vec<Load>,
     notes: (usize, usize),
+}
+
+/// One PT_LOAD.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// File offset of its program header.
+    pub(crate) header: usize,
+    /// First address.
+    pub(crate) addr: u64,
+    /// File offset of its bytes.
+    pub(crate) offset: usize,
+    /// Bytes in the file.
+    pub(crate) size: usize,
 }
 
 /// One note: where its header and its contents lie.
@@ -35,14 +48,16 @@ impl CoreFile {
             notes: (0, 0),
         };
         let (table, count) = (core.word(32) as usize, core.half(56) as usize);
-        for at in (0..count).map(|i| table + i * 56) {
-            let (offset, addr, size) = (
-                core.word(at + 8) as usize,
-                core.word(at + 16),
-                core.word(at + 32) as usize,
-            );
-            match core.long(at) {
-                1 => core.loads.push((addr, offset, size)),
+        for header in (0..count).map(|i| table + i * 56) {
+            let offset = core.word(header + 8) as usize;
+            let size = core.word(header + 32) as usize;
+            match core.long(header) {
+                1 => core.loads.push(Load {
+                    header,
+                    addr: core.word(header + 16),
+                    offset,
+                    size,
+                }),
                 4 => core.notes = (offset, size),
                 _ => {}
             }
@@ -65,36 +80,43 @@ impl CoreFile {
         u64::from_le_bytes(self.bytes[at..at + 8].try_into().unwrap())
     }
 
-    /// Overwrites bytes at a file offset.
-    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    /// The file offset of an address whose bytes are in the file.
+    pub(crate) fn place(&self, addr: u64) -> Option<usize> {
+        let load = self.load_of(addr)?;
+        Some(load.offset + (addr - load.addr) as usize)
     }
 
-    /// The file offset of an address.
+    /// The segment that has the bytes of an address.
+    pub(crate) fn load_of(&self, addr: u64) -> Option<&Load> {
+        let holds = |load: &&Load| (load.addr..load.addr + load.size as u64).contains(&addr);
+        self.loads.iter().find(holds)
+    }
+
+    /// The file offset of an address that must be in the file.
     pub(crate) fn offset(&self, addr: u64) -> usize {
-        let (start, offset, _) = self
-            .loads
-            .iter()
-            .find(|(start, _, size)| (*start..*start + *size as u64).contains(&addr))
-            .unwrap_or_else(|| panic!("{addr:#x} is not in the core"));
-        offset + (addr - start) as usize
+        self.place(addr)
+            .unwrap_or_else(|| panic!("{addr:#x} is not in the core"))
     }
 
-    /// The 64-bit word at an address.
-    pub(crate) fn peek(&self, addr: u64) -> u64 {
-        self.word(self.offset(addr))
+    /// The 64-bit word at an address; `None` where the file has none.
+    pub(crate) fn peek(&self, addr: u64) -> Option<u64> {
+        self.place(addr).map(|at| self.word(at))
     }
 
-    /// Overwrites the 64-bit word at an address.
-    pub(crate) fn poke(&mut self, addr: u64, value: u64) {
-        let at = self.offset(addr);
-        self.write(at, &value.to_le_bytes());
+    /// The PT_LOADs that have bytes in the file.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = &Load> {
+        self.loads.iter().filter(|load| load.size > 0)
+    }
+
+    /// The file range of all notes.
+    pub(crate) fn notes_range(&self) -> Range<usize> {
+        self.notes.0..self.notes.0 + self.notes.1
     }
 
     /// All notes.
     pub(crate) fn notes(&self) -> Vec<NoteAt> {
         let round = |n: usize| n.div_ceil(4) * 4;
-        let (mut at, end) = (self.notes.0, self.notes.0 + self.notes.1);
+        let Range { start: mut at, end } = self.notes_range();
         let mut notes = Vec::new();
         while at + 12 <= end {
             let (name, size) = (self.long(at) as usize, self.long(at + 4) as usize);
@@ -110,19 +132,10 @@ impl CoreFile {
         notes
     }
 
-    /// The first note of a type.
-    pub(crate) fn note(&self, kind: u32) -> NoteAt {
-        *self
-            .notes()
-            .iter()
-            .find(|n| n.kind == kind)
-            .expect("the core has such a note")
-    }
-
-    /// The file ranges that hold dumped memory.
-    pub(crate) fn memory(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
-        self.loads
-            .iter()
-            .map(|(_, offset, size)| *offset..offset + size)
+    /// The notes of a type.
+    pub(crate) fn notes_of(&self, kind: u32) -> Vec<NoteAt> {
+        let mut notes = self.notes();
+        notes.retain(|note| note.kind == kind);
+        notes
     }
 }

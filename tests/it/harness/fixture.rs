@@ -100,7 +100,9 @@ impl Fixture {
             command.arg("unshare").arg("--root").arg(&interpreter.root);
             command.arg("--wd").arg(inside(dir.path()));
         }
+        command.envs(interpreter.environment.iter().cloned());
         command
+            .args(&interpreter.launcher)
             .arg(&interpreter.python)
             .arg(inside(dir.path()).join(format!("{name}.py")));
         command.arg(inside(&out)).args(args);

@@ -1,7 +1,7 @@
 //! The interpreters that `fixtures/interpreters` found or made.
 
 use super::fixtures;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -18,6 +18,10 @@ pub(crate) struct Interpreter {
     pub(crate) root: PathBuf,
     /// The interpreter's path inside `root`.
     pub(crate) python: String,
+    /// What it is started by, if not by itself: `ld.so`, another program.
+    pub(crate) launcher: Vec<String>,
+    /// Environment variables that it is started with.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Interpreter {
@@ -29,6 +33,20 @@ impl Interpreter {
     /// Whether the list gives it this flag.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|f| f == flag)
+    }
+
+    /// The same one, found at another path.
+    pub(crate) fn at(&self, python: &Path) -> Interpreter {
+        Interpreter {
+            python: python.to_str().expect("the path is UTF-8").to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same one, started with one more environment variable.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Interpreter {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     fn parse(line: &str) -> Interpreter {
@@ -43,6 +61,8 @@ impl Interpreter {
             flags: flags.split(',').map(str::to_owned).collect(),
             root: root.into(),
             python: python.to_owned(),
+            launcher: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }

@@ -1,0 +1,337 @@
+//! Builds and circumstances that people have: nothing to look a symbol up in, no file at hand, a
+//! just-in-time compiler, Python inside another program, odd paths, cores that lack memory. The
+//! stacks equal the truth, or are said to be incomplete; they are never wrong.
+
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The fixture that most builds are tried with: many threads, each waiting in its own way.
+const FIXTURE: &str = "threads";
+
+/// Checks a fixture live and on a kernel core; the answers of `bt` on the core's current thread.
+fn check(
+    what: &str,
+    interpreter: &Interpreter,
+    fixture: &str,
+    options: &[&str],
+    failures: &mut Failures,
+) -> Result<Value, String> {
+    let mut fixture = Fixture::start(interpreter, fixture, &[]);
+    let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
+    let result = live.and_then(|d| fixture.truth.compare(&d["data"]));
+    failures.check(&format!("{what} {} live", interpreter.id), result);
+    let core = fixture.kernel_core();
+    let root = interpreter.root.display().to_string();
+    let mut options = options.to_vec();
+    if interpreter.is_chroot() && !options.contains(&"--sysroot") {
+        options.extend(["--sysroot", &root]);
+    }
+    let dead = Pydbg::core(&core, &options, "py-bt all");
+    let result = dead.and_then(|d| fixture.truth.compare(&d["data"]));
+    failures.check(&format!("{what} {} kernel core", interpreter.id), result);
+    Pydbg::core(&core, &options, "bt")
+}
+
+/// Interpreters that were installed by pyenv: shared, with all their files in one folder.
+fn pyenv() -> impl Iterator<Item = &'static Interpreter> {
+    interpreters().iter().filter(|i| i.id.starts_with("pyenv-"))
+}
+
+/// The folder that holds bin and lib.
+fn prefix(interpreter: &Interpreter) -> PathBuf {
+    let python = Path::new(&interpreter.python);
+    python
+        .ancestors()
+        .nth(2)
+        .expect("PREFIX/bin/python")
+        .to_owned()
+}
+
+/// The shared library of an interpreter of pyenv.
+fn libpython(interpreter: &Interpreter) -> PathBuf {
+    let files = fs::read_dir(prefix(interpreter).join("lib")).expect("lib");
+    let mut paths = files.flatten().map(|entry| entry.path());
+    let found = paths.find(|path| path.to_string_lossy().contains(".so.1"));
+    found.expect("PREFIX/lib/libpythonX.Y.so.1.0")
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("a program is not installed");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
+}
+
+fn temporary() -> TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder
+        .prefix("pydbg-build-")
+        .tempdir()
+        .expect("a temporary folder")
+}
+
+/// Copies a file into a folder, writable whatever the original is.
+fn copy(file: &Path, folder: &Path) -> PathBuf {
+    let target = folder.join(file.file_name().expect("a name"));
+    run(Command::new("cp")
+        .arg("--no-preserve=ownership")
+        .arg(file)
+        .arg(&target));
+    run(Command::new("chmod").arg("u+w").arg(&target));
+    target
+}
+
+/// Makes an ELF file forget its section headers.
+fn forget_sections(file: &Path) {
+    let mut bytes = fs::read(file).expect("readable");
+    bytes[40..48].fill(0); // e_shoff
+    bytes[60..64].fill(0); // e_shnum, e_shstrndx
+    fs::write(file, bytes).expect("writable");
+}
+
+#[test]
+fn a_stripped_libpython() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let folder = temporary();
+        let library = copy(&libpython(interpreter), folder.path());
+        run(Command::new("strip").arg("--strip-unneeded").arg(&library));
+        let path = folder.path().display().to_string();
+        let stripped = interpreter.clone().with("LD_LIBRARY_PATH", &path);
+        let answer = check("stripped", &stripped, FIXTURE, &[], &mut failures);
+        let threads = answer.map(|d| d["data"]["threads"][0]["frames"].clone());
+        let named = threads.and_then(|frames| has_function(&frames, "Py_BytesMain"));
+        if interpreter.version >= (3, 8) {
+            failures.check(&format!("exported names, {}", interpreter.id), named);
+        }
+    }
+    failures.finish();
+}
+
+/// Whether a native frame of this function is there.
+fn has_function(frames: &Value, name: &str) -> Result<(), String> {
+    let frames = frames.as_array().map_or(&[][..], Vec::as_slice);
+    match frames
+        .iter()
+        .any(|f| f["type"] == "native" && f["function"] == name)
+    {
+        true => Ok(()),
+        false => Err(format!("no frame of {name}")),
+    }
+}
+
+#[test]
+fn a_static_interpreter_without_symbols_or_section_headers() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters()
+        .iter()
+        .filter(|i| i.has("static") && !i.is_chroot())
+    {
+        let folder = temporary();
+        let python = copy(Path::new(&interpreter.python), folder.path());
+        run(Command::new("strip").arg("-s").arg(&python));
+        let home = prefix(interpreter).display().to_string();
+        let bare = interpreter.at(&python).with("PYTHONHOME", &home);
+        let _ = check("stripped", &bare, FIXTURE, &[], &mut failures);
+        forget_sections(&python);
+        let _ = check("no section headers", &bare, FIXTURE, &[], &mut failures);
+    }
+    failures.finish();
+}
+
+#[test]
+fn a_core_without_any_file_at_hand() {
+    let empty = temporary();
+    let empty = empty.path().display().to_string();
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        let mut fixture = Fixture::start(interpreter, FIXTURE, &[]);
+        let core = fixture.kernel_core();
+        let answer = Pydbg::core(&core, &["--sysroot", &empty], "py-bt all");
+        let result = answer.and_then(|d| fixture.truth.compare(&d["data"]));
+        failures.check(&interpreter.id, result);
+    }
+    failures.finish();
+}
+
+#[test]
+fn files_deleted_after_the_start() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let folder = temporary();
+        let python = copy(Path::new(&interpreter.python), folder.path());
+        copy(&libpython(interpreter), folder.path());
+        let moved = interpreter
+            .at(&python)
+            .with("PYTHONHOME", &prefix(interpreter).display().to_string())
+            .with("LD_LIBRARY_PATH", &folder.path().display().to_string());
+        let mut fixture = Fixture::start(&moved, FIXTURE, &[]);
+        drop(folder);
+        let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
+        let result = live.and_then(|d| fixture.truth.compare(&d["data"]));
+        failures.check(&format!("{} live", interpreter.id), result);
+        let core = fixture.kernel_core();
+        let dead = Pydbg::core(&core, &[], "py-bt all");
+        let result = dead.and_then(|d| fixture.truth.compare(&d["data"]));
+        failures.check(&format!("{} kernel core", interpreter.id), result);
+    }
+    failures.finish();
+}
+
+#[test]
+fn compiled_loops() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters().iter().filter(|i| i.version >= (3, 13)) {
+        let compiled = interpreter.clone().with("PYTHON_JIT", "1");
+        let fixture = Fixture::start(&compiled, "jit", &[]);
+        println!("{}: jit {}", interpreter.id, fixture.truth.expect["jit"]);
+        drop(fixture);
+        let answer = check("jit", &compiled, "jit", &[], &mut failures);
+        failures.check(&format!("{} bt", interpreter.id), answer.map(drop));
+    }
+    failures.finish();
+}
+
+/// The newest interpreter of pyenv that has what `wanted` asks for, compiled into a C program.
+fn embed(interpreter: &Interpreter, folder: &Path, library: &[String]) -> PathBuf {
+    let (major, minor) = interpreter.version;
+    let include = prefix(interpreter).join("include");
+    let headers = ["", "m"].map(|abi| include.join(format!("python{major}.{minor}{abi}")));
+    let headers = headers.iter().find(|path| path.join("Python.h").exists());
+    let program = folder.join("embed");
+    let mut cc = Command::new("cc");
+    cc.args(["-g", "-O0", "-I"]).arg(headers.expect("Python.h"));
+    cc.arg("-o")
+        .arg(&program)
+        .arg(fixtures().join("embed.c"))
+        .args(library);
+    run(cc.args(["-ldl", "-lutil", "-lm", "-pthread", "-Wl,--export-dynamic"]));
+    program
+}
+
+/// The C functions of the program lie below the outermost Python frame.
+fn is_embedded(answer: &Value) -> Result<(), String> {
+    let frames = &answer["data"]["threads"][0]["frames"];
+    let list = frames.as_array().ok_or("no frames")?;
+    let last = list
+        .iter()
+        .rposition(|f| f["type"] == "python")
+        .ok_or("no Python")?;
+    let below = Value::Array(list[last..].to_vec());
+    has_function(&below, "run_script")?;
+    has_function(&below, "main")
+}
+
+fn check_embedded(
+    kind: &str,
+    interpreter: &Interpreter,
+    library: &[String],
+    failures: &mut Failures,
+) {
+    let folder = temporary();
+    let program = embed(interpreter, folder.path(), library);
+    let home = prefix(interpreter).display().to_string();
+    let embedded = interpreter.at(&program).with("PYTHONHOME", &home);
+    let answer = check(kind, &embedded, FIXTURE, &[], failures);
+    let what = format!("{kind} {} bt", interpreter.id);
+    failures.check(&what, answer.and_then(|d| is_embedded(&d)));
+}
+
+#[test]
+fn python_inside_a_c_program() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let library = libpython(interpreter);
+        let lib = library.parent().expect("lib").display();
+        let shared = [library.display().to_string(), format!("-Wl,-rpath,{lib}")];
+        check_embedded("shared", interpreter, &shared, &mut failures);
+        let (major, minor) = interpreter.version;
+        let archive = format!("libpython{major}.{minor}.a");
+        let folder = prefix(interpreter).join(format!("lib/python{major}.{minor}"));
+        let entries = fs::read_dir(folder)
+            .expect("the library's folder")
+            .flatten();
+        let archive = entries
+            .map(|e| e.path().join(&archive))
+            .find(|path| path.exists());
+        if let Some(archive) = archive {
+            let library = [archive.display().to_string()];
+            check_embedded("static", interpreter, &library, &mut failures);
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn started_through_the_dynamic_loader() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters().iter().filter(|i| !i.is_chroot()) {
+        let mut loaded = interpreter.clone();
+        loaded.launcher = vec!["/lib64/ld-linux-x86-64.so.2".into()];
+        let _ = check("ld.so", &loaded, FIXTURE, &[], &mut failures);
+    }
+    failures.finish();
+}
+
+#[test]
+fn odd_paths() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let folder = temporary();
+        let odd = folder.path().join("Ordner mit Leerzeichen, Zoë 中");
+        fs::create_dir(&odd).expect("a folder");
+        let link = odd.join("python of mine");
+        symlink(&interpreter.python, &link).expect("a link");
+        let home = prefix(interpreter).display().to_string();
+        let linked = interpreter.at(&link).with("PYTHONHOME", &home);
+        let _ = check("link", &linked, FIXTURE, &[], &mut failures);
+        let python = copy(Path::new(&interpreter.python), &odd);
+        copy(&libpython(interpreter), &odd);
+        let copied = interpreter.at(&python).with("PYTHONHOME", &home);
+        let copied = copied.with("LD_LIBRARY_PATH", &odd.display().to_string());
+        let _ = check("copy", &copied, FIXTURE, &[], &mut failures);
+    }
+    failures.finish();
+}
+
+/// What `/proc/PID/coredump_filter` may hold, and whether all that pydbg needs is dumped then.
+const FILTERS: [(&str, bool); 8] = [
+    ("0x7f", true),
+    ("0x33", true),
+    ("0x31", true),
+    ("0x23", true),
+    ("0x3", true),
+    ("0x1", true),
+    ("0x10", false),
+    ("0x0", false),
+];
+
+#[test]
+fn cores_that_lack_memory() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        for (filter, whole) in FILTERS {
+            let mut fixture = Fixture::start(interpreter, FIXTURE, &[]);
+            let file = format!("/proc/{}/coredump_filter", fixture.pid());
+            fs::write(file, filter).expect("the filter can be set");
+            let core = fixture.kernel_core();
+            let root = interpreter.root.display().to_string();
+            let options = match interpreter.is_chroot() {
+                true => vec!["--sysroot", &root],
+                false => Vec::new(),
+            };
+            let answer = Pydbg::core(&core, &options, "py-bt all");
+            let result = match (whole, answer) {
+                (true, answer) => answer.and_then(|d| fixture.truth.compare(&d["data"])),
+                (false, Err(_)) => Ok(()),
+                (false, Ok(answer)) => Err(format!("shows {}", answer["data"])),
+            };
+            failures.check(&format!("{filter} {}", interpreter.id), result);
+        }
+    }
+    failures.finish();
+}

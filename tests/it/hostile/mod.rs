@@ -1,0 +1,117 @@
+//! Damaged and hostile input: a clear line or a partial answer, never a panic, a hang, unbounded
+//! memory or a raw control character, and every frame that the damage left whole. The damages are
+//! those of `docs/support.md`.
+
+mod container;
+mod cpython;
+mod damage;
+mod files;
+mod native;
+mod noise;
+mod notes;
+mod oracle;
+mod run;
+mod victim;
+
+use crate::harness::{Failures, Fixture, interpreters};
+use damage::{Copy, Damage};
+use run::run;
+use std::path::Path;
+use victim::{Thread, Victim};
+
+impl Victim {
+    /// The thread with the most frames.
+    fn deepest(&self) -> &Thread {
+        let deepest = self.threads.iter().max_by_key(|thread| thread.frames.len());
+        deepest.expect("a thread")
+    }
+}
+
+/// All damages of a kernel core.
+fn damages(victim: &Victim, fifo: &Path) -> Vec<Damage> {
+    let mut list = container::elf_header(victim);
+    list.extend(container::program_headers(victim));
+    list.extend(notes::all(victim, fifo));
+    list.extend(cpython::frames(victim));
+    list.extend(cpython::threads(victim));
+    list.extend(cpython::runtime(victim));
+    list.extend(native::loader(victim));
+    list.extend(native::headers(victim));
+    list.extend(native::stacks(victim));
+    list.extend(noise::all(victim));
+    list.extend(container::cuts(victim));
+    list
+}
+
+/// The commands of the second run, which may print anything but must end well.
+const OTHERS: [&str; 5] = [
+    "bt all",
+    "info threads",
+    "info sharedlibrary",
+    "py-list",
+    "info layout",
+];
+
+/// Every damage on one interpreter; `turn` chooses the damages whose second run is made.
+fn check(id: &str, turn: usize) {
+    let only = std::env::var("PYDBG_DAMAGE").unwrap_or_default();
+    let Some(interpreter) = interpreters()
+        .iter()
+        .find(|interpreter| interpreter.id == id)
+    else {
+        println!("{id} is not there");
+        return;
+    };
+    let mut fixture = Fixture::start(interpreter, "many_threads", &["6", "12"]);
+    let core = fixture.kernel_core();
+    let options = match interpreter.is_chroot() {
+        true => vec![
+            "--sysroot".to_owned(),
+            interpreter.root.display().to_string(),
+        ],
+        false => Vec::new(),
+    };
+    let victim = Victim::of(&core, options);
+    // Short, so that it fits over the names of files.
+    let dir = tempfile::Builder::new()
+        .prefix("f")
+        .tempdir_in("/tmp")
+        .expect("a folder");
+    let fifo = dir.path().join("f");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+    let copy = Copy::new(&victim, fixture.dir().join("damaged"));
+    let mut failures = Failures::default();
+    let (mut kept, mut total) = (0, 0);
+    for (index, damage) in damages(&victim, &fifo).iter().enumerate() {
+        if !damage.name.contains(&only) {
+            continue;
+        }
+        let result = copy.with(&victim, damage, |path| {
+            let mut args = vec!["core", path.to_str().expect("UTF-8")];
+            args.extend(victim.options.iter().map(String::as_str));
+            if index % 2 == turn % 2 {
+                run(&args, &OTHERS)?;
+            }
+            args.push("--json");
+            let counts = oracle::judge(&victim, damage, &run(&args, &["py-bt all"])?)?;
+            kept += counts.kept;
+            total += counts.total;
+            Ok(())
+        });
+        failures.check(&format!("{id} {}", damage.name), result);
+    }
+    println!("{id}: {kept} of {total} frames kept");
+    failures.finish();
+}
+
+macro_rules! damaged_cores {
+    ($($name:ident $id:literal $turn:literal)*) => { $(#[test] fn $name() { check($id, $turn); })* };
+}
+
+damaged_cores! {
+    damaged_cores_of_3_8 "pyenv-3.8" 0
+    damaged_cores_of_3_10 "pyenv-3.10" 1
+    damaged_cores_of_3_11 "pyenv-3.11" 0
+    damaged_cores_of_3_13 "pyenv-3.13" 1
+    damaged_cores_of_3_14 "sid-3.14" 0
+}
