@@ -19,7 +19,11 @@ use std::sync::Arc;
 const HANGING: &[&str] = &["PyThread_hang_thread", "_PyThreadState_HangThread"];
 
 /// Where a thread waits until the world goes on (Python/pystate.c; 3.13+).
-const SUSPENDED: &[&str] = &["_PyThreadState_Suspend", "tstate_wait_attach"];
+const SUSPENDED: &[&str] = &[
+    "_PyThreadState_Suspend",
+    "_PyThreadState_Attach",
+    "tstate_wait_attach",
+];
 
 /// What thread `id` (gdb number) does in a process without a Python that is known.
 pub fn natively(process: &Process, id: usize) -> Doing {
@@ -63,7 +67,27 @@ impl Python {
         if let Some(state) = state {
             self.add_contexts(state, &mut within);
         }
-        base.within(within)
+        match (within.last(), state) {
+            (Some(Context::StoppingTheWorld), Some(state)) => self.world(state).within(within),
+            _ => base.within(within),
+        }
+    }
+
+    /// Which threads run on although one wants to stop the world.
+    fn world(&self, state: &PyThread) -> Doing {
+        let runs = |other: &&Arc<PyThread>| {
+            other.attachment == Some(Attachment::Attached) && other.tstate != state.tstate
+        };
+        let running = self.threads().filter(runs);
+        let ids: Vec<String> = running
+            .filter_map(|other| Some(self.process.id_of(other.tid?)?.to_string()))
+            .collect();
+        let text = match ids.as_slice() {
+            [] => "waiting for all threads to stop".to_owned(),
+            [one] => format!("waiting for thread {one} to stop"),
+            several => format!("waiting for threads {} to stop", several.join(", ")),
+        };
+        Doing::plain(Kind::WaitingForThread, text)
     }
 
     /// Adds what not the native functions tell, which may have no names, but Python.
