@@ -6,8 +6,7 @@ use super::layout::{Field, Layout};
 use super::scan;
 use super::thread::{List, find_on_stack};
 use crate::addr::Addr;
-use crate::native::Process;
-use crate::target::{Memory, TargetThread};
+use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::FxHashSet;
 
 /// More linked thread states than this are damage.
@@ -15,7 +14,7 @@ const MOST_LINKED: usize = 1_000_000;
 
 /// What lies outside the list.
 struct Lost<'a> {
-    process: &'a Process,
+    target: &'a Target,
     layout: &'a Layout,
     interpreter: Addr,
     known: FxHashSet<Addr>,
@@ -23,15 +22,16 @@ struct Lost<'a> {
 }
 
 /// The thread states of `interpreter` that `list` lacks, and what was wrong with the list;
-/// `None` when nothing is.
+/// `None` when nothing is. `is_main`: the thread that began the process belongs to it.
 pub(super) fn find(
-    process: &Process,
+    target: &Target,
     layout: &Layout,
     interpreter: Addr,
     list: &List,
+    is_main: bool,
 ) -> Option<(Vec<Addr>, String)> {
     let mut lost = Lost {
-        process,
+        target,
         layout,
         interpreter,
         known: list.all.iter().copied().collect(),
@@ -39,10 +39,11 @@ pub(super) fn find(
     };
     let problem = match &list.problem {
         Some(problem) => problem.clone(),
+        None if !is_main => return None,
         // A list may be cut without a trace. The thread that began the process is its last one,
         // and if its stack knows a thread state that is not in the list, the list is cut.
         None => {
-            let leader = process.target.process.pid;
+            let leader = target.process.pid;
             let threads = lost.threads().into_iter();
             let leader = threads.filter(|thread| thread.tid == leader).collect();
             lost.search_stacks(leader);
@@ -72,7 +73,7 @@ pub(super) fn find(
 impl<'a> Lost<'a> {
     /// Native threads that no known thread state belongs to.
     fn threads(&self) -> Vec<&'a TargetThread> {
-        let memory = &*self.process.target.memory;
+        let memory = &*self.target.memory;
         let ident = self.layout.fields.thread.thread_id;
         let known = self.known.iter();
         let idents: FxHashSet<u64> = known
@@ -81,11 +82,11 @@ impl<'a> Lost<'a> {
         let is_lost = |thread: &&TargetThread| {
             pointer(thread).is_some_and(|pointer| !idents.contains(&pointer))
         };
-        self.process.target.threads.iter().filter(is_lost).collect()
+        self.target.threads.iter().filter(is_lost).collect()
     }
 
     fn memory(&self) -> &'a dyn Memory {
-        &*self.process.target.memory
+        &*self.target.memory
     }
 
     /// Whether the thread state at `addr` says that it belongs to the interpreter.
@@ -106,8 +107,7 @@ impl<'a> Lost<'a> {
     /// stack of its thread.
     fn search_stacks(&mut self, threads: Vec<&TargetThread>) {
         for thread in threads {
-            let target = &self.process.target;
-            let found = find_on_stack(target, self.layout, thread, |at| self.belongs(at));
+            let found = find_on_stack(self.target, self.layout, thread, |at| self.belongs(at));
             if let Some(at) = found {
                 self.add(at);
             }
@@ -120,7 +120,7 @@ impl<'a> Lost<'a> {
         let idents: FxHashSet<u64> = threads.filter_map(pointer).collect();
         let ident = self.layout.fields.thread.thread_id;
         let mut found = Vec::new();
-        scan::each_holder(&self.process.target, &idents, &mut |at| {
+        scan::each_holder(self.target, &idents, &mut |at| {
             let state = at.sub(ident.offset.into());
             if self.belongs(state) && self.is_linked(state) {
                 found.push(state);
@@ -179,3 +179,7 @@ fn pointer(thread: &TargetThread) -> Option<u64> {
     let pointer = thread.registers?.thread_pointer;
     pointer.filter(|pointer| *pointer != 0)
 }
+
+#[cfg(test)]
+#[path = "lost_tests.rs"]
+mod tests;

@@ -279,7 +279,7 @@ impl Python {
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters
     /// has one in each; the one that runs or has frames is preferred.
     pub fn thread_of(&self, tid: i32) -> Option<&Arc<PyThread>> {
-        let all = || self.threads().filter(move |thread| thread.tid == Some(tid));
+        let all = || self.threads_of(tid);
         let mut several = all().skip(1).peekable();
         if several.peek().is_none() {
             return all().next();
@@ -288,6 +288,11 @@ impl Python {
             .find(|thread| thread.holds_gil)
             .or_else(|| all().find(|thread| !self.stack(thread).frames.is_empty()))
             .or_else(|| all().next())
+    }
+
+    /// All thread states that run on LWP `tid`: one for each interpreter that the thread is in.
+    pub fn threads_of(&self, tid: i32) -> impl Iterator<Item = &Arc<PyThread>> {
+        self.threads().filter(move |thread| thread.tid == Some(tid))
     }
 
     /// The Python stack of a thread state; computed once and remembered.

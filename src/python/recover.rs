@@ -127,9 +127,12 @@ impl Walk<'_> {
             let ty = self.objects.type_of(raw.addr);
             return ty.is_ok_and(|ty| ty.may_be("frame"));
         }
-        self.on_data_stack()
-            .is_none_or(|frames| frames.has(raw.addr))
-            || self.is_generators(raw)
+        let on_data_stack = match self.on_data_stack() {
+            Some(frames) if !frames.all.is_empty() => frames.has(raw.addr),
+            // Nothing is known of the data stack, so nothing speaks against it.
+            _ => !self.is_left_out(raw.addr),
+        };
+        on_data_stack || self.is_generators(raw)
     }
 
     /// Whether the frame is embedded in a generator.
@@ -240,3 +243,7 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "recover_tests.rs"]
+mod tests;

@@ -77,10 +77,13 @@ pub(super) struct State {
     pub(super) ident: Option<u64>,
     /// The LWP id in the process's own PID namespace (3.11+).
     native_id: Option<i32>,
-    /// Whether it says that it runs, where the version has such a mark.
+    /// Whether it says that it runs, where the version has such marks and they agree; they differ
+    /// for a moment while the GIL is taken or dropped.
     pub(super) active: Option<bool>,
     /// Whether it may touch Python objects (3.13+).
     pub(super) attachment: Option<Attachment>,
+    /// Whether it says that it waits for the GIL (3.15).
+    pub(super) requests_gil: Option<bool>,
     /// Whether it is about to be freed.
     pub(super) cleared: bool,
 }
@@ -94,6 +97,13 @@ impl State {
         let status = status.filter(|status| *status >> 16 == 0);
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
+        let word = |field: Option<Field>| field.and_then(|f| memory.u32(f.of(addr)).ok());
+        let marks = [
+            bits.and_then(|bits| bit(bits.active)),
+            bits.and_then(|bits| bit(bits.holds_gil?)),
+            word(f.holds_gil).map(|holds| holds == 1),
+            word(f.state).map(|state| state == ATTACHED),
+        ];
         let native_id = f
             .native_thread_id
             .and_then(|field| memory.u64(field.of(addr)).ok());
@@ -115,12 +125,22 @@ impl State {
                     3 => Some(Attachment::ShuttingDown),
                     _ => None,
                 }),
-            active: bits.and_then(|bits| bit(bits.active)),
+            active: agreeing(marks.into_iter().flatten()),
+            requests_gil: word(f.gil_requested).map(|requests| requests == 1),
             cleared: bits.is_some_and(|bits| {
                 bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
             }),
         }
     }
+}
+
+/// `tstate->state` of a thread that is attached to its interpreter (3.13+).
+const ATTACHED: u32 = 1;
+
+/// What all marks say, if they say the same.
+fn agreeing(mut marks: impl Iterator<Item = bool>) -> Option<bool> {
+    let first = marks.next()?;
+    marks.all(|mark| mark == first).then_some(first)
 }
 
 /// Finds the native thread of a thread state.
