@@ -34,6 +34,10 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
             if all.len() == MOST || !seen.insert(next) {
                 return Err(format!("it comes back to {next}"));
             }
+            // In 3.11 and before, its head lies where a thread state has its interpreter.
+            if next == interpreter {
+                return Err("it leads to the interpreter itself".into());
+            }
             match memory.ptr(f.interp.of(next)) {
                 Ok(back) if back == interpreter => {}
                 // One damaged word must not cost the threads behind it.
