@@ -23,11 +23,16 @@ pub(super) fn find(
     python: &[Addr],
 ) -> Vec<usize> {
     let wanted = layout.kinds.eval_function;
+    // Names are looked up once for each function: a stack has many frames of few.
+    let mut known: FxHashMap<Addr, bool> = FxHashMap::default();
     let named = |frame: &NativeFrame| {
-        let symbol = process.symbol(frame.pc.lookup());
-        symbol
-            .and_then(|symbol| symbol.function)
-            .is_some_and(|name| is_part_of(&name, wanted))
+        let pc = frame.pc.lookup();
+        *known
+            .entry(frame.function_start.unwrap_or(pc))
+            .or_insert_with(|| {
+                let name = process.symbol(pc).and_then(|symbol| symbol.function);
+                name.is_some_and(|name| is_part_of(&name, wanted))
+            })
     };
     let by_name = positions(native, named);
     if !by_name.is_empty() || python.is_empty() {
@@ -43,7 +48,7 @@ pub(super) fn is_part_of(symbol: &str, function: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ' ', '[']))
 }
 
-fn positions(native: &[NativeFrame], is_loop: impl Fn(&NativeFrame) -> bool) -> Vec<usize> {
+fn positions(native: &[NativeFrame], mut is_loop: impl FnMut(&NativeFrame) -> bool) -> Vec<usize> {
     let indexed = native.iter().enumerate();
     indexed
         .filter(|(_, frame)| is_loop(frame))

@@ -186,7 +186,7 @@ impl Words {
                         (0, None, None) => words.to_owned(),
                         // The moment between taking the GIL and saying so.
                         (0, ..) => format!("{words} (no thread state is marked as running yet)"),
-                        (_, Some(_), _) => format!("{words} and the mark in the thread state"),
+                        (_, Some(_), _) => format!("{words} and the marks in the thread state"),
                         _ => format!("{words} and the runtime's current thread state"),
                     },
                 )

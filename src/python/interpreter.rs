@@ -27,13 +27,17 @@ pub(super) fn read_all(
     let matcher = Matcher::new(&process.target);
     let addresses = interpreter_list::read(process, objects, found, notes);
     let mut states: Vec<Vec<State>> = Vec::new();
-    for interpreter in &addresses {
+    for (index, interpreter) in addresses.iter().enumerate() {
+        // The list ends with the interpreter that was made first.
+        let is_main = index + 1 == addresses.len();
         let list = thread::list(memory, layout, *interpreter);
         let mut all = list.all.clone();
         if let Some(odd) = &list.odd {
             notes.partial(format!("the list of thread states is damaged: {odd}"));
         }
-        if let Some((found, problem)) = lost::find(process, layout, *interpreter, &list) {
+        if let Some((found, problem)) =
+            lost::find(&process.target, layout, *interpreter, &list, is_main)
+        {
             notes.partial(format!(
                 "the list of thread states of the interpreter at {interpreter} is damaged after \
                  {} of them ({problem}); {} more were found in memory",
@@ -97,7 +101,7 @@ pub(super) fn read_all(
                 tid,
                 name: ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
-                waits_for_gil: waits(registers, &gil, &state),
+                waits_for_gil: waits(thread, registers, &gil, &state),
                 attachment: thread.attachment,
             })
         });
@@ -141,17 +145,23 @@ fn gil_users(
     gils.iter().map(|gil| marked.then(|| users(gil))).collect()
 }
 
-/// Whether a thread waits for the GIL; `None` when its registers are not known.
+/// Whether a thread waits for the GIL; `None` when neither it nor its registers tell.
 fn waits(
+    thread: &State,
     registers: Option<&Registers>,
     gil: &Result<Gil, String>,
     state: &GilState,
 ) -> Option<bool> {
-    let registers = registers?;
-    match (gil, state) {
-        (_, GilState::Disabled) => Some(false),
-        (Ok(gil), _) => Some(gil.is_awaited_by(registers)),
-        (Err(_), _) => None,
+    if *state == GilState::Disabled {
+        return Some(false);
+    }
+    let sleeps = match (gil, registers) {
+        (Ok(gil), Some(registers)) => Some(gil.is_awaited_by(registers)),
+        _ => None,
+    };
+    match (sleeps, thread.requests_gil) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (sleeps, requests) => sleeps.or(requests),
     }
 }
 

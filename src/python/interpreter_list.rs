@@ -5,7 +5,7 @@
 use super::layout::Layout;
 use super::object::Objects;
 use super::runtime::Found;
-use super::scan::{self, Regions};
+use super::scan;
 use super::validate;
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -14,9 +14,6 @@ use rustc_hash::FxHashSet;
 
 /// More interpreters than this are damage.
 const MOST: usize = 100_000;
-
-/// More memory than this is not searched, in bytes.
-const MOST_SEARCHED: u64 = 256 << 20;
 
 /// The addresses of all interpreters, newest first as CPython links them.
 pub(super) fn read(
@@ -29,9 +26,12 @@ pub(super) fn read(
     let Some(problem) = problem.or_else(|| wrong_head(objects, found)) else {
         return all;
     };
-    let known: FxHashSet<Addr> = all.iter().copied().collect();
+    let mut known: FxHashSet<Addr> = all.iter().copied().collect();
     let mut others = elsewhere(process, objects, found);
-    others.retain(|addr| !known.contains(addr));
+    others.retain(|addr| known.insert(*addr));
+    if others.is_empty() && problem == UNKNOWN_HEAD {
+        return all;
+    }
     notes.partial(format!(
         "the list of interpreters is damaged ({problem}); {} were found by it and {} more in memory",
         all.len(),
@@ -63,25 +63,34 @@ fn follow(objects: &Objects, head: Addr) -> (Vec<Addr>, Option<String>) {
     }
 }
 
-/// Whether something at `addr` may be an interpreter: its first thread state points back, or it
-/// has none, or it has the namespaces of one.
+/// Whether something at `addr` may be an interpreter. One that is being made has neither thread
+/// states nor namespaces yet, but is linked.
 fn may_be(objects: &Objects, addr: Addr) -> bool {
-    let fields = &objects.layout.fields;
-    let Ok(thread) = objects.memory.ptr(fields.interpreter.threads.of(addr)) else {
-        return false;
-    };
-    let points_back = || objects.memory.ptr(fields.thread.interp.of(thread)) == Ok(addr);
-    thread.is_null() || points_back() || {
-        let verdict = validate::look(&objects.memory, &objects.layout, addr, &|_| false);
-        verdict.namespaces
-    }
+    let fields = &objects.layout.fields.interpreter;
+    let threads = objects.memory.ptr(fields.threads.of(addr));
+    let next = || objects.memory.ptr(fields.next.of(addr));
+    is_one(objects, addr)
+        || threads == Ok(Addr::NULL) && next().is_ok_and(|next| is_one(objects, next))
 }
+
+/// Whether what is at `addr` has a thread state that points back, or the namespaces of one.
+fn is_one(objects: &Objects, addr: Addr) -> bool {
+    let fields = &objects.layout.fields;
+    let thread = objects.memory.ptr(fields.interpreter.threads.of(addr));
+    thread.is_ok_and(|thread| objects.memory.ptr(fields.thread.interp.of(thread)) == Ok(addr))
+        || validate::look(&objects.memory, &objects.layout, addr, &|_| false).namespaces
+}
+
+/// Why the list may have been begun in its middle.
+const UNKNOWN_HEAD: &str = "where it begins is not known";
 
 /// Says so when the list was not begun at its head, because that is damaged.
 fn wrong_head(objects: &Objects, found: &Found) -> Option<String> {
     let field = objects.layout.fields.runtime?.interpreters_head;
-    let head = objects.memory.ptr(field.of(found.runtime.addr?));
-    match head {
+    let Some(runtime) = found.runtime.addr else {
+        return Some(UNKNOWN_HEAD.into());
+    };
+    match objects.memory.ptr(field.of(runtime)) {
         Ok(head) if head == found.head => None,
         Ok(head) => Some(format!("{head} is no interpreter")),
         Err(fault) => Some(fault.to_string()),
@@ -92,30 +101,25 @@ fn wrong_head(objects: &Objects, found: &Found) -> Option<String> {
 fn elsewhere(process: &Process, objects: &Objects, found: &Found) -> Vec<Addr> {
     let target = &*process.target;
     let layout = &*objects.layout;
+    let f = &layout.fields.thread;
+    let mut all: Vec<Addr> = main_interpreter(objects, found)
+        .filter(|addr| is_one(objects, *addr))
+        .collect();
+    let mut seen = FxHashSet::from_iter(all.iter().copied());
     let pointers = target.threads.iter();
     let pointers = pointers.filter_map(|thread| thread.registers?.thread_pointer);
-    let is_thread = validate::thread_test(&*target.memory, pointers);
-    let look = |addr: &Addr| validate::look(&target.memory, layout, *addr, &is_thread);
-    let mut all: Vec<Addr> = main_interpreter(objects, found)
-        .filter(|addr| {
-            let verdict = look(addr);
-            verdict.threads || verdict.namespaces
-        })
-        .collect();
-    let regions = Regions::of(target);
-    let mut left = MOST_SEARCHED;
-    for (_, regions) in regions.all() {
-        let mut some = Vec::new();
-        for (start, end) in regions {
-            let length = end.since(*start).unwrap_or(0).min(left);
-            some.push((*start, start.add(length)));
-            left -= length;
+    let idents: FxHashSet<u64> = pointers.filter(|pointer| *pointer != 0).collect();
+    let is_thread = |ident| idents.contains(&ident);
+    scan::each_holder(target, &idents, &mut |at| {
+        let state = at.sub(f.thread_id.offset.into());
+        if let Ok(interpreter) = target.memory.ptr(f.interp.of(state))
+            && interpreter.0.is_multiple_of(8)
+            && seen.insert(interpreter)
+            && validate::look(&target.memory, layout, interpreter, &is_thread).fits(layout)
+        {
+            all.push(interpreter);
         }
-        let candidates = scan::interpreters(target, layout, &some, &is_thread);
-        all.extend(candidates.into_iter().filter(|at| look(at).fits(layout)));
-    }
-    let mut seen = FxHashSet::default();
-    all.retain(|addr| seen.insert(*addr));
+    });
     all
 }
 

@@ -15,12 +15,12 @@ struct Range {
 
 /// A decoded line table.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Lines(Vec<Range>);
+pub struct Lines(Vec<Range>);
 
 impl Lines {
     /// Decodes a whole table. Whatever the bytes are, the result has at most one range for each
     /// of them.
-    pub(super) fn decode(kind: LineTable, first_line: i32, table: &[u8]) -> Lines {
+    pub fn decode(kind: LineTable, first_line: i32, table: &[u8]) -> Lines {
         Lines(match kind {
             LineTable::LnotabUnsigned => lnotab(first_line, table, i32::from),
             LineTable::LnotabSigned => lnotab(first_line, table, |byte| i32::from(byte as i8)),
@@ -31,7 +31,7 @@ impl Lines {
 
     /// The position of the instruction at byte offset `lasti`; all unknown where the table has
     /// nothing.
-    pub(super) fn at(&self, lasti: u32) -> Position {
+    pub fn at(&self, lasti: u32) -> Position {
         let index = self.0.partition_point(|range| range.end <= lasti);
         self.0
             .get(index)

@@ -2,23 +2,19 @@
 //! threads, all writable memory (each holds its thread's ident and its interpreter's address), and
 //! the links of those that were found. None of this runs while the list is whole.
 
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use super::scan;
 use super::thread::{List, find_on_stack};
 use crate::addr::Addr;
-use crate::native::Process;
-use crate::target::{Memory, TargetThread};
-use rustc_hash::{FxHashMap, FxHashSet};
-
-/// More memory than this is not searched, in bytes.
-const MOST_SEARCHED: u64 = 4 << 30;
+use crate::target::{Memory, Target, TargetThread};
+use rustc_hash::FxHashSet;
 
 /// More linked thread states than this are damage.
 const MOST_LINKED: usize = 1_000_000;
 
 /// What lies outside the list.
 struct Lost<'a> {
-    process: &'a Process,
+    target: &'a Target,
     layout: &'a Layout,
     interpreter: Addr,
     known: FxHashSet<Addr>,
@@ -26,15 +22,16 @@ struct Lost<'a> {
 }
 
 /// The thread states of `interpreter` that `list` lacks, and what was wrong with the list;
-/// `None` when nothing is.
+/// `None` when nothing is. `is_main`: the thread that began the process belongs to it.
 pub(super) fn find(
-    process: &Process,
+    target: &Target,
     layout: &Layout,
     interpreter: Addr,
     list: &List,
+    is_main: bool,
 ) -> Option<(Vec<Addr>, String)> {
     let mut lost = Lost {
-        process,
+        target,
         layout,
         interpreter,
         known: list.all.iter().copied().collect(),
@@ -42,13 +39,25 @@ pub(super) fn find(
     };
     let problem = match &list.problem {
         Some(problem) => problem.clone(),
+        None if !is_main => return None,
         // A list may be cut without a trace. The thread that began the process is its last one,
         // and if its stack knows a thread state that is not in the list, the list is cut.
         None => {
-            let leader = process.target.process.pid;
+            let leader = target.process.pid;
             let threads = lost.threads().into_iter();
             let leader = threads.filter(|thread| thread.tid == leader).collect();
             lost.search_stacks(leader);
+            // A thread state that was freed is left on stacks, too, but is no neighbour of any.
+            let mut found = std::mem::take(&mut lost.found);
+            let behind = |state: Addr| {
+                let prev = layout.fields.thread.prev?;
+                lost.memory().ptr(prev.of(state)).ok()
+            };
+            found.retain(|state| {
+                let last = list.all.last().copied();
+                lost.links(*state).contains(&Some(true)) || last.is_some() && behind(*state) == last
+            });
+            lost.found = found;
             if lost.found.is_empty() {
                 return None;
             }
@@ -64,7 +73,7 @@ pub(super) fn find(
 impl<'a> Lost<'a> {
     /// Native threads that no known thread state belongs to.
     fn threads(&self) -> Vec<&'a TargetThread> {
-        let memory = &*self.process.target.memory;
+        let memory = &*self.target.memory;
         let ident = self.layout.fields.thread.thread_id;
         let known = self.known.iter();
         let idents: FxHashSet<u64> = known
@@ -73,11 +82,11 @@ impl<'a> Lost<'a> {
         let is_lost = |thread: &&TargetThread| {
             pointer(thread).is_some_and(|pointer| !idents.contains(&pointer))
         };
-        self.process.target.threads.iter().filter(is_lost).collect()
+        self.target.threads.iter().filter(is_lost).collect()
     }
 
     fn memory(&self) -> &'a dyn Memory {
-        &*self.process.target.memory
+        &*self.target.memory
     }
 
     /// Whether the thread state at `addr` says that it belongs to the interpreter.
@@ -98,8 +107,7 @@ impl<'a> Lost<'a> {
     /// stack of its thread.
     fn search_stacks(&mut self, threads: Vec<&TargetThread>) {
         for thread in threads {
-            let target = &self.process.target;
-            let found = find_on_stack(target, self.layout, thread, |at| self.belongs(at));
+            let found = find_on_stack(self.target, self.layout, thread, |at| self.belongs(at));
             if let Some(at) = found {
                 self.add(at);
             }
@@ -108,31 +116,14 @@ impl<'a> Lost<'a> {
 
     /// Looks through all writable memory for the idents of threads that are still lost.
     fn search_memory(&mut self) {
-        let idents: FxHashMap<u64, i32> = self
-            .threads()
-            .iter()
-            .filter_map(|thread| Some((pointer(thread)?, thread.tid)))
-            .collect();
-        // Thread pointers lie close to each other; most words are told by a comparison.
-        let (Some(low), Some(high)) = (idents.keys().min(), idents.keys().max()) else {
-            return;
-        };
-        let mut left = MOST_SEARCHED;
-        let mappings = self.process.target.mappings.iter();
-        let mut regions = Vec::new();
-        for mapping in mappings.filter(|mapping| mapping.write && !mapping.shared) {
-            let length = mapping.len().min(left);
-            regions.push((mapping.start, mapping.start.add(length)));
-            left -= length;
-        }
+        let threads = self.threads().into_iter();
+        let idents: FxHashSet<u64> = threads.filter_map(pointer).collect();
         let ident = self.layout.fields.thread.thread_id;
         let mut found = Vec::new();
-        scan::each_word(self.memory(), &regions, &mut |at, word| {
-            if *low <= word && word <= *high && idents.contains_key(&word) {
-                let state = at.sub(ident.offset.into());
-                if self.belongs(state) && self.is_linked(state) {
-                    found.push(state);
-                }
+        scan::each_holder(self.target, &idents, &mut |at| {
+            let state = at.sub(ident.offset.into());
+            if self.belongs(state) && self.is_linked(state) {
+                found.push(state);
             }
         });
         for state in found {
@@ -142,21 +133,26 @@ impl<'a> Lost<'a> {
 
     /// Whether a neighbour of the thread state refers back to it, or it has none.
     fn is_linked(&self, state: Addr) -> bool {
+        let links = self.links(state);
+        links.contains(&Some(true)) || links.iter().all(Option::is_none)
+    }
+
+    /// For each neighbour of the thread state, whether it refers back; `None` when there is none.
+    fn links(&self, state: Addr) -> Vec<Option<bool>> {
         let f = &self.layout.fields.thread;
-        let neighbours = f.prev.map(|prev| [(f.next, prev), (prev, f.next)]);
-        let Some(neighbours) = neighbours else {
-            let next = self.memory().ptr(f.next.of(state));
-            return next.is_ok_and(|next| next.is_null() || self.belongs(next));
+        let memory = self.memory();
+        let look = |to: Field, is_back: &dyn Fn(Addr) -> bool| match memory.ptr(to.of(state)) {
+            Ok(other) if other.is_null() => None,
+            other => Some(other.is_ok_and(is_back)),
         };
-        let linked = |(to, back): &(super::layout::Field, super::layout::Field)| {
-            let other = self.memory().ptr(to.of(state));
-            other.map(|other| match other.is_null() {
-                true => None,
-                false => Some(self.memory().ptr(back.of(other)) == Ok(state)),
-            })
-        };
-        let linked: Vec<_> = neighbours.iter().map(linked).collect();
-        linked.contains(&Ok(Some(true))) || linked.iter().all(|one| *one == Ok(None))
+        let refers = |from: Field, other: Addr| memory.ptr(from.of(other)) == Ok(state);
+        match f.prev {
+            Some(prev) => vec![
+                look(f.next, &|other| refers(prev, other)),
+                look(prev, &|other| refers(f.next, other)),
+            ],
+            None => vec![look(f.next, &|other| self.belongs(other))],
+        }
     }
 
     /// Thread states of threads that have ended have no other trace than the links.
@@ -183,3 +179,7 @@ fn pointer(thread: &TargetThread) -> Option<u64> {
     let pointer = thread.registers?.thread_pointer;
     pointer.filter(|pointer| *pointer != 0)
 }
+
+#[cfg(test)]
+#[path = "lost_tests.rs"]
+mod tests;

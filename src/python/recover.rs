@@ -4,17 +4,64 @@
 //! that a generator between two functions is found too.
 
 use super::datastack::DataStack;
-use super::frame::{CODE_UNIT, OWNED_BY_GENERATOR, Raw, Walk};
+use super::frame::{MOST_FRAMES, OWNED_BY_GENERATOR, Walk};
 use super::layout::FrameChain;
+use super::raw_frame::{CODE_UNIT, Raw};
 use super::{FrameOrigin, Marker};
 use crate::addr::Addr;
+use crate::diag::Notes;
+use crate::target::Fault;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::fmt;
 
 /// The type names of objects that frames are embedded in.
 const GENERATORS: [&str; 3] = ["generator", "coroutine", "async_generator"];
 
 /// Size of the pieces of memory that a core writer leaves out as a whole.
 const PAGE: u64 = 4096;
+
+/// What a core says when it was written without the stacks of threads.
+const LEFT_OUT: &str = "the core has only zeros where the stacks of threads are, as gdb's gcore \
+    writes them where it fails to read a stack's guard pages (glibc 2.42 and later): native frames \
+    of those threads are lost; outer Python frames are from the data stack, which has no frames \
+    of generators";
+
+/// Why a walk ended before the outermost frame.
+pub(super) enum Stop {
+    /// The chain comes back to the frame `first`, after `length` links.
+    Cycle { first: Addr, length: usize },
+    /// More than [`MOST_FRAMES`] links.
+    Limit,
+    /// A link cannot be read.
+    Unreadable(&'static str, Fault),
+    /// A link leads to what is no frame.
+    NoFrame(Addr),
+    /// A link leads to a part of the C stack that the core writer left out.
+    LeftOut(Addr),
+    /// The chain does not reach the outermost frame.
+    Early,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Cycle { first, .. } => {
+                write!(f, "the chain of frames comes back to {first}; cut there")
+            }
+            Stop::Limit => write!(f, "more than {MOST_FRAMES} frames; cut there"),
+            Stop::Unreadable(what, fault) => write!(f, "{what}: {fault}"),
+            Stop::NoFrame(at) => write!(
+                f,
+                "the chain of frames leads to {at}, where there is no frame"
+            ),
+            Stop::LeftOut(at) => write!(
+                f,
+                "the core has only zeros for the part of the C stack at {at}"
+            ),
+            Stop::Early => f.write_str("the chain of frames ends before the outermost frame"),
+        }
+    }
+}
 
 /// The frames on the data stack of a thread.
 pub(super) struct Frames {
@@ -80,9 +127,12 @@ impl Walk<'_> {
             let ty = self.objects.type_of(raw.addr);
             return ty.is_ok_and(|ty| ty.may_be("frame"));
         }
-        self.on_data_stack()
-            .is_none_or(|frames| frames.has(raw.addr))
-            || self.is_generators(raw)
+        let on_data_stack = match self.on_data_stack() {
+            Some(frames) if !frames.all.is_empty() => frames.has(raw.addr),
+            // Nothing is known of the data stack, so nothing speaks against it.
+            _ => !self.is_left_out(raw.addr),
+        };
+        on_data_stack || self.is_generators(raw)
     }
 
     /// Whether the frame is embedded in a generator.
@@ -114,6 +164,30 @@ impl Walk<'_> {
             (None, Some(_)) => self.links.is_empty(),
             (_, None) => false,
         }
+    }
+
+    /// Goes on with the second source where the chain is broken, and says so.
+    pub(super) fn go_on_after(&mut self, stop: &Stop, notes: &Notes) {
+        if let Stop::LeftOut(addr) = stop {
+            self.mark_left_out(*addr);
+        }
+        let found = match stop {
+            Stop::Limit => 0,
+            _ => self.add_outer_frames(),
+        };
+        self.problem = match (stop, found) {
+            (Stop::LeftOut(_), _) => {
+                notes.partial(LEFT_OUT);
+                None
+            }
+            // A thread that is about to call its first function.
+            (Stop::Early, 0) if self.links.is_empty() => None,
+            (stop, 0) => Some(stop.to_string()),
+            (stop, found) => Some(format!(
+                "{stop}; {found} outer frames are from the data stack, which has no frames of \
+                 generators"
+            )),
+        };
     }
 
     /// Adds the frames of the data stack that are outer to what the chain led to. Returns how
@@ -169,3 +243,7 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "recover_tests.rs"]
+mod tests;

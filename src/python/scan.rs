@@ -20,6 +20,9 @@ pub(super) struct Regions {
 /// Anonymous mappings above this size are heaps and stacks, not a program's variables.
 const LARGEST_ANONYMOUS: u64 = 64 << 20;
 
+/// When all writable memory is searched, more than this is not, in bytes.
+const MOST_SEARCHED: u64 = 4 << 30;
+
 /// Bytes looked at in one piece.
 const PIECE: u64 = 1 << 20;
 
@@ -133,6 +136,27 @@ pub(super) fn holders(memory: &dyn Memory, regions: &[(Addr, Addr)], value: Addr
     found
 }
 
+/// Visits the addresses at which a word of private writable memory holds one of `values`.
+pub(super) fn each_holder(target: &Target, values: &FxHashSet<u64>, visit: &mut dyn FnMut(Addr)) {
+    // Such values lie close to each other; most words are told by a comparison.
+    let (Some(low), Some(high)) = (values.iter().min(), values.iter().max()) else {
+        return;
+    };
+    let mut left = MOST_SEARCHED;
+    let mappings = target.mappings.iter();
+    let mut regions = Vec::new();
+    for mapping in mappings.filter(|mapping| mapping.write && !mapping.shared) {
+        let length = mapping.len().min(left);
+        regions.push((mapping.start, mapping.start.add(length)));
+        left -= length;
+    }
+    each_word(&*target.memory, &regions, &mut |at, word| {
+        if *low <= word && word <= *high && values.contains(&word) {
+            visit(at);
+        }
+    });
+}
+
 /// The first version string, as `Py_GetVersion` writes it: `3.11.7 (main, …`.
 pub(super) fn version_string(memory: &dyn Memory, regions: &[(Addr, Addr)]) -> Option<String> {
     let mut found = None;
@@ -170,11 +194,7 @@ fn find_version(piece: &[u8]) -> Option<String> {
 }
 
 /// Visits every aligned word of the regions that can be read.
-pub(super) fn each_word(
-    memory: &dyn Memory,
-    regions: &[(Addr, Addr)],
-    visit: &mut dyn FnMut(Addr, u64),
-) {
+fn each_word(memory: &dyn Memory, regions: &[(Addr, Addr)], visit: &mut dyn FnMut(Addr, u64)) {
     each_piece(memory, regions, &mut |start, piece| {
         for index in (0..piece.len()).step_by(8) {
             if let Some(word) = bytes::u64_at(piece, index) {

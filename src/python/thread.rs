@@ -2,7 +2,7 @@
 //! each.
 
 use super::Attachment;
-use super::layout::Layout;
+use super::layout::{Field, Layout};
 use crate::addr::Addr;
 use crate::target::{Memory, Target, TargetThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -26,11 +26,6 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     let mut all: Vec<Addr> = Vec::new();
     let mut seen = FxHashSet::default();
     let mut odd = None;
-    // One damaged word must not cost the threads behind it.
-    let is_linked = |at: Addr, before: Option<&Addr>| {
-        let prev = f.prev.and_then(|prev| memory.ptr(prev.of(at)).ok());
-        prev.is_some() && prev.as_ref() == before
-    };
     let mut read = || {
         let mut next = memory
             .ptr(layout.fields.interpreter.threads.of(interpreter))
@@ -41,7 +36,8 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
             }
             match memory.ptr(f.interp.of(next)) {
                 Ok(back) if back == interpreter => {}
-                Ok(back) if is_linked(next, all.last()) => {
+                // One damaged word must not cost the threads behind it.
+                Ok(back) if is_linked(memory, layout, next) => {
                     odd = Some(format!("{next} says that it belongs to {back}"));
                 }
                 Ok(_) => return Err(format!("{next} is no thread state of it")),
@@ -58,6 +54,17 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
     List { all, problem, odd }
 }
 
+/// Whether a neighbour in the list refers back to the thread state at `at`.
+fn is_linked(memory: &dyn Memory, layout: &Layout, at: Addr) -> bool {
+    let f = &layout.fields.thread;
+    let leads_back = |link: Field, back: Field| {
+        let neighbour = memory.ptr(link.of(at));
+        neighbour.is_ok_and(|to| !to.is_null() && memory.ptr(back.of(to)) == Ok(at))
+    };
+    f.prev
+        .is_some_and(|prev| leads_back(prev, f.next) || leads_back(f.next, prev))
+}
+
 /// What one thread state says about itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
@@ -66,10 +73,13 @@ pub(super) struct State {
     pub(super) ident: Option<u64>,
     /// The LWP id in the process's own PID namespace (3.11+).
     native_id: Option<i32>,
-    /// Whether it says that it runs, where the version has such a mark.
+    /// Whether it says that it runs, where the version has such marks and they agree; they differ
+    /// for a moment while the GIL is taken or dropped.
     pub(super) active: Option<bool>,
     /// Whether it may touch Python objects (3.13+).
     pub(super) attachment: Option<Attachment>,
+    /// Whether it says that it waits for the GIL (3.15).
+    pub(super) requests_gil: Option<bool>,
     /// Whether it is about to be freed.
     pub(super) cleared: bool,
 }
@@ -83,6 +93,13 @@ impl State {
         let status = status.filter(|status| *status >> 16 == 0);
         let bit = |number: u8| status.map(|status| status >> number & 1 == 1);
         let bits = layout.kinds.status;
+        let word = |field: Option<Field>| field.and_then(|f| memory.u32(f.of(addr)).ok());
+        let marks = [
+            bits.and_then(|bits| bit(bits.active)),
+            bits.and_then(|bits| bit(bits.holds_gil?)),
+            word(f.holds_gil).map(|holds| holds == 1),
+            word(f.state).map(|state| state == ATTACHED),
+        ];
         let native_id = f
             .native_thread_id
             .and_then(|field| memory.u64(field.of(addr)).ok());
@@ -104,12 +121,22 @@ impl State {
                     3 => Some(Attachment::ShuttingDown),
                     _ => None,
                 }),
-            active: bits.and_then(|bits| bit(bits.active)),
+            active: agreeing(marks.into_iter().flatten()),
+            requests_gil: word(f.gil_requested).map(|requests| requests == 1),
             cleared: bits.is_some_and(|bits| {
                 bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
             }),
         }
     }
+}
+
+/// `tstate->state` of a thread that is attached to its interpreter (3.13+).
+const ATTACHED: u32 = 1;
+
+/// What all marks say, if they say the same.
+fn agreeing(mut marks: impl Iterator<Item = bool>) -> Option<bool> {
+    let first = marks.next()?;
+    marks.all(|mark| mark == first).then_some(first)
 }
 
 /// Finds the native thread of a thread state.

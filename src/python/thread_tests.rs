@@ -83,6 +83,7 @@ fn state(ident: u64, native_id: Option<i32>) -> State {
         ident: Some(ident),
         native_id,
         active: None,
+        requests_gil: None,
         cleared: false,
         attachment: None,
     }

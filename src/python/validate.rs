@@ -108,7 +108,8 @@ fn has_thread(
 }
 
 /// A test for thread ids: the thread pointer of some thread, or an address at which glibc's
-/// `struct pthread` refers to itself (its third word, on x86-64).
+/// `struct pthread` refers to itself: by its first word (`tcb`) and its third (`self`), on x86-64.
+/// The third alone is not enough: an empty bin of malloc looks the same.
 pub(super) fn thread_test(
     memory: &dyn Memory,
     pointers: impl Iterator<Item = u64>,
@@ -117,6 +118,8 @@ pub(super) fn thread_test(
     move |id| {
         const SELF: u64 = 16;
         pointers.contains(&id)
-            || (id % 16 == 0 && memory.u64(Addr(id).add(SELF)).is_ok_and(|at| at == id))
+            || (id % 16 == 0
+                && memory.u64(Addr(id)) == Ok(id)
+                && memory.u64(Addr(id).add(SELF)) == Ok(id))
     }
 }

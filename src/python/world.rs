@@ -105,7 +105,7 @@ impl World {
         let size = f.cached_keys.map_or(f.size.offset, |keys| keys.offset + 8);
         let at = self.piece(size.into(), |piece| {
             piece.set(f.name, text.0);
-            piece.set(f.flags, flags);
+            piece.set(f.flags, flags | 1 << 12);
         });
         self.types.insert(name.to_owned(), at);
         at
@@ -262,9 +262,17 @@ impl World {
             _ => f.code.adaptive.expect("3.11").of(code).0 + lasti,
         };
         let tag = u64::from(self.layout.kinds.references != References::Plain);
+        // Up to 3.10 a frame is an object.
+        let ty = match f.frame.owner {
+            Some(_) => None,
+            None => Some(self.type_of("frame", 0)),
+        };
         self.piece_at(at, f.frame.size.offset.into(), |piece| {
             piece.set(f.frame.previous, previous.0);
             piece.set(f.frame.code, code.0 | tag);
+            if let Some(ty) = ty {
+                piece.set(f.object.ob_type, ty.0);
+            }
             match f.frame.owner {
                 Some(field) => {
                     piece.set(f.frame.instruction, instruction);

@@ -30,6 +30,10 @@ mod flags {
     pub(super) const STR: u64 = 1 << 28;
     /// `dict`.
     pub(super) const DICT: u64 = 1 << 29;
+    /// Ready to be used.
+    pub(super) const READY: u64 = 1 << 12;
+    /// All bits from `LONG` to `TYPE_SUBCLASS`.
+    pub(super) const KINDS: u64 = 0xff << 24;
     /// 2.7's `int`; the bit means something else from 3.12 on.
     pub(super) const SMALL_INT: u64 = 1 << 23;
     /// The instance's dictionary lies in front of it (3.11+).
@@ -60,7 +64,8 @@ impl TypeInfo {
 
     /// Whether this is `dict` or a subclass of it.
     pub fn is_dict(&self) -> bool {
-        self.flags & flags::DICT != 0
+        // A type that is ready is of one builtin kind; random words often have several.
+        self.flags & flags::READY != 0 && self.flags & flags::KINDS == flags::DICT
     }
 }
 

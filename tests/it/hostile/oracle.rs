@@ -5,6 +5,7 @@
 use super::damage::Damage;
 use super::run::Run;
 use super::victim::{Thread, Victim, address, shown};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// How many frames of the undamaged core were still there.
@@ -59,6 +60,18 @@ pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept,
             missing.len(),
             run.status
         ));
+    }
+    let known = |thread: &&Value| {
+        victim
+            .threads
+            .iter()
+            .any(|t| t.tstate == address(&thread["tstate"]))
+    };
+    let has_state = |thread: &&Value| !thread["tstate"].is_null();
+    let states = threads.into_iter().flatten().filter(has_state);
+    let invented = states.filter(|thread| !known(thread)).count();
+    if invented > 0 {
+        return Err(format!("{invented} thread states are invented"));
     }
     let known = |addr: &u64| {
         victim
