@@ -16,5 +16,6 @@ mod mutation;
 mod native_truth;
 mod packed;
 mod pystack;
+mod source;
 mod stacks;
 mod tidy;
