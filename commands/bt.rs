@@ -136,7 +136,7 @@ fn limited(session: &Session, extent: Extent) -> Extent {
 }
 
 /// The most frames of one stack in a JSON document, unless a count says otherwise.
-const MOST_IN_JSON: usize = 100_000;
+const MOST_IN_JSON: usize = 20_000;
 
 /// Which frames are wanted.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@ use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::{frame, stack, width};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
+use pydbg::native::doing::Kind;
 use pydbg::python::{PyThread, Python};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,8 +56,14 @@ impl Run for InfoThreads {
                     frame: innermost,
                 }),
                 Some(id) => {
+                    let away = view
+                        .doing
+                        .as_ref()
+                        .is_some_and(|d| d.kind == Kind::SwitchedAway);
                     let frame = match innermost {
                         Some(row) => Some(row),
+                        // The native frames are those of the interpreter that runs.
+                        None if away => None,
                         None => Stack::of(session, id)?
                             .rows_with_source(0)
                             .into_iter()

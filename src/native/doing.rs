@@ -189,6 +189,18 @@ fn sleep(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Option<St
         _ => 1,
     };
     let length = time_at(Addr(*call.args.get(at)?), memory, unit)?;
+    // A relative sleep tells what is left where its caller wants to know that.
+    let rest_at = match (call.number, second & 1) {
+        (libc::SYS_clock_nanosleep, 0) => call.args.get(3).copied(),
+        (libc::SYS_nanosleep, _) => Some(second),
+        _ => None,
+    };
+    if let Some(rest) = rest_at.filter(|at| *at != 0)
+        && let Some(left) = time_at(Addr(rest), memory, 1)
+        && left <= length
+    {
+        return Some(format!("sleeping {} more", seconds(left)));
+    }
     match (call.number, second & 1) {
         // The kernel writes the rest back when a stop or a signal interrupts the call
         // (fs/select.c, poll_select_finish), and without either there are no registers.

@@ -36,6 +36,7 @@ pub struct Process {
     /// Stops long work.
     pub cancel: Cancel,
     threads: OnceLock<Vec<NativeThread>>,
+    by_tid: OnceLock<FxHashMap<i32, usize>>,
     unwinder: Unwinder,
     /// By position in the target's threads.
     stacks: Vec<Mutex<Option<Arc<NativeStack>>>>,
@@ -66,6 +67,7 @@ impl Process {
         Process {
             cancel: target.files.options.cancel.clone(),
             threads: OnceLock::new(),
+            by_tid: OnceLock::new(),
             unwinder: Unwinder::new(&images),
             stacks: target.threads.iter().map(|_| Mutex::default()).collect(),
             locations: Mutex::default(),
@@ -78,6 +80,15 @@ impl Process {
     /// All threads, in the target's order.
     pub fn threads(&self) -> &[NativeThread] {
         self.threads.get_or_init(|| self.find_threads())
+    }
+
+    /// The gdb number of the thread with LWP id `tid`.
+    pub fn id_of(&self, tid: i32) -> Option<usize> {
+        let by_tid = self.by_tid.get_or_init(|| {
+            let threads = self.threads().iter();
+            threads.map(|thread| (thread.tid, thread.id)).collect()
+        });
+        by_tid.get(&tid).copied()
     }
 
     fn find_threads(&self) -> Vec<NativeThread> {

@@ -4,6 +4,7 @@
 use super::gil::Gil;
 use super::layout::Layout;
 use super::object::Objects;
+use super::runner;
 use super::runtime::{Found, Runtime};
 use super::thread::{self, Matcher, State};
 use super::{GilState, Interpreter, PyThread, interpreter_list, lost, names};
@@ -56,9 +57,14 @@ pub(super) fn read_all(
     let natives: FxHashMap<i32, &Registers> = natives
         .filter_map(|thread| Some((thread.tid, thread.registers.as_ref()?)))
         .collect();
+    let all = states.iter();
+    let mut tids: Vec<Vec<Option<i32>>> = all
+        .map(|states| states.iter().map(|state| matcher.tid(state)).collect())
+        .collect();
+    runner::put_right(process, layout, &states, &mut tids);
     let shares = gil_users(process, found, &addresses, &states);
     let mut interpreters = Vec::new();
-    for (index, (addr, states)) in addresses.iter().zip(&states).enumerate() {
+    for (index, ((addr, states), tids)) in addresses.iter().zip(&states).zip(&tids).enumerate() {
         let gil = Gil::of(process, layout, &found.runtime, *addr);
         let active = shares.get(index).and_then(Option::as_deref);
         let state = match &gil {
@@ -82,15 +88,18 @@ pub(super) fn read_all(
                 "{cleared} thread states that are about to be freed are left out"
             ));
         }
-        let threads = states.iter().filter(|state| !state.cleared).map(|thread| {
-            let tid = matcher.tid(thread);
+        let known = states.iter().zip(tids).filter(|(state, _)| !state.cleared);
+        let threads = known.map(|(thread, tid)| {
+            let tid = *tid;
             let registers = tid.and_then(|tid| natives.get(&tid).copied());
+            let pointer = registers.and_then(|registers| registers.thread_pointer);
+            let ident = pointer.filter(|pointer| *pointer != 0).or(thread.ident);
             Arc::new(PyThread {
                 tstate: thread.addr,
                 interpreter: id,
-                ident: thread.ident,
+                ident,
                 tid,
-                name: thread.ident.and_then(|ident| names.get(&ident).cloned()),
+                name: ident.and_then(|ident| names.get(&ident).cloned()),
                 holds_gil: matches!(&state, GilState::Held { tstate, .. } if *tstate == thread.addr),
                 waits_for_gil: waits(thread, registers, &gil, &state),
                 attachment: thread.attachment,

@@ -64,12 +64,11 @@ impl Python {
             end: End::Lost("there is no such thread".into()),
         };
         let native = self.process.stack(id).unwrap_or_else(|| Arc::new(empty));
-        let index = id.checked_sub(1);
-        let thread = index.and_then(|index| self.process.target.threads.get(index));
-        let threads = thread
-            .into_iter()
-            .flat_map(|thread| self.threads_of(thread.tid));
-        let stacks: Vec<Arc<PyStack>> = threads.map(|thread| self.stack(thread)).collect();
+        let tid = id
+            .checked_sub(1)
+            .and_then(|index| self.process.threads().get(index));
+        let threads = tid.map_or(&[][..], |thread| self.threads_of(thread.tid));
+        let stacks: Vec<Arc<PyStack>> = threads.iter().map(|thread| self.stack(thread)).collect();
         let objects = self.layout.kinds.frame_chain == FrameChain::Object;
         let mut activations: Vec<Activation<'_>> = stacks
             .iter()

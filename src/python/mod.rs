@@ -19,6 +19,7 @@ mod names;
 pub mod object;
 mod raw_frame;
 mod recover;
+mod runner;
 pub mod runtime;
 mod scan;
 pub mod source;
@@ -57,6 +58,7 @@ pub struct Python {
     pub notes: Notes,
     objects: Objects,
     codes: code::Codes,
+    by_tid: FxHashMap<i32, Vec<Arc<PyThread>>>,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
     sources: Mutex<source::Known>,
 }
@@ -230,8 +232,18 @@ impl Python {
         let layout = Arc::new(found.layout.clone());
         let objects = Objects::new(Arc::clone(&process.target.memory), Arc::clone(&layout));
         let interpreters = interpreter::read_all(&process, &objects, &found, &notes);
+        let mut by_tid: FxHashMap<i32, Vec<Arc<PyThread>>> = FxHashMap::default();
+        for state in interpreters
+            .iter()
+            .flat_map(|interpreter| &interpreter.threads)
+        {
+            if let Some(tid) = state.tid {
+                by_tid.entry(tid).or_default().push(Arc::clone(state));
+            }
+        }
         Ok(Python {
             process,
+            by_tid,
             version: found.version,
             layout,
             runtime: found.runtime,
@@ -279,20 +291,23 @@ impl Python {
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters
     /// has one in each; the one that runs or has frames is preferred.
     pub fn thread_of(&self, tid: i32) -> Option<&Arc<PyThread>> {
-        let all = || self.threads_of(tid);
-        let mut several = all().skip(1).peekable();
-        if several.peek().is_none() {
-            return all().next();
+        let all = self.threads_of(tid);
+        if let [_] | [] = all {
+            return all.first();
         }
-        all()
+        let mut several = all.iter();
+        several
             .find(|thread| thread.holds_gil)
-            .or_else(|| all().find(|thread| !self.stack(thread).frames.is_empty()))
-            .or_else(|| all().next())
+            .or_else(|| {
+                all.iter()
+                    .find(|thread| !self.stack(thread).frames.is_empty())
+            })
+            .or_else(|| all.first())
     }
 
-    /// All thread states that run on LWP `tid`: one for each interpreter that the thread is in.
-    pub fn threads_of(&self, tid: i32) -> impl Iterator<Item = &Arc<PyThread>> {
-        self.threads().filter(move |thread| thread.tid == Some(tid))
+    /// The thread states that run on LWP `tid`: one for each interpreter.
+    pub fn threads_of(&self, tid: i32) -> &[Arc<PyThread>] {
+        self.by_tid.get(&tid).map_or(&[], Vec::as_slice)
     }
 
     /// The Python stack of a thread state; computed once and remembered.

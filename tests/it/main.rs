@@ -7,6 +7,7 @@
 mod builds;
 mod cli;
 mod debuginfod;
+mod doing;
 mod harness;
 mod hostile;
 mod layering;

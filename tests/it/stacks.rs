@@ -66,8 +66,9 @@ fn check_one(name: &str, interpreter: &Interpreter, arguments: &[String], failur
     );
 }
 
-/// Fixtures that skip themselves where there is no Python.h for an interpreter.
-const NEEDS_HEADERS: &[&str] = &["segv_extension"];
+/// Fixtures that skip themselves where there is no Python.h for an interpreter, or no module that
+/// they need.
+const NEEDS_HEADERS: &[&str] = &["embedded", "in_c", "segv_extension", "subinterpreters"];
 
 macro_rules! fixtures {
     ($($name:ident)*) => {
@@ -77,9 +78,10 @@ macro_rules! fixtures {
 }
 
 fixtures! {
-    asyncio_tasks ctypes_callback dead_thread deep_recursion except_finally exec_code fork_child
-    fresh_frames generators hostile_files inlined_calls long_lines many_threads native_thread segv
-    segv_extension spin subprocess_wait surrogate_names threads tracing unicode_names yield_from
+    asyncio_tasks collecting ctypes_callback dead_thread deep_recursion embedded except_finally
+    exec_code exiting fork_child fresh_frames generators hostile_files in_c inlined_calls
+    long_lines many_threads native_thread segv segv_extension signal_handler spin subinterpreters
+    subprocess_wait surrogate_names threads tracing unicode_names yield_from
 }
 
 #[test]

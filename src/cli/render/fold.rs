@@ -4,7 +4,7 @@
 use super::number::with_commas;
 use pydbg::Addr;
 use pydbg::python::PyFrame;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How often CPython prints one line of a recursion before it counts.
 const REPEATS: usize = 3;
@@ -103,7 +103,7 @@ fn entries(frames: &[Spot]) -> Vec<Entry> {
 /// before, or that comes again shortly after.
 fn recursion(entries: &[Entry], start: usize) -> usize {
     let rest = entries.get(start..).unwrap_or_default();
-    let mut last_seen = HashMap::new();
+    let mut last_seen = FxHashMap::default();
     for (at, entry) in rest.iter().enumerate() {
         let code = entry.spot.code;
         let known = last_seen.insert(code, at);
@@ -121,7 +121,7 @@ fn recursion(entries: &[Entry], start: usize) -> usize {
 fn words(hidden: &[Entry]) -> String {
     let count: usize = hidden.iter().map(|entry| entry.count).sum();
     let codes = hidden.iter().map(|entry| entry.spot.code);
-    let functions = match codes.collect::<HashSet<_>>().len() {
+    let functions = match codes.collect::<FxHashSet<_>>().len() {
         1 => "function".to_owned(),
         more => format!("{more} functions"),
     };

@@ -89,8 +89,7 @@ impl ThreadView {
         let native = session
             .process()?
             .threads()
-            .iter()
-            .find(|native| native.id == id)
+            .get(id.wrapping_sub(1))
             .ok_or_else(|| anyhow::anyhow!("Unknown thread {id}."))?;
         let state = found(session).and_then(|python| python.thread_of(native.tid));
         Ok(ThreadView::of(Some(native), state))

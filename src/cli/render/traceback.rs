@@ -9,12 +9,14 @@ use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
 use crate::cli::{Out, Style};
-use pydbg::python::{FrameOrigin, Python};
+use pydbg::python::{FrameOrigin, PyStack, Python};
 use serde::Serialize;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// The most frames of one stack in a JSON document, unless a count says otherwise.
-const MOST_IN_JSON: usize = 100_000;
+const MOST_IN_JSON: usize = 20_000;
 
 /// The Python frames of one thread.
 #[derive(Serialize)]
@@ -37,7 +39,9 @@ pub struct Traceback {
     #[serde(skip)]
     marks: Vec<Vec<Line>>,
     #[serde(skip)]
-    key: u128,
+    stack: Option<Arc<PyStack>>,
+    #[serde(skip)]
+    range: Range<usize>,
 }
 
 /// Which frames of a stack are wanted, and for whom.
@@ -91,19 +95,22 @@ impl Traceback {
         }
         Traceback {
             left_out: asked.len().checked_sub(limit).filter(|more| *more > 0),
-            key: group::python_key(asked.iter()),
             problem: stack.as_ref().and_then(|stack| stack.problem.clone()),
             thread,
             frames,
             cut,
             steps,
             marks,
+            range,
+            stack: stack.clone(),
         }
     }
 
     /// What is the same in stacks that are the same.
     pub fn key(&self) -> (u128, Option<String>) {
-        (self.key, self.problem.clone())
+        let all = self.stack.as_ref().map_or(&[][..], |stack| &stack.frames);
+        let asked = all.get(self.range.clone()).unwrap_or_default();
+        (group::python_key(asked.iter()), self.problem.clone())
     }
 
     /// Whether this thread has no Python to show.

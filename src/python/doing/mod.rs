@@ -2,14 +2,15 @@
 //! stack (their names are those of CPython 2.7 to 3.15), its thread state and its Python frames.
 
 mod call;
+mod collector;
 mod context;
 mod lock;
 mod outline;
 
-use super::{Attachment, GilState, PyThread, Python};
+use super::{Attachment, GilState, PyFrame, PyThread, Python};
 use crate::addr::Addr;
 use crate::native::Process;
-use crate::native::doing::{self, Doing, Kind};
+use crate::native::doing::{self, Context, Doing, Kind};
 use outline::Outline;
 use std::sync::Arc;
 
@@ -18,7 +19,11 @@ use std::sync::Arc;
 const HANGING: &[&str] = &["PyThread_hang_thread", "_PyThreadState_HangThread"];
 
 /// Where a thread waits until the world goes on (Python/pystate.c; 3.13+).
-const SUSPENDED: &[&str] = &["_PyThreadState_Suspend", "tstate_wait_attach"];
+const SUSPENDED: &[&str] = &[
+    "_PyThreadState_Suspend",
+    "_PyThreadState_Attach",
+    "tstate_wait_attach",
+];
 
 /// What thread `id` (gdb number) does in a process without a Python that is known.
 pub fn natively(process: &Process, id: usize) -> Doing {
@@ -34,7 +39,11 @@ impl Python {
         let Some(id) = id else {
             return Doing::plain(Kind::Ended, "its thread has ended");
         };
-        let stacks: Vec<_> = self.states_of(id).map(|state| self.stack(state)).collect();
+        let stacks: Vec<_> = self
+            .states_of(id)
+            .iter()
+            .map(|state| self.stack(state))
+            .collect();
         let markers: Vec<Addr> = stacks
             .iter()
             .flat_map(|stack| &stack.markers)
@@ -54,7 +63,49 @@ impl Python {
             Some(state) => self.base(id, state, &outline),
             None => doing_natively(&self.process, id, &outline),
         };
-        base.within(context::of(&outline, state.is_some()))
+        let mut within = context::of(&outline, state.is_some());
+        if let Some(state) = state {
+            self.add_contexts(state, &mut within);
+        }
+        match (within.last(), state) {
+            (Some(Context::StoppingTheWorld), Some(state)) => self.world(state).within(within),
+            _ => base.within(within),
+        }
+    }
+
+    /// Which threads run on although one wants to stop the world.
+    fn world(&self, state: &PyThread) -> Doing {
+        let runs = |other: &&Arc<PyThread>| {
+            other.attachment == Some(Attachment::Attached) && other.tstate != state.tstate
+        };
+        let running = self.threads().filter(runs);
+        let ids: Vec<String> = running
+            .filter_map(|other| Some(self.process.id_of(other.tid?)?.to_string()))
+            .collect();
+        let text = match ids.as_slice() {
+            [] => "waiting for all threads to stop".to_owned(),
+            [one] => format!("waiting for thread {one} to stop"),
+            several => format!("waiting for threads {} to stop", several.join(", ")),
+        };
+        Doing::plain(Kind::WaitingForThread, text)
+    }
+
+    /// Adds what not the native functions tell, which may have no names, but Python.
+    fn add_contexts(&self, state: &PyThread, within: &mut Vec<Context>) {
+        let outermost = self.stack(state).frames.last().cloned();
+        let shuts_down = |frame: PyFrame| {
+            lock::module(&frame.file) == Some("threading") && &*frame.function == "_shutdown"
+        };
+        if outermost.is_some_and(shuts_down) && !within.contains(&Context::Exiting) {
+            within.insert(0, Context::Exiting);
+        }
+        let mut interpreters = self.interpreters.iter();
+        let interpreter = interpreters.find(|i| i.id == state.interpreter);
+        if !within.contains(&Context::CollectingGarbage)
+            && interpreter.and_then(|i| self.collector(i)) == Some(state.tstate)
+        {
+            within.push(Context::CollectingGarbage);
+        }
     }
 
     /// What it does, without what that is in the middle of.
@@ -101,30 +152,19 @@ impl Python {
         };
         match holder {
             None => "waiting for the GIL".to_owned(),
-            Some(holder) => match self.native_id(holder) {
+            Some(holder) => match holder.tid.and_then(|tid| self.process.id_of(tid)) {
                 Some(id) => format!("waiting for the GIL, which thread {id} holds"),
                 None => "waiting for the GIL, which a thread that has ended holds".to_owned(),
             },
         }
     }
 
-    /// The gdb number of the native thread of a thread state.
-    fn native_id(&self, state: &PyThread) -> Option<usize> {
-        let tid = state.tid?;
-        let mut threads = self.process.threads().iter();
-        threads
-            .find(|thread| thread.tid == tid)
-            .map(|thread| thread.id)
-    }
-
     /// The thread states of native thread `id`.
-    fn states_of(&self, id: usize) -> impl Iterator<Item = &Arc<PyThread>> {
+    fn states_of(&self, id: usize) -> &[Arc<PyThread>] {
         let thread = id
             .checked_sub(1)
             .and_then(|at| self.process.threads().get(at));
-        let tid = thread.map(|thread| thread.tid);
-        self.threads()
-            .filter(move |state| tid.is_some() && state.tid == tid)
+        thread.map_or(&[], |thread| self.threads_of(thread.tid))
     }
 
     /// The thread state that runs in the native thread of `state`, if that is another one.
@@ -134,7 +174,7 @@ impl Python {
         id: usize,
         outline: &Outline,
     ) -> Option<&Arc<PyThread>> {
-        self.states_of(id).nth(1)?;
+        self.states_of(id).get(1)?;
         let innermost = |thread: &&Arc<PyThread>| {
             let stack = self.stack(thread);
             let frame = stack.frames.first()?;
@@ -146,6 +186,7 @@ impl Python {
         };
         let running: Vec<_> = self
             .states_of(id)
+            .iter()
             .filter_map(|thread| Some((thread, innermost(&thread)?)))
             .collect();
         let current = match running.as_slice() {

@@ -32,6 +32,17 @@ pub(crate) struct TruthThread {
     pub(crate) name: Option<String>,
     /// Innermost first.
     pub(crate) frames: Vec<TruthFrame>,
+    /// The interpreter's id, where the thread runs several.
+    pub(crate) interpreter: Option<i64>,
+    /// The kind of thing it does.
+    pub(crate) doing: Option<String>,
+    /// What it is in the middle of.
+    pub(crate) within: Option<Vec<String>>,
+    /// What it waits for, in one word.
+    pub(crate) waits: Option<String>,
+    /// The system call it waits in.
+    #[serde(default)]
+    pub(crate) waits_in: Value,
     /// Whether this thread, not the main one, is the one that crashes.
     #[serde(default)]
     crashes: bool,
@@ -106,7 +117,11 @@ impl Truth {
         let mut wrong = Vec::new();
         for truth in &self.threads {
             let ident = format!("{:#x}", truth.ident);
-            match threads.iter().find(|t| t["ident"].as_str() == Some(&ident)) {
+            let is_it = |shown: &&Value| {
+                let same = |id| shown["interpreter"] == id;
+                shown["ident"].as_str() == Some(&ident) && truth.interpreter.is_none_or(same)
+            };
+            match threads.iter().find(is_it) {
                 None => wrong.push(format!("thread {ident} ({:?}) is not shown", truth.name)),
                 Some(thread) => truth.compare(thread, matched, &mut wrong),
             }
