@@ -54,7 +54,6 @@ const OTHERS: [&str; 5] = [
 
 /// Every damage on one interpreter; `turn` chooses the damages whose second run is made.
 fn check(id: &str, turn: usize) {
-    let only = std::env::var("PYDBG_DAMAGE").unwrap_or_default();
     let Some(interpreter) = interpreters()
         .iter()
         .find(|interpreter| interpreter.id == id)
@@ -79,21 +78,45 @@ fn check(id: &str, turn: usize) {
         .expect("a folder");
     let fifo = dir.path().join("f");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
-    let copy = Copy::new(&victim, fixture.dir().join("damaged"));
+    check_all(id, turn, &fixture, &victim, &damages(&victim, &fifo));
+}
+
+/// A core with all file pages, opened where the files are not: symbols and unwind tables are read
+/// from the core itself, and damaged there.
+#[test]
+fn damaged_tables_in_memory() {
+    let id = "pyenv-3.11";
+    let Some(interpreter) = interpreters().iter().find(|i| i.id == id) else {
+        println!("{id} is not there");
+        return;
+    };
+    let mut fixture = Fixture::start(interpreter, "many_threads", &["3", "6"]);
+    let filter = format!("/proc/{}/coredump_filter", fixture.pid());
+    std::fs::write(filter, "0x7f").expect("the filter");
+    let core = fixture.kernel_core();
+    let nowhere = fixture.dir().join("nowhere").display().to_string();
+    let victim = Victim::of(&core, vec!["--sysroot".to_owned(), nowhere]);
+    check_all(id, 0, &fixture, &victim, &native::tables(&victim));
+}
+
+/// Holds pydbg against each damage; of every other one the second run is made too.
+fn check_all(id: &str, turn: usize, fixture: &Fixture, victim: &Victim, list: &[Damage]) {
+    let only = std::env::var("PYDBG_DAMAGE").unwrap_or_default();
+    let copy = Copy::new(victim, fixture.dir().join("damaged"));
     let mut failures = Failures::default();
     let (mut kept, mut total) = (0, 0);
-    for (index, damage) in damages(&victim, &fifo).iter().enumerate() {
+    for (index, damage) in list.iter().enumerate() {
         if !damage.name.contains(&only) {
             continue;
         }
-        let result = copy.with(&victim, damage, |path| {
+        let result = copy.with(victim, damage, |path| {
             let mut args = vec!["core", path.to_str().expect("UTF-8")];
             args.extend(victim.options.iter().map(String::as_str));
             if index % 2 == turn % 2 {
                 run(&args, &OTHERS)?;
             }
             args.push("--json");
-            let counts = oracle::judge(&victim, damage, &run(&args, &["py-bt all"])?)?;
+            let counts = oracle::judge(victim, damage, &run(&args, &["py-bt all"])?)?;
             kept += counts.kept;
             total += counts.total;
             Ok(())

@@ -93,6 +93,64 @@ pub(super) fn headers(victim: &Victim) -> Vec<Damage> {
     ]
 }
 
+/// Symbol and unwind tables of all files, in a core that has their pages.
+pub(super) fn tables(victim: &Victim) -> Vec<Damage> {
+    const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
+    const DYNAMIC_TAGS: [(u64, &str); 3] = [
+        (5, "DT_STRTAB"),
+        (6, "DT_SYMTAB"),
+        (0x6fff_fef5, "DT_GNU_HASH"),
+    ];
+    let core = &victim.core;
+    let mut places: Vec<(&str, usize)> = Vec::new();
+    for load in core.loads() {
+        let start = load.offset;
+        if !core.bytes[start..].starts_with(b"\x7fELF") {
+            continue;
+        }
+        let headers = (0..usize::from(core.half(start + 56))).map(|i| start + 64 + i * 56);
+        let headers: Vec<usize> = headers.collect();
+        let find = |kind| headers.iter().find(|at| core.long(**at) == kind).copied();
+        let first = find(1).map_or(0, |at| core.word(at + 16) & !0xfff);
+        let address = |header: usize| load.addr - first + core.word(header + 16);
+        if let Some(at) = find(PT_GNU_EH_FRAME).and_then(|header| core.place(address(header))) {
+            places.push((".eh_frame_hdr", at));
+            let frames = at as i64 + 4 + i64::from(core.long(at + 4) as i32);
+            places.push((".eh_frame", frames as usize));
+        }
+        let Some(dynamic) = find(PT_DYNAMIC).map(address) else {
+            continue;
+        };
+        places.extend(core.place(dynamic).map(|at| ("the dynamic section", at)));
+        for entry in (0..64).map(|i| dynamic + i * 16) {
+            let tag = DYNAMIC_TAGS
+                .iter()
+                .find(|(tag, _)| core.peek(entry) == Some(*tag));
+            let table = core.peek(entry + 8).and_then(|at| core.place(at));
+            places.extend(tag.zip(table).map(|((_, name), at)| (*name, at)));
+        }
+    }
+    let mut names: Vec<&str> = places.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let random: Vec<u8> = super::noise::random(9).take(400).collect();
+    let contents: [(&str, &[u8]); 4] = [
+        ("zero", &[0; 400]),
+        ("ff", &[0xff; 400]),
+        ("random", &random),
+        ("one huge word", &[0xff, 0xff, 0xff, 0x7f]),
+    ];
+    let mut list = Vec::new();
+    for name in names {
+        for (how, bytes) in contents {
+            let of_name = places.iter().filter(|(other, _)| *other == name);
+            let damage = Damage::new(format!("{name} is {how}"));
+            list.push(of_name.fold(damage, |damage, (_, at)| damage.write(*at, bytes)));
+        }
+    }
+    list
+}
+
 /// The C stacks.
 pub(super) fn stacks(victim: &Victim) -> Vec<Damage> {
     const RSP: usize = 19;
