@@ -92,7 +92,10 @@ impl<'a> Lost<'a> {
     /// Whether the thread state at `addr` says that it belongs to the interpreter.
     fn belongs(&self, addr: Addr) -> bool {
         let interp = self.layout.fields.thread.interp;
-        addr.0.is_multiple_of(8) && self.memory().ptr(interp.of(addr)) == Ok(self.interpreter)
+        // The first word of an interpreter may refer to itself when it is damaged.
+        addr.0.is_multiple_of(8)
+            && addr != self.interpreter
+            && self.memory().ptr(interp.of(addr)) == Ok(self.interpreter)
     }
 
     fn add(&mut self, addr: Addr) -> bool {

@@ -39,7 +39,7 @@ pub(super) fn list(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> L
                 return Err("it leads to the interpreter itself".into());
             }
             match memory.ptr(f.interp.of(next)) {
-                Ok(back) if back == interpreter => {}
+                Ok(back) if back == interpreter && next != interpreter => {}
                 // One damaged word must not cost the threads behind it.
                 Ok(back) if is_linked(memory, layout, next) => {
                     odd = Some(format!("{next} says that it belongs to {back}"));
