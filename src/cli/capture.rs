@@ -11,30 +11,48 @@ use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
-use pydbg::target::{Options, live};
-use rayon::prelude::*;
+use pydbg::target::{Options, Target, live};
 use std::sync::Arc;
+
+/// Bytes of each thread's stack that are copied whatever the rehearsal saw.
+const STACK: u64 = 16 << 10;
 
 /// What a rehearsal learnt.
 pub struct Rehearsal {
     /// Where CPython's runtime is.
     pub runtime: Option<Runtime>,
     /// What the analysis will want to read: addresses and sizes in bytes.
-    pub wanted: Vec<(Addr, usize)>,
+    wanted: Vec<(Addr, usize)>,
+}
+
+impl Rehearsal {
+    /// Copies from a stopped process what the analysis will want.
+    pub fn copy(&self, target: &Target) {
+        let tops = target.threads.iter().filter_map(|thread| {
+            let sp = thread.registers?.sp()?;
+            let end = target.mapping(sp)?.end;
+            Some((sp, end.since(sp)?.min(STACK) as usize))
+        });
+        // What cannot be written, such as code, is the same when the process runs again.
+        let changes = |(at, _): &&(Addr, usize)| target.mapping(*at).is_some_and(|m| m.write);
+        let wanted = self.wanted.iter().filter(changes).copied();
+        let wanted: Vec<_> = wanted.chain(tops).collect();
+        target.memory.prefetch(&wanted);
+    }
 }
 
 impl Session {
     /// Rehearses the analysis of a live process, if the commands to come are known and need not
     /// hold the process while they run.
     pub fn rehearse(&self, pid: i32, options: &Options) -> Option<Rehearsal> {
-        if self.coming.is_none() || options.no_stop || self.wants() >= Needs::Memory {
+        let needs = self.wants();
+        if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
             return None;
         }
         let target = Arc::new(live::rehearse(pid, options)?);
-        let python = Python::find(Arc::new(Process::new(target.clone()))).ok();
-        if let Some(python) = &python {
-            python.stacks();
-        }
+        let process = Arc::new(Process::new(target.clone()));
+        let python = Python::find(process.clone()).ok();
+        stacks(&process, python.as_ref(), needs);
         Some(Rehearsal {
             runtime: python.map(|python| python.runtime.clone()),
             wanted: target.live()?.kept(),
@@ -43,20 +61,26 @@ impl Session {
 
     /// Computes the stacks of a process that runs again; whether that read what was not copied.
     pub fn reads_beyond_the_copy(&self) -> bool {
-        if let Some(Ok(python)) = &self.python {
-            python.stacks();
-        }
+        self.compute_stacks();
         let process = self.process.as_ref();
         let live = process.and_then(|process| process.target.live());
         live.is_some_and(|live| live.missed() > 0)
     }
 
     /// The most that any of the commands to come needs.
-    pub fn wants(&self) -> Needs {
+    fn wants(&self) -> Needs {
         let pending = self.pending.iter().map(|line| &line.text);
         let coming = self.coming.iter().flatten();
         let needs = pending.chain(coming).map(|line| self.needs(line));
         needs.max().unwrap_or(Needs::Nothing)
+    }
+
+    /// Computes the stacks that the commands to come need; the engine remembers them.
+    fn compute_stacks(&self) {
+        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
+        if let Some(process) = &self.process {
+            stacks(process, python.map(|python| &**python), self.wants());
+        }
     }
 
     /// Lets a live target run on if none of the commands to come reads memory that is not
@@ -66,23 +90,21 @@ impl Session {
         let Some(process) = self.process.clone().filter(|_| self.coming.is_some()) else {
             return;
         };
-        if self.released || !process.target.is_live() {
+        if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
             return;
         }
-        let needs = self.wants();
-        if needs >= Needs::Memory {
-            return;
-        }
-        if let (Some(Ok(python)), true) = (&self.python, needs >= Needs::Python) {
-            python.stacks();
-        }
-        if needs >= Needs::NativeStacks {
-            let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();
-            ids.par_iter().for_each(|id| {
-                process.stack(*id);
-            });
-        }
+        self.compute_stacks();
         process.target.resume();
         self.released = true;
+    }
+}
+
+/// Computes the stacks that commands with these needs will ask for.
+fn stacks(process: &Process, python: Option<&Python>, needs: Needs) {
+    if let Some(python) = python.filter(|_| needs >= Needs::Python) {
+        python.stacks();
+    }
+    if needs >= Needs::NativeStacks {
+        process.stacks();
     }
 }

@@ -3,7 +3,6 @@
 
 use super::Session;
 use super::banner::Banner;
-use super::command::Needs;
 use super::line::path;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -41,17 +40,14 @@ impl Session {
             self.adopt(target, options, start, None);
             return Ok(());
         };
-        target.memory.prefetch(&rehearsal.wanted);
-        let copied = self.wants() <= Needs::Python;
-        if copied {
-            target.resume();
-        }
+        rehearsal.copy(&target);
+        target.resume();
         self.adopt(target, options.clone(), start, rehearsal.runtime.as_ref());
-        if copied && self.reads_beyond_the_copy() {
+        if self.reads_beyond_the_copy() {
             // The process did not stand where the rehearsal saw it: look at it while it is held.
             let start = Instant::now();
             let target = target::live::attach(pid, &options)?;
-            target.memory.prefetch(&rehearsal.wanted);
+            rehearsal.copy(&target);
             self.adopt(target, options, start, rehearsal.runtime.as_ref());
         }
         Ok(())

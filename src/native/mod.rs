@@ -17,6 +17,7 @@ use crate::image::Images;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
 pub use doing::Doing;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -141,6 +142,24 @@ impl Process {
             *slot = Some(Arc::clone(&stack));
         }
         Some(stack)
+    }
+
+    /// Computes the native stacks of all threads, on all processors when there are many; worth
+    /// calling before a command that shows every thread.
+    pub fn stacks(&self) {
+        // Waking the other processors costs more than a few stacks do, and their idle spinning
+        // was seen to lengthen the stop of a live process tenfold.
+        const FEW: usize = 64;
+        let ids = 1..=self.target.threads.len();
+        let compute = |id| {
+            if !self.cancel.is_cancelled() {
+                self.stack(id);
+            }
+        };
+        match ids.end() {
+            0..FEW => ids.for_each(compute),
+            _ => ids.into_par_iter().for_each(compute),
+        }
     }
 
     /// Notes what is missing or less sure about a stack.

@@ -63,7 +63,8 @@ impl LiveHold {
         self.memory.kept()
     }
 
-    /// How many reads since the release went beyond what was kept, and so saw the process running.
+    /// How many reads since the release went beyond what was kept, into memory that may have
+    /// changed since.
     pub fn missed(&self) -> usize {
         self.memory.missed()
     }
@@ -156,7 +157,11 @@ fn open(given: i32, options: &Options, manner: Manner) -> Result<Target, Errno> 
     }
     roster.note(&tracees, options.no_stop, &notes);
     let keeps = held || manner == Manner::Rehearsed;
-    let memory = Arc::new(Snapshot::new(remote, &mappings, keeps));
+    let memory = Snapshot::new(remote, &mappings, keeps);
+    let memory = Arc::new(match manner {
+        Manner::Rehearsed => memory.exact(),
+        Manner::Stopped | Manner::Running => memory,
+    });
     Ok(Target {
         origin: Origin::Live(pid),
         memory: Arc::clone(&memory) as _,

@@ -37,10 +37,12 @@ pub(super) struct Snapshot {
     mirrors: Mirrors,
     /// Whether pages are kept at all: not with `--no-stop`.
     keeps: bool,
+    /// How many pages are read together.
+    ahead: usize,
     /// Whether the process is stopped. Held for reading during reads of a stopped process, so
     /// that the release waits for them.
     stopped: RwLock<bool>,
-    /// How many reads wanted pages that are not kept after the release.
+    /// How many reads wanted pages that can change and are not kept after the release.
     missed: AtomicUsize,
 }
 
@@ -49,6 +51,7 @@ struct Region {
     start: u64,
     end: u64,
     readable: bool,
+    writable: bool,
     windows: OnceLock<Box<[OnceLock<Option<Window>>]>>,
 }
 
@@ -83,6 +86,7 @@ impl Snapshot {
             start: mapping.start.0,
             end: mapping.end.0,
             readable: mapping.read,
+            writable: mapping.write,
             windows: OnceLock::new(),
         });
         Snapshot {
@@ -90,6 +94,7 @@ impl Snapshot {
             regions: regions.collect(),
             mirrors: Mirrors::default(),
             keeps: stopped,
+            ahead: AHEAD,
             stopped: RwLock::new(stopped),
             missed: AtomicUsize::new(0),
         }
@@ -112,6 +117,11 @@ impl Snapshot {
         self.missed.load(Ordering::Relaxed)
     }
 
+    /// Reads and keeps exactly the pages that are asked for.
+    pub(super) fn exact(self) -> Snapshot {
+        Snapshot { ahead: 1, ..self }
+    }
+
     /// Stops keeping pages: the process is about to run. Returns when no page is being filled.
     pub(super) fn thaw(&self) {
         *self.stopped.write().unwrap_or_else(PoisonError::into_inner) = false;
@@ -131,16 +141,17 @@ impl Snapshot {
     }
 
     /// Has the pages of these bytes read and kept, if the process is stopped.
-    fn fill(&self, window: &Window, addr: u64, len: usize) {
+    fn fill(&self, region: &Region, window: &Window, addr: u64, len: usize) {
         let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
         if !*stopped {
-            self.missed.fetch_add(1, Ordering::Relaxed);
+            self.missed
+                .fetch_add(region.writable.into(), Ordering::Relaxed);
             return;
         }
         let Some(pages) = window.range(addr, len) else {
             return;
         };
-        self.fetch(window.claim(window.widen(&pages, AHEAD), MOST_PAGES));
+        self.fetch(window.claim(window.widen(&pages, self.ahead), MOST_PAGES));
         // A page before these may have ended the read; then each is tried alone.
         if window.slice(addr, len).is_none() {
             self.fetch(window.claim(pages, 1));
@@ -231,11 +242,12 @@ impl Memory for Snapshot {
     }
 
     fn borrow(&self, addr: Addr, len: usize) -> Option<&[u8]> {
-        let window = self.window(addr.0)?;
+        let region = self.region(addr.0).filter(|_| self.keeps)?;
+        let window = region.window(addr.0, &self.mirrors)?;
         if let Some(slice) = window.slice(addr.0, len) {
             return Some(slice);
         }
-        self.fill(window, addr.0, len);
+        self.fill(region, window, addr.0, len);
         window.slice(addr.0, len)
     }
 

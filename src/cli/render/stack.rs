@@ -8,7 +8,6 @@ use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
 use pydbg::unwind::{End, NativeFrame, NativeStack};
-use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,12 +18,7 @@ pub fn prefetch(session: &Session) -> anyhow::Result<()> {
     if let Some(Ok(python)) = &session.python {
         python.stacks();
     }
-    let ids: Vec<usize> = process.threads().iter().map(|thread| thread.id).collect();
-    ids.par_iter().for_each(|id| {
-        if !session.cancel.is_cancelled() {
-            process.stack(*id);
-        }
-    });
+    process.stacks();
     Ok(())
 }
 
