@@ -3,9 +3,11 @@
 
 use super::Session;
 use super::banner::Banner;
+use super::command::Needs;
 use super::line::path;
 use pydbg::native::Process;
 use pydbg::python::Python;
+use pydbg::python::runtime::Runtime;
 use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
 use std::path::Path;
@@ -18,7 +20,7 @@ impl Session {
         let options = self.file_options(exe);
         let start = Instant::now();
         let target = target::core::open(&path(core), &options)?;
-        self.adopt(target, options, start);
+        self.adopt(target, options, start, None);
         Ok(())
     }
 
@@ -33,8 +35,25 @@ impl Session {
             self.released = true;
         }
         let start = Instant::now();
+        let rehearsal = self.rehearse(pid, &options);
         let target = target::live::attach(pid, &options)?;
-        self.adopt(target, options, start);
+        let Some(rehearsal) = rehearsal else {
+            self.adopt(target, options, start, None);
+            return Ok(());
+        };
+        target.memory.prefetch(&rehearsal.wanted);
+        let copied = self.wants() <= Needs::Python;
+        if copied {
+            target.resume();
+        }
+        self.adopt(target, options.clone(), start, rehearsal.runtime.as_ref());
+        if copied && self.reads_beyond_the_copy() {
+            // The process did not stand where the rehearsal saw it: look at it while it is held.
+            let start = Instant::now();
+            let target = target::live::attach(pid, &options)?;
+            target.memory.prefetch(&rehearsal.wanted);
+            self.adopt(target, options, start, rehearsal.runtime.as_ref());
+        }
         Ok(())
     }
 
@@ -97,7 +116,13 @@ impl Session {
         }
     }
 
-    fn adopt(&mut self, target: Target, options: Options, start: Instant) {
+    fn adopt(
+        &mut self,
+        target: Target,
+        options: Options,
+        start: Instant,
+        runtime: Option<&Runtime>,
+    ) {
         self.close();
         // The executable that was named belongs to this target, not to the next one.
         self.options = Options {
@@ -112,7 +137,7 @@ impl Session {
         phase(self, "target");
         let process = Arc::new(Process::new(Arc::new(target)));
         phase(self, "files");
-        let python = Python::find(process.clone());
+        let python = Python::find_again(process.clone(), runtime);
         phase(self, "python");
         self.process = Some(process);
         self.python = Some(python.map(Arc::new).map_err(|why| why.to_string()));

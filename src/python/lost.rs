@@ -169,7 +169,8 @@ impl<'a> Lost<'a> {
                 let Ok(next) = self.memory().ptr(link.of(at)) else {
                     continue;
                 };
-                if !next.is_null() && self.belongs(next) && self.found.len() < MOST_LINKED {
+                let more = self.found.len() < MOST_LINKED;
+                if more && !next.is_null() && self.belongs(next) && self.is_linked(next) {
                     self.add(next);
                 }
             }

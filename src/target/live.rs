@@ -11,6 +11,7 @@ use super::roster::Roster;
 use super::snapshot::Snapshot;
 use super::tracer::{Hold, Tracee, Tracer, errno_of};
 use super::{Files, OpenError, Options, Origin, ProcessInfo, Target};
+use crate::addr::Addr;
 use crate::diag::Notes;
 use nix::errno::Errno;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,6 +58,16 @@ impl LiveHold {
         }
     }
 
+    /// What was read and is kept, as addresses and sizes in bytes.
+    pub fn kept(&self) -> Vec<(Addr, usize)> {
+        self.memory.kept()
+    }
+
+    /// How many reads since the release went beyond what was kept, and so saw the process running.
+    pub fn missed(&self) -> usize {
+        self.memory.missed()
+    }
+
     /// Stops the same process again (after letting it go, if it was held) and returns it as it is
     /// then. It is a new target, because threads, mappings and memory are of another moment;
     /// whatever was derived from the old one must be derived anew.
@@ -86,13 +97,35 @@ impl Drop for LiveHold {
 /// Attaches to a process and stops it (unless `options.no_stop`). The id of any of its threads
 /// will do. Whatever happens to pydbg, the process goes on when pydbg lets go of it.
 pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
-    open(pid, options).map_err(|errno| OpenError::Attach {
+    let manner = match options.no_stop {
+        true => Manner::Running,
+        false => Manner::Stopped,
+    };
+    open(pid, options, manner).map_err(|errno| OpenError::Attach {
         pid,
         why: refusal::explain(pid, errno, options.no_stop),
     })
 }
 
-fn open(given: i32, options: &Options) -> Result<Target, Errno> {
+/// The process as it runs, for a rehearsal: what an analysis reads of it is kept, so that
+/// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
+/// rehearsal itself answers may be torn. `None` when the process cannot be read.
+pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
+    open(pid, options, Manner::Rehearsed).ok()
+}
+
+/// How a process is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Held; pages are kept.
+    Stopped,
+    /// Not held; nothing is kept.
+    Running,
+    /// Not held, but pages are kept.
+    Rehearsed,
+}
+
+fn open(given: i32, options: &Options, manner: Manner) -> Result<Target, Errno> {
     let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
     if pid == std::process::id() as i32 {
         return Err(Errno::EPERM);
@@ -100,11 +133,11 @@ fn open(given: i32, options: &Options) -> Result<Target, Errno> {
     // What takes time and does not change is read before the stop.
     let roster = Roster::read(pid)?;
     let process = roster.process();
-    let (tracer, tracees) = if options.no_stop {
-        (None, roster.running())
-    } else {
+    let (tracer, tracees) = if manner == Manner::Stopped {
         let (tracer, tracees) = Tracer::stop(pid)?;
         (Some(tracer), tracees)
+    } else {
+        (None, roster.running())
     };
     let held = tracees.iter().any(Tracee::is_held);
     let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
@@ -122,7 +155,8 @@ fn open(given: i32, options: &Options) -> Result<Target, Errno> {
         notes.info(format!("{given} is a thread of process {pid}"));
     }
     roster.note(&tracees, options.no_stop, &notes);
-    let memory = Arc::new(Snapshot::new(remote, &mappings, held));
+    let keeps = held || manner == Manner::Rehearsed;
+    let memory = Arc::new(Snapshot::new(remote, &mappings, keeps));
     Ok(Target {
         origin: Origin::Live(pid),
         memory: Arc::clone(&memory) as _,

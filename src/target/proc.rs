@@ -107,7 +107,9 @@ impl Task {
     }
 
     fn read_at_most(self, name: &str, most: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        // Each call makes the kernel write the text anew up to there, so few calls are better.
+        const AT_ONCE: usize = 64 << 10;
+        let mut bytes = Vec::with_capacity(AT_ONCE);
         fs::File::open(self.path(name))?
             .take(most)
             .read_to_end(&mut bytes)?;

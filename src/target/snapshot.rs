@@ -15,6 +15,7 @@ use super::window::{PAGE, Run, Window};
 use crate::addr::Addr;
 use nix::errno::Errno;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 /// The piece of the address space that one window mirrors. A mapping of terabytes (address
@@ -39,6 +40,8 @@ pub(super) struct Snapshot {
     /// Whether the process is stopped. Held for reading during reads of a stopped process, so
     /// that the release waits for them.
     stopped: RwLock<bool>,
+    /// How many reads wanted pages that are not kept after the release.
+    missed: AtomicUsize,
 }
 
 /// One mapping and its windows.
@@ -88,7 +91,25 @@ impl Snapshot {
             mirrors: Mirrors::default(),
             keeps: stopped,
             stopped: RwLock::new(stopped),
+            missed: AtomicUsize::new(0),
         }
+    }
+
+    /// What is kept, as addresses and sizes.
+    pub(super) fn kept(&self) -> Vec<(Addr, usize)> {
+        let windows = self
+            .regions
+            .iter()
+            .filter_map(|region| region.windows.get());
+        let windows = windows.flat_map(|windows| windows.iter());
+        let windows = windows.filter_map(|window| window.get()?.as_ref());
+        let runs = windows.flat_map(Window::filled);
+        runs.map(|(start, len)| (Addr(start), len)).collect()
+    }
+
+    /// How many reads since the release went beyond what is kept.
+    pub(super) fn missed(&self) -> usize {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Stops keeping pages: the process is about to run. Returns when no page is being filled.
@@ -112,7 +133,11 @@ impl Snapshot {
     /// Has the pages of these bytes read and kept, if the process is stopped.
     fn fill(&self, window: &Window, addr: u64, len: usize) {
         let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(pages) = window.range(addr, len).filter(|_| *stopped) else {
+        if !*stopped {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let Some(pages) = window.range(addr, len) else {
             return;
         };
         self.fetch(window.claim(window.widen(&pages, AHEAD), MOST_PAGES));

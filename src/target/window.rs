@@ -73,6 +73,24 @@ impl Window {
         Some(unsafe { std::slice::from_raw_parts(self.mirror.start().add(offset), len) })
     }
 
+    /// The addresses and sizes of its published pages, in runs.
+    pub(super) fn filled(&self) -> Vec<(u64, usize)> {
+        let mut runs: Vec<(u64, usize)> = Vec::new();
+        for (number, state) in self.pages.iter().enumerate() {
+            if state.load(Ordering::Acquire) != FILLED {
+                continue;
+            }
+            let at = self.start.wrapping_add(number as u64 * PAGE);
+            match runs.last_mut() {
+                Some((start, len)) if start.wrapping_add(*len as u64) == at => {
+                    *len += PAGE as usize
+                }
+                _ => runs.push((at, PAGE as usize)),
+            }
+        }
+        runs
+    }
+
     /// Whether the kernel refused the page that holds `addr`.
     pub(super) fn refused(&self, addr: u64) -> bool {
         self.range(addr, 1)

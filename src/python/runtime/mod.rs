@@ -48,8 +48,12 @@ pub(super) struct Found {
     pub(super) head: Addr,
 }
 
-/// Finds the runtime of `process`.
-pub(super) fn find(process: &Process, notes: &Notes) -> Result<Found, PythonError> {
+/// Finds the runtime of `process`; `known` is where it was a moment ago, which saves the search.
+pub(super) fn find(
+    process: &Process,
+    notes: &Notes,
+    known: Option<&Runtime>,
+) -> Result<Found, PythonError> {
     let target = &*process.target;
     let pointers = target
         .threads
@@ -65,7 +69,8 @@ pub(super) fn find(process: &Process, notes: &Notes) -> Result<Found, PythonErro
         is_thread: &is_thread,
         notes,
     };
-    search.run()
+    let known = known.and_then(|known| search.at_runtime(known.addr?, &known.source).ok());
+    known.map_or_else(|| search.run(), Ok)
 }
 
 /// The address and image of a symbol of the Python image, exported or not.

@@ -17,6 +17,9 @@ pub(super) struct Damage {
     cut: Option<usize>,
     /// Nothing in the core tells that frames are missing.
     pub(super) silent: bool,
+    /// So much is changed, and each run at other places of the process, that what is found in
+    /// memory beside the broken lists may be leftovers of ended threads.
+    pub(super) flood: bool,
 }
 
 impl Damage {
@@ -28,6 +31,7 @@ impl Damage {
             hides: Vec::new(),
             cut: None,
             silent: false,
+            flood: false,
         }
     }
 

@@ -36,6 +36,7 @@ pub(super) fn all(victim: &Victim) -> Vec<Damage> {
 fn scattered(victim: &Victim, seed: u64, count: usize, size: usize, zero: bool) -> Damage {
     let kind = if zero { "zero" } else { "random" };
     let mut damage = Damage::new(format!("{count} times {size} {kind} bytes (seed {seed})"));
+    damage.flood = count * size >= 100_000;
     let loads: Vec<_> = victim.core.loads().collect();
     let total: usize = loads.iter().map(|load| load.size).sum();
     let mut words = words(seed);
