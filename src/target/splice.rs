@@ -131,15 +131,15 @@ impl Splice {
             }
             (Ok(_), Some(_)) => "its first page differs from the core's".to_owned(),
             (Ok(file), None) if matches!(file.place, Place::Exe | Place::Sysroot) => {
-                self.notes.info(format!(
-                    "{} is taken for {path} unchecked, as the core has nothing to compare",
-                    file.path.display()
-                ));
+                self.notes.info(NAMED_UNCHECKED);
                 return Some(file);
             }
-            (Ok(_), None) => "the core has nothing to compare it with (give --exe or --sysroot to \
-                              use it unchecked)"
-                .to_owned(),
+            (Ok(_), None) => {
+                if backing.code {
+                    self.notes.partial(FOUND_UNCHECKED);
+                }
+                return None;
+            }
             (Err(FileProblem::Missing), _) if backing.deleted => "it was deleted".to_owned(),
             (Err(problem), _) => problem.to_string(),
         };
@@ -152,6 +152,15 @@ impl Splice {
         None
     }
 }
+
+/// Said once for all files that the user named and that cannot be checked.
+const NAMED_UNCHECKED: &str = "files named by --exe and --sysroot are used unchecked, as the core \
+                               holds no ELF headers of them to compare with";
+
+/// Said once for all files that were found where the core says, and cannot be checked.
+const FOUND_UNCHECKED: &str = "the core holds no ELF headers of mapped files (bit 4 of \
+                               coredump_filter): the files on disk give names and unwind tables \
+                               unchecked, but no memory (give --exe or --sysroot to use that too)";
 
 impl Memory for Splice {
     fn read(&self, addr: Addr, buf: &mut [u8]) -> Result<(), Fault> {

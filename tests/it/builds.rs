@@ -405,6 +405,27 @@ fn odd_paths() {
     failures.finish();
 }
 
+#[test]
+fn files_that_cannot_be_checked_are_named_in_one_sentence() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let mut fixture = Fixture::start(interpreter, "deep_recursion", &["3"]);
+        let file = format!("/proc/{}/coredump_filter", fixture.pid());
+        fs::write(file, "0x23").expect("the filter can be set");
+        let core = fixture.kernel_core();
+        let result = Pydbg::core(&core, &[], "bt").and_then(|answer| {
+            let notes = answer["notes"].as_array().cloned().unwrap_or_default();
+            let unchecked = |note: &&Value| note.to_string().contains("unchecked");
+            match notes.iter().filter(unchecked).count() {
+                1 => has_function(&answer["data"]["threads"][0]["frames"], "_start"),
+                count => Err(format!("{count} of {} notes say so", notes.len())),
+            }
+        });
+        failures.check(&interpreter.id, result);
+    }
+    failures.finish();
+}
+
 /// What `/proc/PID/coredump_filter` may hold, and whether all that pydbg needs is dumped then.
 const FILTERS: [(&str, bool); 8] = [
     ("0x7f", true),
