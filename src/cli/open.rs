@@ -11,7 +11,7 @@ use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Session {
     /// Opens a core file. The target that was open before is left only if that succeeds.
@@ -42,6 +42,9 @@ impl Session {
         };
         rehearsal.copy(&target);
         target.resume();
+        // The thread that let the process go wakes this one on its own processor, where the process
+        // waits too; without a moment's rest it would wait until the next tick of the scheduler.
+        std::thread::sleep(Duration::from_micros(200));
         self.adopt(target, options.clone(), start, rehearsal.runtime.as_ref());
         if self.reads_beyond_the_copy() {
             // The process did not stand where the rehearsal saw it: look at it while it is held.
