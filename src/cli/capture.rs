@@ -11,7 +11,7 @@ use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
-use pydbg::target::{Options, Target, live};
+use pydbg::target::{Mapping, OpenError, Options, Target, live};
 use std::sync::Arc;
 
 /// Bytes of each thread's stack that are copied whatever the rehearsal saw.
@@ -23,9 +23,17 @@ pub struct Rehearsal {
     pub runtime: Option<Runtime>,
     /// What the analysis will want to read: addresses and sizes in bytes.
     wanted: Vec<(Addr, usize)>,
+    /// The process's mappings.
+    mappings: Vec<Mapping>,
 }
 
 impl Rehearsal {
+    /// Stops the process for no longer than it takes to copy what the analysis will want.
+    pub fn glimpse(&self, pid: i32, options: &Options) -> Result<Target, OpenError> {
+        let copy = |target: &Target| self.copy(target);
+        live::glimpse(pid, options, &self.mappings, &self.wanted, copy)
+    }
+
     /// Copies from a stopped process what the analysis will want.
     pub fn copy(&self, target: &Target) {
         let tops = target.threads.iter().filter_map(|thread| {
@@ -56,6 +64,7 @@ impl Session {
         Some(Rehearsal {
             runtime: python.map(|python| python.runtime.clone()),
             wanted: target.live()?.kept(),
+            mappings: target.mappings.clone(),
         })
     }
 

@@ -11,7 +11,7 @@ use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Session {
     /// Opens a core file. The target that was open before is left only if that succeeds.
@@ -35,16 +35,12 @@ impl Session {
         }
         let start = Instant::now();
         let rehearsal = self.rehearse(pid, &options);
-        let target = target::live::attach(pid, &options)?;
         let Some(rehearsal) = rehearsal else {
+            let target = target::live::attach(pid, &options)?;
             self.adopt(target, options, start, None);
             return Ok(());
         };
-        rehearsal.copy(&target);
-        target.resume();
-        // The thread that let the process go wakes this one on its own processor, where the process
-        // waits too; without a moment's rest it would wait until the next tick of the scheduler.
-        std::thread::sleep(Duration::from_micros(200));
+        let target = rehearsal.glimpse(pid, &options)?;
         self.adopt(target, options.clone(), start, rehearsal.runtime.as_ref());
         if self.reads_beyond_the_copy() {
             // The process did not stand where the rehearsal saw it: look at it while it is held.

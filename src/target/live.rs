@@ -8,9 +8,9 @@ use super::proc::{self, Task};
 use super::refusal;
 use super::remote::Remote;
 use super::roster::Roster;
-use super::snapshot::Snapshot;
+use super::snapshot::{Room, Snapshot};
 use super::tracer::{Hold, Tracee, Tracer, errno_of};
-use super::{Files, OpenError, Options, Origin, ProcessInfo, Target};
+use super::{Files, Mapping, OpenError, Options, Origin, ProcessInfo, Target};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use nix::errno::Errno;
@@ -102,17 +102,37 @@ pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
         true => Manner::Running,
         false => Manner::Stopped,
     };
-    open(pid, options, manner).map_err(|errno| OpenError::Attach {
+    open(pid, options, manner, Room::default()).map_err(|errno| OpenError::Attach {
         pid,
         why: refusal::explain(pid, errno, options.no_stop),
     })
+}
+
+/// Stops the process only for as long as `copy` takes, which reads what an analysis will want
+/// ([`Target::memory`]'s `prefetch`); what it read is kept. Room for what is `wanted` is made
+/// before, in the mappings that the rehearsal saw.
+pub fn glimpse(
+    pid: i32,
+    options: &Options,
+    mappings: &[Mapping],
+    wanted: &[(Addr, usize)],
+    copy: impl FnOnce(&Target),
+) -> Result<Target, OpenError> {
+    let room = Room::new(mappings, wanted);
+    let target = open(pid, options, Manner::Glimpsed, room).map_err(|errno| OpenError::Attach {
+        pid,
+        why: refusal::explain(pid, errno, options.no_stop),
+    })?;
+    copy(&target);
+    target.resume();
+    Ok(target)
 }
 
 /// The process as it runs, for a rehearsal: what an analysis reads of it is kept, so that
 /// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
 /// rehearsal itself answers may be torn. `None` when the process cannot be read.
 pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
-    open(pid, options, Manner::Rehearsed).ok()
+    open(pid, options, Manner::Rehearsed, Room::default()).ok()
 }
 
 /// How a process is opened.
@@ -120,25 +140,33 @@ pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
 enum Manner {
     /// Held; pages are kept.
     Stopped,
+    /// Held by the calling thread; pages are kept.
+    Glimpsed,
     /// Not held; nothing is kept.
     Running,
     /// Not held, but pages are kept.
     Rehearsed,
 }
 
-fn open(given: i32, options: &Options, manner: Manner) -> Result<Target, Errno> {
+fn open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
     let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
     if pid == std::process::id() as i32 {
         return Err(Errno::EPERM);
     }
     // What takes time and does not change is read before the stop.
     let roster = Roster::read(pid)?;
-    let process = roster.process();
-    let (tracer, tracees) = if manner == Manner::Stopped {
-        let (tracer, tracees) = Tracer::stop(pid)?;
-        (Some(tracer), tracees)
-    } else {
-        (None, roster.running())
+    let before = roster.alive;
+    let process = ProcessInfo {
+        exe: before.exe(),
+        ..roster.process()
+    };
+    let auxv = before.auxv();
+    let notes = Notes::default();
+    let files = Files::new(options.clone(), before.foreign_root(), &notes);
+    let (tracer, tracees) = match manner {
+        Manner::Stopped => Tracer::stop(pid, roster.busy()).map(held_by)?,
+        Manner::Glimpsed => Tracer::stop_here(pid, roster.busy()).map(held_by)?,
+        Manner::Running | Manner::Rehearsed => (None, roster.running()),
     };
     let held = tracees.iter().any(Tracee::is_held);
     let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
@@ -151,29 +179,25 @@ fn open(given: i32, options: &Options, manner: Manner) -> Result<Target, Errno> 
     if let Some(errno) = problem.filter(|_| !held) {
         return Err(errno);
     }
-    let notes = Notes::default();
     if pid != given {
         notes.info(format!("{given} is a thread of process {pid}"));
     }
     roster.note(&tracees, options.no_stop, &notes);
     let keeps = held || manner == Manner::Rehearsed;
-    let memory = Snapshot::new(remote, &mappings, keeps);
+    let memory = Snapshot::new(remote, &mappings, keeps, room);
     let memory = Arc::new(match manner {
         Manner::Rehearsed => memory.exact(),
-        Manner::Stopped | Manner::Running => memory,
+        Manner::Stopped | Manner::Glimpsed | Manner::Running => memory,
     });
     Ok(Target {
         origin: Origin::Live(pid),
         memory: Arc::clone(&memory) as _,
         mappings,
         threads: roster.threads(&tracees),
-        process: ProcessInfo {
-            exe: task.exe(),
-            ..process
-        },
-        auxv: task.auxv(),
+        process,
+        auxv,
         signal: None,
-        files: Arc::new(Files::new(options.clone(), task.foreign_root(), &notes)),
+        files: Arc::new(files),
         notes,
         live: Some(LiveHold {
             pid,
@@ -186,6 +210,10 @@ fn open(given: i32, options: &Options, manner: Manner) -> Result<Target, Errno> 
             }),
         }),
     })
+}
+
+fn held_by((tracer, tracees): (Tracer, Vec<Tracee>)) -> (Option<Tracer>, Vec<Tracee>) {
+    (Some(tracer), tracees)
 }
 
 /// The thread through whose folder in /proc the process is read: one that is held, so that it

@@ -7,14 +7,14 @@ use super::tracer::{Hold, Tracee, errno_of};
 use super::{ProcessInfo, TargetThread};
 use crate::diag::Notes;
 use nix::errno::Errno;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A process before the stop.
 pub(super) struct Roster {
     /// The process as its main thread's entry shows it.
     pub(super) leader: Stat,
     /// A thread that lives: the main thread if it does.
-    alive: Task,
+    pub(super) alive: Task,
     threads: Vec<i32>,
     stats: FxHashMap<i32, Stat>,
     /// Whether its threads have other ids in their own PID namespace.
@@ -55,6 +55,12 @@ impl Roster {
             args: self.alive.command_line(),
             exe: None,
         }
+    }
+
+    /// The threads that ran, or waited for a processor.
+    pub(super) fn busy(&self) -> FxHashSet<i32> {
+        let running = self.stats.iter().filter(|(_, stat)| stat.state == 'R');
+        running.map(|(&tid, _)| tid).collect()
     }
 
     /// The threads as the tracer would report them, had it stopped none.

@@ -14,6 +14,7 @@ use super::remote::{MOST_PIECES, Remote};
 use super::window::{PAGE, Run, Window};
 use crate::addr::Addr;
 use nix::errno::Errno;
+use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -56,6 +57,16 @@ struct Region {
 }
 
 impl Region {
+    fn new(mapping: &Mapping) -> Region {
+        Region {
+            start: mapping.start.0,
+            end: mapping.end.0,
+            readable: mapping.read,
+            writable: mapping.write,
+            windows: OnceLock::new(),
+        }
+    }
+
     /// The window that mirrors `addr`, which lies in the region.
     fn window(&self, addr: u64, mirrors: &Mirrors) -> Option<&Window> {
         if !self.readable {
@@ -79,20 +90,78 @@ impl Region {
     }
 }
 
+/// Room for a copy that is going to be made, got before the process is stopped for it: what the
+/// kernel takes to hand out a page is several times what it takes to copy one.
+#[derive(Default)]
+pub(super) struct Room {
+    regions: FxHashMap<u64, Region>,
+    mirrors: Mirrors,
+}
+
+impl Room {
+    /// Room for these addresses and sizes in a process with these mappings.
+    pub(super) fn new(mappings: &[Mapping], wanted: &[(Addr, usize)]) -> Room {
+        let regions: Vec<Region> = mappings.iter().map(Region::new).collect();
+        let mirrors = Mirrors::default();
+        for &(addr, len) in wanted {
+            for run in claim(&regions, &mirrors, addr.0, len) {
+                run.touch();
+            }
+        }
+        let regions = regions.into_iter().map(|region| (region.start, region));
+        Room {
+            regions: regions.collect(),
+            mirrors,
+        }
+    }
+
+    /// The region of a mapping, if it is the very one there was.
+    fn region(&mut self, mapping: &Mapping) -> Region {
+        let fresh = Region::new(mapping);
+        let prepared = self.regions.remove(&fresh.start);
+        let fits = |region: &Region| {
+            (region.end, region.readable, region.writable)
+                == (fresh.end, fresh.readable, fresh.writable)
+        };
+        prepared.filter(fits).unwrap_or(fresh)
+    }
+}
+
+/// The region that holds an address, among all by address.
+fn region(regions: &[Region], addr: u64) -> Option<&Region> {
+    let index = regions.partition_point(|region| region.end <= addr);
+    regions.get(index).filter(|region| region.start <= addr)
+}
+
+/// Claims the pages of these bytes that nobody has, as far as they are mapped in one piece.
+fn claim<'r>(regions: &'r [Region], mirrors: &Mirrors, addr: u64, len: usize) -> Vec<Run<'r>> {
+    let mut runs = Vec::new();
+    let end = addr.saturating_add(len as u64);
+    let window = |at| region(regions, at)?.window(at, mirrors);
+    let mut at = addr;
+    while let Some(window) = window(at).filter(|_| at < end) {
+        let len = (end.min(window.end()) - at) as usize;
+        let pages = window.range(at, len).unwrap_or_default();
+        runs.extend(window.claim(pages, MOST_PAGES));
+        at = window.end();
+    }
+    runs
+}
+
 impl Snapshot {
-    /// The memory behind `remote`. When `stopped`, pages are kept until [`Snapshot::thaw`].
-    pub(super) fn new(remote: Remote, mappings: &[Mapping], stopped: bool) -> Snapshot {
-        let regions = mappings.iter().map(|mapping| Region {
-            start: mapping.start.0,
-            end: mapping.end.0,
-            readable: mapping.read,
-            writable: mapping.write,
-            windows: OnceLock::new(),
-        });
+    /// The memory behind `remote`. When `stopped`, pages are kept until [`Snapshot::thaw`], in
+    /// the room that was made for them if there is any.
+    pub(super) fn new(
+        remote: Remote,
+        mappings: &[Mapping],
+        stopped: bool,
+        mut room: Room,
+    ) -> Snapshot {
+        let regions = mappings.iter().map(|mapping| room.region(mapping));
         Snapshot {
             remote,
             regions: regions.collect(),
-            mirrors: Mirrors::default(),
+            mirrors: room.mirrors,
             keeps: stopped,
             ahead: AHEAD,
             stopped: RwLock::new(stopped),
@@ -128,16 +197,7 @@ impl Snapshot {
     }
 
     fn region(&self, addr: u64) -> Option<&Region> {
-        let index = self.regions.partition_point(|region| region.end <= addr);
-        self.regions
-            .get(index)
-            .filter(|region| region.start <= addr)
-    }
-
-    fn window(&self, addr: u64) -> Option<&Window> {
-        self.region(addr)
-            .filter(|_| self.keeps)?
-            .window(addr, &self.mirrors)
+        region(&self.regions, addr)
     }
 
     /// Has the pages of these bytes read and kept, if the process is stopped.
@@ -253,20 +313,12 @@ impl Memory for Snapshot {
 
     fn prefetch(&self, ranges: &[(Addr, usize)]) {
         let stopped = self.stopped.read().unwrap_or_else(PoisonError::into_inner);
-        if !*stopped {
+        if !*stopped || !self.keeps {
             return;
         }
-        let mut runs = Vec::new();
-        for &(addr, len) in ranges {
-            let end = addr.0.saturating_add(len as u64);
-            let mut at = addr.0;
-            while let Some(window) = self.window(at).filter(|_| at < end) {
-                let len = (end.min(window.end()) - at) as usize;
-                let pages = window.range(at, len).unwrap_or_default();
-                runs.extend(window.claim(pages, MOST_PAGES));
-                at = window.end();
-            }
-        }
-        self.fetch(runs);
+        let runs = ranges
+            .iter()
+            .flat_map(|&(addr, len)| claim(&self.regions, &self.mirrors, addr.0, len));
+        self.fetch(runs.collect());
     }
 }

@@ -1,6 +1,7 @@
-//! The thread that does all ptrace calls. A tracee belongs to the very thread that seized it, and
-//! a [`super::Target`] may be dropped anywhere, so one thread seizes, stops, waits to be told,
-//! lets go and ends. Whatever ends it (a panic, `kill -9` of pydbg), the kernel detaches what it
+//! Who does the ptrace calls. A tracee belongs to the very thread that seized it, and a
+//! [`super::Target`] may be dropped anywhere, so a thread of its own seizes, stops, waits to be
+//! told, lets go and ends; for a glimpse, where stop and release are one call, the caller does it
+//! himself. Whatever ends it (a panic, `kill -9` of pydbg), the kernel detaches what it
 //! had seized and the target runs on (`exit_ptrace` in Linux kernel/ptrace.c).
 
 use super::proc::{self, Task};
@@ -72,30 +73,48 @@ impl Tracee {
 
 /// A stopped process. Dropping it lets the process go on.
 pub(super) struct Tracer {
-    /// Dropped to tell the thread to let go.
-    release: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<Duration>>,
+    hands: Hands,
     since: Instant,
 }
 
+/// Who holds the process.
+enum Hands {
+    /// A thread of its own, and what is dropped to tell it to let go.
+    Thread(Sender<Infallible>, JoinHandle<Duration>),
+    /// The thread that called, which must also be the one to let go.
+    Caller(Crew),
+    /// Nobody any more.
+    Empty,
+}
+
 impl Tracer {
-    /// Stops all threads of a process. Those that do not stop in time are reported as such; it is
+    /// Stops all threads of a process, the busy ones last, so that those which would miss the time
+    /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
-    pub(super) fn stop(pid: i32) -> Result<(Tracer, Vec<Tracee>), Errno> {
+    pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
         let (release, released) = channel::<Infallible>();
         let (report, reported) = channel();
         let thread = thread::Builder::new()
             .name("tracer".into())
-            .spawn(move || trace(pid, &report, &released))
+            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
             .map_err(|error| errno_of(&error))?;
         // The sender is dropped without a report only when the thread panicked.
         let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
-        let tracer = Tracer {
-            release: Some(release),
-            thread: Some(thread),
-            since,
-        };
-        Ok((tracer, tracees))
+        let hands = Hands::Thread(release, thread);
+        Ok((Tracer { hands, since }, tracees))
+    }
+
+    /// The same on the calling thread, which must let go itself. Two threads of pydbg's fewer to
+    /// wake shorten the stop, and a target that is busy keeps the processor it had.
+    pub(super) fn stop_here(
+        pid: i32,
+        busy: FxHashSet<i32>,
+    ) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        let mut crew = Crew::new(pid, busy);
+        let since = crew.stop_all()?;
+        let tracees = crew.tracees.clone();
+        let hands = Hands::Caller(crew);
+        Ok((Tracer { hands, since }, tracees))
     }
 
     /// How long the process has been stopped.
@@ -109,8 +128,17 @@ impl Tracer {
     }
 
     fn finish(&mut self) -> Option<Duration> {
-        drop(self.release.take());
-        self.thread.take()?.join().ok()
+        match std::mem::replace(&mut self.hands, Hands::Empty) {
+            Hands::Thread(release, thread) => {
+                drop(release);
+                thread.join().ok()
+            }
+            Hands::Caller(crew) => {
+                drop(crew);
+                Some(self.since.elapsed())
+            }
+            Hands::Empty => None,
+        }
     }
 }
 
@@ -123,8 +151,7 @@ impl Drop for Tracer {
 type Report = Result<(Instant, Vec<Tracee>), Errno>;
 
 /// The life of the tracer thread. Returns how long the process was stopped.
-fn trace(pid: i32, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
-    let mut crew = Crew::new(pid);
+fn trace(mut crew: Crew, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
@@ -132,21 +159,24 @@ fn trace(pid: i32, report: &Sender<Report>, released: &Receiver<Infallible>) -> 
         // Nothing is ever sent: this returns when the other end is dropped.
         let _ = released.recv();
     }
-    crew.let_go();
+    drop(crew);
     since.elapsed()
 }
 
-/// The threads of one process while they are seized.
+/// The threads of one process while they are seized. Dropping it lets them go.
 struct Crew {
     pid: i32,
+    /// The threads that were seen running.
+    busy: FxHashSet<i32>,
     tracees: Vec<Tracee>,
     known: FxHashSet<i32>,
 }
 
 impl Crew {
-    fn new(pid: i32) -> Crew {
+    fn new(pid: i32, busy: FxHashSet<i32>) -> Crew {
         Crew {
             pid,
+            busy,
             tracees: Vec::new(),
             known: FxHashSet::default(),
         }
@@ -156,7 +186,6 @@ impl Crew {
     /// that are born meanwhile are found by listing again until none is new, which comes to an
     /// end because those that could start more are stopped by then.
     fn stop_all(&mut self) -> Result<Instant, Errno> {
-        let mut fresh = 0;
         for _ in 0..ROUNDS_BEFORE_THE_STOP {
             let before = self.tracees.len();
             self.seize_new()?;
@@ -165,20 +194,37 @@ impl Crew {
             }
         }
         let since = Instant::now();
-        while fresh < self.tracees.len() {
-            for tracee in self.tracees.iter().skip(fresh) {
-                if tracee.hold == Hold::Running {
-                    // A thread that ended is noticed by the wait.
-                    let _ = ptrace::interrupt(tracee.tid);
-                }
+        let (busy, idle): (Vec<_>, Vec<_>) =
+            (0..self.tracees.len()).partition(|&index| self.is_busy(index));
+        self.stop(idle, since);
+        // The busy ones have their own second: they stop at once.
+        self.stop(busy, Instant::now());
+        let mut fresh = self.tracees.len();
+        while since.elapsed() < PATIENCE {
+            self.seize_new()?;
+            if fresh == self.tracees.len() {
+                break;
             }
+            self.stop((fresh..self.tracees.len()).collect(), since);
             fresh = self.tracees.len();
-            self.wait_for_stops(since);
-            if since.elapsed() < PATIENCE {
-                self.seize_new()?;
-            }
         }
         self.refusal().map_or(Ok(since), Err)
+    }
+
+    /// Whether the thread at `index` was seen running.
+    fn is_busy(&self, index: usize) -> bool {
+        let tracee = self.tracees.get(index);
+        tracee.is_some_and(|tracee| self.busy.contains(&tracee.tid))
+    }
+
+    /// Asks the threads at these places to stop, and waits until they do.
+    fn stop(&mut self, indexes: Vec<usize>, since: Instant) {
+        let tracees = indexes.iter().filter_map(|&index| self.tracees.get(index));
+        for tracee in tracees.filter(|tracee| tracee.hold == Hold::Running) {
+            // A thread that ended is noticed by the wait.
+            let _ = ptrace::interrupt(tracee.tid);
+        }
+        self.wait_for_stops(indexes, since);
     }
 
     /// Why no thread at all could be seized, if so.
@@ -214,13 +260,12 @@ impl Crew {
         Ok(())
     }
 
-    /// Waits until every seized thread has stopped or ended, or patience is at its end.
-    fn wait_for_stops(&mut self, since: Instant) {
-        let mut late: Vec<usize> = self.late().collect();
+    /// Waits until these threads have stopped or ended, or patience is at its end.
+    fn wait_for_stops(&mut self, mut late: Vec<usize>, since: Instant) {
         let mut nap = Duration::from_micros(20);
         loop {
             let before = late.len();
-            late.retain(|&index| self.look(index) == Some(Hold::Running));
+            late.retain(|&index| self.is_late(index) && self.look(index) == Some(Hold::Running));
             if late.is_empty() {
                 return;
             }
@@ -238,10 +283,10 @@ impl Crew {
         }
     }
 
-    /// The places of the threads that have not stopped.
-    fn late(&self) -> impl Iterator<Item = usize> {
-        let holds = self.tracees.iter().enumerate();
-        holds.filter_map(|(index, tracee)| (tracee.hold == Hold::Running).then_some(index))
+    /// Whether the thread at `index` has not stopped.
+    fn is_late(&self, index: usize) -> bool {
+        let tracee = self.tracees.get(index);
+        tracee.is_some_and(|tracee| tracee.hold == Hold::Running)
     }
 
     /// Brings one thread's entry up to date.
@@ -279,19 +324,29 @@ impl Crew {
         only_sleepers
     }
 
-    /// Detaches every thread. One that still has not stopped cannot be told to; the end of this
-    /// thread detaches it.
+    /// Detaches every thread, the busy ones first. One that still has not stopped cannot be told
+    /// to; the end of this thread detaches it.
     fn let_go(&mut self) {
-        let late: Vec<usize> = self.late().collect();
-        for index in late {
-            self.look(index);
-        }
-        for tracee in self.tracees.drain(..) {
+        let (busy, idle): (Vec<_>, Vec<_>) =
+            (0..self.tracees.len()).partition(|&index| self.is_busy(index));
+        for index in busy.into_iter().chain(idle) {
+            if self.is_late(index) {
+                self.look(index);
+            }
+            let Some(tracee) = self.tracees.get(index) else {
+                continue;
+            };
             if let Hold::Stopped { signal } = tracee.hold {
                 // It fails only for a thread that was killed while it was held.
                 let _ = ptrace::detach(tracee.tid, signal);
             }
         }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -158,6 +158,16 @@ impl Run<'_> {
         }
     }
 
+    /// Has the kernel give the memory for its pages, which it does at the first write.
+    pub(super) fn touch(&self) {
+        let first = self.piece().local;
+        for page in 0..self.pages.len() {
+            // SAFETY: the page lies in the mirror and is claimed by this run, so nobody else
+            // reads or writes it.
+            unsafe { first.add(page * PAGE as usize).write_volatile(0) };
+        }
+    }
+
     /// Publishes the first pages, of which `bytes` bytes were read: as many as are whole.
     pub(super) fn publish(&mut self, bytes: usize) {
         let whole = (bytes / PAGE as usize).min(self.pages.len());
