@@ -25,6 +25,8 @@ mod scan;
 pub mod source;
 mod thread;
 mod validate;
+pub mod value;
+pub mod variables;
 mod version;
 #[cfg(test)]
 mod world;
@@ -56,7 +58,8 @@ pub struct Python {
     pub interpreters: Vec<Interpreter>,
     /// What was noticed.
     pub notes: Notes,
-    objects: Objects,
+    /// Reads its objects.
+    pub objects: Objects,
     codes: code::Codes,
     by_tid: FxHashMap<i32, Vec<Arc<PyThread>>>,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
@@ -240,6 +243,10 @@ impl Python {
         let layout = Arc::new(found.layout.clone());
         let objects = Objects::new(Arc::clone(&process.target.memory), Arc::clone(&layout));
         let interpreters = interpreter::read_all(&process, &objects, &found, &notes);
+        if let Some(main) = interpreters.iter().find(|i| i.id == 0) {
+            // Nobody else has the reader yet.
+            let _ = objects.interpreter.set(main.addr);
+        }
         let mut by_tid: FxHashMap<i32, Vec<Arc<PyThread>>> = FxHashMap::default();
         for state in interpreters
             .iter()
@@ -287,6 +294,12 @@ impl Python {
             }
         }
         layout.describe()
+    }
+
+    /// The namespace of a module imported in the main interpreter, such as `__main__`.
+    pub fn module(&self, name: &str) -> Option<Addr> {
+        let main = self.interpreters.iter().find(|i| i.id == 0)?;
+        names::module(&self.objects, main.addr, name).ok()?
     }
 
     /// All thread states of all interpreters.

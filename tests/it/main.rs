@@ -19,3 +19,4 @@ mod pystack;
 mod source;
 mod stacks;
 mod tidy;
+mod values;

@@ -60,7 +60,10 @@ fn tables_agree_with_the_dwarf_of_each_interpreter() {
             let mut layout = table.clone();
             let differing = found.apply(&mut layout);
             let rows = layout.describe().into_iter();
-            let unread = rows.filter(|row| row.source == Some(Source::Table));
+            // 2.7's deque is in an extension module of its own.
+            let elsewhere = |group: &str| version == (2, 7) && group.starts_with("deque");
+            let unread =
+                rows.filter(|row| row.source == Some(Source::Table) && !elsewhere(row.group));
             let unread =
                 unread.map(|row| format!("{}.{} is not in the DWARF", row.group, row.name));
             differing.into_iter().chain(unread).collect::<Vec<_>>()

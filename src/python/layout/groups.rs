@@ -46,6 +46,26 @@ all_groups! {
     instance: Option<Instance>,
     /// `PyGenObject`, `PyCoroObject`, `PyAsyncGenObject`.
     generator: Generator,
+    /// `_PyErr_StackItem`, from 3.7 on.
+    exc_item: Option<ExcItem>,
+    /// `PyBaseExceptionObject`; what its subclasses add follows it.
+    exception: Exception,
+    /// `PyFrameObject` where it is no more than a handle of a frame, from 3.11 on.
+    frame_object: Option<FrameObject>,
+    /// `PyFunctionObject`.
+    function: Function,
+    /// `PyMemberDescrObject` and its kin.
+    descriptor: Descriptor,
+    /// `PyByteArrayObject`.
+    bytearray: ByteArray,
+    /// `PyMemoryViewObject`.
+    memory_view: MemoryView,
+    /// `rangeobject`; numbers in 2.7, objects since.
+    range: Range,
+    /// `dequeobject`.
+    deque: Deque,
+    /// `struct BLOCK` of a deque.
+    deque_block: DequeBlock,
 }
 
 groups! {
@@ -95,6 +115,10 @@ groups! {
         gc: Option<Field>,
         /// Size of the struct.
         size: Field,
+        /// The states of static builtin types, an array, from 3.12 on.
+        static_types: Option<Field>,
+        /// The states of static types of extension modules, from 3.13 on.
+        extension_types: Option<Field>,
     }
 
     /// `PyThreadState`.
@@ -129,6 +153,26 @@ groups! {
         datastack_chunk: Option<Field>,
         /// Size of the struct.
         size: Field,
+        /// The top of the stack of exceptions being handled, from 3.7 on.
+        exc_info: Option<Field>,
+        /// Its outermost item, embedded, from 3.7 on.
+        exc_state: Option<Field>,
+        /// `exc_type`: the exception being handled, up to 3.6.
+        handled_type: Option<Field>,
+        /// `exc_value`, up to 3.6.
+        handled_value: Option<Field>,
+        /// `exc_traceback`, up to 3.6.
+        handled_traceback: Option<Field>,
+        /// `curexc_type`: the exception being raised, up to 3.11.
+        raised_type: Option<Field>,
+        /// `curexc_value`, up to 3.11.
+        raised_value: Option<Field>,
+        /// `curexc_traceback`, up to 3.11.
+        raised_traceback: Option<Field>,
+        /// The exception being raised, from 3.12 on.
+        current_exception: Option<Field>,
+        /// The exception that another thread asked for.
+        async_exc: Field,
     }
 
     /// `struct _gil_runtime_state`.
@@ -239,6 +283,12 @@ groups! {
         freevars: Option<Field>,
         /// Size of the struct.
         size: Field,
+        /// `co_consts`.
+        consts: Field,
+        /// `co_names`.
+        names: Field,
+        /// `co_exceptiontable`, from 3.11 on.
+        exceptiontable: Option<Field>,
     }
 
     /// `PyObject` and `PyVarObject`.
@@ -271,6 +321,22 @@ groups! {
         cached_keys: Option<Field>,
         /// Size of `PyTypeObject`.
         size: Field,
+        /// The subclasses; from 3.12 on an index for types of the interpreter's own.
+        subclasses: Field,
+        /// `tp_bases`.
+        bases: Field,
+        /// `tp_mro`.
+        mro: Field,
+        /// `tp_repr`: a function.
+        repr: Field,
+        /// Where an instance keeps its list of weak references.
+        weaklistoffset: Field,
+        /// `ht_name`.
+        heap_name: Field,
+        /// `ht_qualname`, from 3.3 on.
+        heap_qualname: Option<Field>,
+        /// `ht_slots`: the names in `__slots__`.
+        heap_slots: Field,
     }
 
     /// `PyASCIIObject`, `PyCompactUnicodeObject`, `PyUnicodeObject`.
@@ -373,5 +439,129 @@ groups! {
         name: Option<Field>,
         /// The qualified name; not in 2.7.
         qualname: Option<Field>,
+        /// `gi_exc_state`, embedded, from 3.7 on.
+        exc_state: Option<Field>,
+        /// `gi_running`, up to 3.9.
+        running: Option<Field>,
+    }
+
+    /// `_PyErr_StackItem`, from 3.7 on.
+    ExcItem {
+        /// Up to 3.10.
+        exc_type: Option<Field>,
+        /// The exception.
+        exc_value: Field,
+        /// Up to 3.10.
+        exc_traceback: Option<Field>,
+        /// The item below.
+        previous: Field,
+    }
+
+    /// `PyBaseExceptionObject`; what its subclasses add follows it.
+    Exception {
+        /// The instance's dictionary.
+        dict: Field,
+        /// `args`.
+        args: Field,
+        /// `__traceback__`, from 3.0 on.
+        traceback: Option<Field>,
+        /// `__context__`, from 3.0 on.
+        context: Option<Field>,
+        /// `__cause__`, from 3.0 on.
+        cause: Option<Field>,
+        /// `__suppress_context__`, from 3.3 on.
+        suppress_context: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `PyFrameObject` where it is no more than a handle of a frame, from 3.11 on.
+    FrameObject {
+        /// `f_back`, set when the frame has ended.
+        back: Field,
+        /// The `_PyInterpreterFrame`.
+        frame: Field,
+        /// `f_lineno`, 0 unless a debugger set it.
+        lineno: Field,
+        /// The frame itself once it has ended, embedded.
+        own_frame: Field,
+    }
+
+    /// `PyFunctionObject`.
+    Function {
+        /// `__code__`.
+        code: Field,
+        /// `__globals__`.
+        globals: Field,
+        /// `__name__`.
+        name: Field,
+        /// `__qualname__`, from 3.3 on.
+        qualname: Option<Field>,
+        /// `__defaults__`.
+        defaults: Field,
+        /// `__kwdefaults__`, from 3.0 on.
+        kwdefaults: Option<Field>,
+        /// `__closure__`.
+        closure: Field,
+        /// `__doc__`.
+        doc: Field,
+        /// `__dict__`.
+        dict: Field,
+        /// `__module__`.
+        module: Field,
+    }
+
+    /// `PyMemberDescrObject` and its kin.
+    Descriptor {
+        /// `d_type`: the type it belongs to.
+        owner: Field,
+        /// `d_name`.
+        name: Field,
+        /// `d_member`, `d_getset`, `d_method`, `d_base`: the C definition, whose first word is the name.
+        member: Field,
+    }
+
+    /// `PyByteArrayObject`.
+    ByteArray {
+        /// The first byte: `ob_start`, in 2.7 `ob_bytes`.
+        start: Field,
+    }
+
+    /// `PyMemoryViewObject`.
+    MemoryView {
+        /// Its `Py_buffer`, embedded.
+        view: Field,
+    }
+
+    /// `rangeobject`; numbers in 2.7, objects since.
+    Range {
+        /// `start`.
+        start: Field,
+        /// `stop`, from 3.0 on.
+        stop: Option<Field>,
+        /// `step`.
+        step: Field,
+        /// `length`.
+        length: Field,
+    }
+
+    /// `dequeobject`.
+    Deque {
+        /// The first block.
+        left_block: Field,
+        /// Where the first item is in it.
+        left_index: Field,
+        /// How many items, in 2.7; else `ob_size`.
+        length: Option<Field>,
+        /// `maxlen`, negative for none.
+        maxlen: Field,
+    }
+
+    /// `struct BLOCK` of a deque.
+    DequeBlock {
+        /// The items.
+        data: Field,
+        /// The next block.
+        right: Field,
     }
 }

@@ -36,6 +36,9 @@ pub struct Kinds {
     /// What the names of the functions begin with that handle one opcode each and call each other
     /// on top of the evaluation loop, in builds of that kind (3.14+).
     pub opcode_functions: Option<&'static str>,
+    /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
+    /// the type's namespace is. Its first word is the type.
+    pub static_type_state: Option<(u32, u32)>,
 }
 
 /// Where a thread's chain of frames begins.

@@ -15,6 +15,32 @@ enum Place {
 }
 
 impl Objects {
+    /// The instance's own namespace: its dictionary or inline values, as pairs of name and value.
+    pub fn namespace(&self, object: Addr) -> Result<Vec<(Addr, Addr)>, Fault> {
+        let ty = self.type_of(object)?;
+        match self.attributes_place(object, &ty)? {
+            Place::Nowhere => Ok(Vec::new()),
+            Place::Dict(dict) => self.dict_items(dict),
+            Place::Values(values) => {
+                let keys = self.layout.fields.type_object.cached_keys;
+                let keys = keys.ok_or_else(|| malformed(object))?;
+                let mut entries = self.key_entries(self.memory.ptr(keys.of(ty.addr))?)?;
+                self.join_values(&mut entries, values)?;
+                entries.retain(|(key, value)| !key.is_null() && !value.is_null());
+                Ok(entries)
+            }
+        }
+    }
+
+    /// The instance's dictionary, if it has one already.
+    pub fn dict_of(&self, object: Addr) -> Result<Option<Addr>, Fault> {
+        let ty = self.type_of(object)?;
+        Ok(match self.attributes_place(object, &ty)? {
+            Place::Dict(dict) => Some(dict),
+            Place::Values(_) | Place::Nowhere => None,
+        })
+    }
+
     /// The attribute `name` in the instance's own namespace.
     pub fn attribute(&self, object: Addr, name: &str) -> Result<Option<Addr>, Fault> {
         let ty = self.type_of(object)?;

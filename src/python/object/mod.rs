@@ -2,44 +2,55 @@
 //! One file per builtin type.
 
 mod attributes;
+mod class;
 mod dict;
 mod int;
 mod str;
 
 pub use self::str::Text;
+pub use class::{Found, Whence};
 
 use super::layout::Layout;
+use super::value;
 use crate::addr::Addr;
 use crate::bytes;
 use crate::escape::lossy;
 use crate::target::{Fault, Memory, Why};
 use rustc_hash::FxHashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Bits of `tp_flags` (Include/object.h), the same from 2.7 to 3.15.
-mod flags {
+pub(crate) mod flags {
     /// `int`, in 2.7 `long`.
-    pub(super) const LONG: u64 = 1 << 24;
+    pub(crate) const LONG: u64 = 1 << 24;
     /// `list`.
-    pub(super) const LIST: u64 = 1 << 25;
+    pub(crate) const LIST: u64 = 1 << 25;
     /// `tuple`.
-    pub(super) const TUPLE: u64 = 1 << 26;
+    pub(crate) const TUPLE: u64 = 1 << 26;
     /// `bytes`, in 2.7 `str`.
-    pub(super) const BYTES: u64 = 1 << 27;
+    pub(crate) const BYTES: u64 = 1 << 27;
     /// `str`, in 2.7 `unicode`.
-    pub(super) const STR: u64 = 1 << 28;
+    pub(crate) const STR: u64 = 1 << 28;
     /// `dict`.
-    pub(super) const DICT: u64 = 1 << 29;
+    pub(crate) const DICT: u64 = 1 << 29;
     /// Ready to be used.
-    pub(super) const READY: u64 = 1 << 12;
+    pub(crate) const READY: u64 = 1 << 12;
     /// All bits from `LONG` to `TYPE_SUBCLASS`.
-    pub(super) const KINDS: u64 = 0xff << 24;
+    pub(crate) const KINDS: u64 = 0xff << 24;
     /// 2.7's `int`; the bit means something else from 3.12 on.
-    pub(super) const SMALL_INT: u64 = 1 << 23;
+    pub(crate) const SMALL_INT: u64 = 1 << 23;
     /// The instance's dictionary lies in front of it (3.11+).
-    pub(super) const MANAGED_DICT: u64 = 1 << 4;
+    pub(crate) const MANAGED_DICT: u64 = 1 << 4;
+    /// Made by a `class` statement, or by `PyType_FromSpec`; 2.7 has the same bit.
+    pub(crate) const HEAP: u64 = 1 << 9;
+    /// `BaseException`.
+    pub(crate) const EXCEPTION: u64 = 1 << 30;
+    /// `type`.
+    pub(crate) const TYPE: u64 = 1 << 31;
+    /// A static builtin type, whose namespace each interpreter keeps itself (3.12+).
+    pub(crate) const STATIC_BUILTIN: u64 = 1 << 1;
     /// Attribute values may lie behind the instance (3.13+).
-    pub(super) const INLINE_VALUES: u64 = 1 << 2;
+    pub(crate) const INLINE_VALUES: u64 = 1 << 2;
 }
 
 /// What is known about a type.
@@ -50,16 +61,33 @@ pub struct TypeInfo {
     /// `tp_name`; `None` when it cannot be read: the names of static types are constants of the
     /// binary, which a core leaves out.
     pub name: Option<String>,
-    flags: u64,
-    basicsize: i64,
-    itemsize: i64,
+    /// `tp_flags`.
+    pub flags: u64,
+    /// `tp_basicsize`, in bytes.
+    pub basicsize: i64,
+    /// `tp_itemsize`, in bytes.
+    pub itemsize: i64,
     dictoffset: i64,
+    /// `tp_base`, or NULL.
+    pub base: Addr,
+    dict: Addr,
+    mro: Addr,
 }
 
 impl TypeInfo {
     /// Whether the type's name is `name`, or not known.
     pub fn may_be(&self, name: &str) -> bool {
         self.name.as_deref().is_none_or(|known| known == name)
+    }
+
+    /// Whether this is the builtin type of a flag of [`flags`], or a subclass of it.
+    pub(crate) fn is(&self, flag: u64) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether it was made at run time.
+    pub fn is_heap(&self) -> bool {
+        self.is(flags::HEAP)
     }
 
     /// Whether this is `dict` or a subclass of it.
@@ -75,11 +103,16 @@ pub struct Objects {
     pub memory: Arc<dyn Memory>,
     /// Where things are.
     pub layout: Arc<Layout>,
+    /// The main interpreter, once it is known: it keeps the namespaces of static types.
+    pub(crate) interpreter: OnceLock<Addr>,
     types: RwLock<FxHashMap<Addr, Result<Arc<TypeInfo>, Fault>>>,
+    names: RwLock<FxHashMap<Addr, Arc<str>>>,
+    mros: RwLock<FxHashMap<Addr, Arc<[Arc<TypeInfo>]>>>,
+    pub(crate) shapes: value::Shapes,
 }
 
 /// The error for bytes that make no sense.
-fn malformed(addr: Addr) -> Fault {
+pub(crate) fn malformed(addr: Addr) -> Fault {
     Fault {
         addr,
         why: Why::Malformed,
@@ -92,7 +125,11 @@ impl Objects {
         Objects {
             memory,
             layout,
+            interpreter: OnceLock::new(),
             types: RwLock::default(),
+            names: RwLock::default(),
+            mros: RwLock::default(),
+            shapes: value::Shapes::default(),
         }
     }
 
@@ -101,6 +138,11 @@ impl Objects {
         let ty = self
             .memory
             .ptr(self.layout.fields.object.ob_type.of(addr))?;
+        self.type_at(ty)
+    }
+
+    /// The type whose `PyTypeObject` is at `ty`.
+    pub fn type_at(&self, ty: Addr) -> Result<Arc<TypeInfo>, Fault> {
         if let Some(known) = self
             .types
             .read()
@@ -113,6 +155,12 @@ impl Objects {
         let mut types = self.types.write().unwrap_or_else(PoisonError::into_inner);
         types.insert(ty, info.clone());
         info
+    }
+
+    /// The place `offset` bytes behind the object header of `addr`: where a struct that is the
+    /// same in every version but for its header has the field.
+    pub fn after(&self, addr: Addr, offset: u64) -> Addr {
+        self.layout.fields.object.size.of(addr).add(offset)
     }
 
     /// `ob_size`, the number of items of the object at `addr`.
@@ -150,7 +198,17 @@ impl Objects {
         self.memory.ptr(items.add(u64::from(index) * 8))
     }
 
-    fn pointers(&self, at: Addr, count: usize) -> Result<Vec<Addr>, Fault> {
+    /// The addresses of a tuple's items, at most `most` of them.
+    pub fn tuple_items(&self, addr: Addr, most: usize) -> Result<Vec<Addr>, Fault> {
+        if !self.type_of(addr)?.is(flags::TUPLE) {
+            return Err(malformed(addr));
+        }
+        let size = usize::try_from(self.var_size(addr)?).map_err(|_| malformed(addr))?;
+        self.pointers(self.layout.fields.tuple.items.of(addr), size.min(most))
+    }
+
+    /// `count` pointers at `at`; the caller bounds `count`.
+    pub(crate) fn pointers(&self, at: Addr, count: usize) -> Result<Vec<Addr>, Fault> {
         let raw = self.memory.bytes(at, count.saturating_mul(8))?;
         Ok((0..count)
             .filter_map(|i| bytes::u64_at(&raw, i * 8).map(Addr))
@@ -172,6 +230,9 @@ impl Objects {
             basicsize: word(f.basicsize)? as i64,
             itemsize: word(f.itemsize)? as i64,
             dictoffset: word(f.dictoffset)? as i64,
+            base: Addr(word(f.base)?),
+            dict: Addr(word(f.dict)?),
+            mro: Addr(word(f.mro)?),
         })
     }
 }

@@ -19,6 +19,9 @@ pub(crate) struct Truth {
     /// Facts of this fixture alone.
     #[serde(default)]
     pub(crate) expect: Value,
+    /// What its probes found, and everything else.
+    #[serde(flatten)]
+    pub(crate) probes: serde_json::Map<String, Value>,
 }
 
 /// One Python thread, as `threading` and `sys._current_frames()` know it.

@@ -1,0 +1,106 @@
+//! Which decoder writes an object: the one of the first class in the method resolution order
+//! that has a decoder, unless a class before it defines `__repr__` itself, whose code cannot be
+//! run.
+
+use super::{DECODERS, Decoder, PROBES, default};
+use crate::addr::Addr;
+use crate::python::object::{Objects, TypeInfo, flags};
+use rustc_hash::FxHashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+/// How an object of a type is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// By this decoder.
+    Known(Decoder),
+    /// By code of the target that cannot be run.
+    Custom,
+    /// As `object.__repr__` does.
+    Plain,
+}
+
+/// The shapes of the types met so far.
+#[derive(Default)]
+pub struct Shapes(RwLock<FxHashMap<Addr, Shape>>);
+
+/// The builtin types that `tp_flags` tells even where a core lacks the names of static types.
+const FLAGGED: &[(u64, &str)] = &[
+    (flags::LONG, "int"),
+    (flags::LIST, "list"),
+    (flags::TUPLE, "tuple"),
+    (flags::DICT, "dict"),
+    (flags::TYPE, "type"),
+    (flags::EXCEPTION, "BaseException"),
+];
+
+impl Objects {
+    /// How objects of this type are written.
+    pub(crate) fn shape(&self, ty: &Arc<TypeInfo>) -> Shape {
+        let known = self.shapes.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shape) = known.get(&ty.addr) {
+            return *shape;
+        }
+        drop(known);
+        let shape = self.find_shape(ty);
+        let mut known = self
+            .shapes
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(ty.addr, shape);
+        shape
+    }
+
+    fn find_shape(&self, ty: &Arc<TypeInfo>) -> Shape {
+        for class in self.mro(ty).iter() {
+            if let Some(decoder) = decoder(&self.full_name(class)) {
+                return Shape::Known(decoder);
+            }
+            if !class.is_heap() {
+                continue;
+            }
+            let dict = self.type_dict(class);
+            let own = dict.and_then(|dict| self.dict_get(dict, "__repr__").ok()?);
+            let Some(own) = own else { continue };
+            if let Some(decoder) = PROBES.iter().find_map(|probe| probe(self, class)) {
+                return Shape::Known(decoder);
+            }
+            return match self.borrowed(own) {
+                Some(decoder) => Shape::Known(decoder),
+                None => Shape::Custom,
+            };
+        }
+        // The names of static types are constants of the binary, which a core may lack.
+        let nameless = self.mro(ty).iter().any(|class| class.name.is_none());
+        let flagged = FLAGGED.iter().find(|(flag, _)| ty.is(*flag));
+        match flagged.filter(|_| nameless) {
+            Some((_, name)) => decoder(name).map_or(Shape::Plain, Shape::Known),
+            None => Shape::Plain,
+        }
+    }
+
+    /// The decoder of the class whose `__repr__` was assigned to another (`__repr__ =
+    /// dict.__repr__`): a slot wrapper of it.
+    fn borrowed(&self, repr: Addr) -> Option<Decoder> {
+        let ty = self.type_of(repr).ok()?;
+        if ty.is_heap() || ty.name.as_deref() != Some("wrapper_descriptor") {
+            return None;
+        }
+        let owner = self.layout.fields.descriptor.owner.of(repr);
+        let owner = self.type_at(self.memory.ptr(owner).ok()?).ok()?;
+        match &*self.full_name(&owner) {
+            "object" => Some(default::object),
+            name => decoder(name),
+        }
+    }
+}
+
+/// The decoder of the class with this full name.
+fn decoder(name: &str) -> Option<Decoder> {
+    static BY_NAME: OnceLock<FxHashMap<&str, Decoder>> = OnceLock::new();
+    let by_name = BY_NAME.get_or_init(|| {
+        let all = DECODERS.iter().flat_map(|decoders| decoders.iter());
+        all.copied().collect()
+    });
+    by_name.get(name).copied()
+}

@@ -1,0 +1,202 @@
+//! The walk over a value: text so far, what is being written (for cycles), and what the limits
+//! leave. Whatever lies in memory, it ends: each step is counted.
+
+use super::shape::Shape;
+use super::{Limits, Shown, default};
+use crate::addr::Addr;
+use crate::python::object::Objects;
+use crate::target::Fault;
+
+/// The most objects that are visited for one value, whatever the limits say.
+const MOST_STEPS: usize = 50_000_000;
+
+/// The deepest nesting that is followed, whatever the limits say; the walk is recursive.
+const DEEPEST: usize = 200;
+
+/// Writes values.
+pub struct Writer<'o> {
+    /// Reads the objects.
+    pub objects: &'o Objects,
+    /// How much is written.
+    pub limits: Limits,
+    out: String,
+    /// Characters in `out`.
+    written: usize,
+    path: Vec<Addr>,
+    steps: usize,
+    cut: bool,
+    unreadable: usize,
+}
+
+impl<'o> Writer<'o> {
+    /// A writer with nothing written.
+    pub fn new(objects: &'o Objects, limits: Limits) -> Writer<'o> {
+        Writer {
+            objects,
+            limits,
+            out: String::new(),
+            written: 0,
+            path: Vec::new(),
+            steps: 0,
+            cut: false,
+            unreadable: 0,
+        }
+    }
+
+    /// What was written.
+    pub fn finish(self) -> Shown {
+        Shown {
+            text: self.out,
+            cut: self.cut,
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// Writes the object at `addr`; what cannot be read is said in its place.
+    pub fn object(&mut self, addr: Addr) {
+        if addr.is_null() {
+            self.push("<NULL>");
+            return;
+        }
+        self.steps += 1;
+        let start = self.out.len();
+        let depth = self.path.len();
+        let result = match self.objects.type_of(addr) {
+            Ok(ty) => match self.objects.shape(&ty) {
+                Shape::Known(decoder) => decoder(self, addr, &ty),
+                Shape::Custom | Shape::Plain => default::object(self, addr, &ty),
+            },
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = result {
+            // A half of a value would look like a whole one.
+            self.path.truncate(depth);
+            self.out.truncate(start);
+            self.written = self.out.chars().count();
+            self.unreadable(addr, fault);
+        }
+    }
+
+    /// Says that the object at `addr` cannot be read.
+    pub fn unreadable(&mut self, addr: Addr, fault: Fault) {
+        self.unreadable += 1;
+        let why = match fault.addr == addr {
+            true => fault.why.to_string(),
+            false => format!("{fault}"),
+        };
+        self.push(&format!("<unreadable object at {addr}: {why}>"));
+    }
+
+    /// Writes text as it is.
+    pub fn push(&mut self, text: &str) {
+        self.written += text.chars().count();
+        self.out.push_str(text);
+    }
+
+    /// Whether there is no room for more; then what follows is to be counted, not written.
+    pub fn is_full(&self) -> bool {
+        self.written >= self.limits.total || self.steps >= MOST_STEPS
+    }
+
+    /// Notes that something was left out and says what, in angle brackets.
+    pub fn left_out(&mut self, what: &str) {
+        self.cut = true;
+        self.push(&format!("<{what}>"));
+    }
+
+    /// Begins a container. When it is too deep, or is being written already, that is written
+    /// instead (`...` within the container's own brackets is the caller's affair): `false`.
+    /// Every `true` wants a [`Writer::leave`].
+    pub fn enter(&mut self, addr: Addr) -> bool {
+        if self.path.contains(&addr) || self.path.len() >= self.limits.depth.min(DEEPEST) {
+            return false;
+        }
+        self.path.push(addr);
+        true
+    }
+
+    /// Whether the object at `addr` is being written already, further out.
+    pub fn is_open(&self, addr: Addr) -> bool {
+        self.path.contains(&addr)
+    }
+
+    /// Ends a container.
+    pub fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    /// A container's items between brackets, separated by commas: `total` is how many there are,
+    /// of which `items` are the first ones read; `item` writes one. Cycles are written as Python
+    /// does, `[...]`; so is what is too deep, with a word that it was left out.
+    pub fn items<T>(
+        &mut self,
+        addr: Addr,
+        (open, close): (&str, &str),
+        total: usize,
+        items: impl IntoIterator<Item = T>,
+        mut item: impl FnMut(&mut Writer<'o>, T),
+    ) {
+        self.push(open);
+        if total == 0 {
+            self.push(close);
+            return;
+        }
+        if self.is_open(addr) {
+            self.push("...");
+        } else if !self.enter(addr) {
+            self.left_out(&format!("{total} items"));
+        } else {
+            let mut count = 0;
+            for each in items.into_iter().take(self.limits.elements) {
+                if self.is_full() {
+                    break;
+                }
+                if count > 0 {
+                    self.push(", ");
+                }
+                item(self, each);
+                count += 1;
+            }
+            if count < total {
+                self.push(if count > 0 { ", " } else { "" });
+                self.left_out(&format!("{} more", total - count));
+            }
+            self.leave();
+        }
+        self.push(close);
+    }
+
+    /// `name=value` for each attribute, behind what was written: ` (a=1, b=2)`; nothing when
+    /// there are none.
+    pub fn attributes(&mut self, attributes: Result<Vec<(Addr, Addr)>, Fault>) {
+        const LONGEST_NAME: u64 = 200;
+        let attributes = match attributes {
+            Ok(attributes) => attributes,
+            Err(fault) => {
+                self.unreadable += 1;
+                self.push(&format!(" <attributes cannot be read: {fault}>"));
+                return;
+            }
+        };
+        if attributes.is_empty() {
+            return;
+        }
+        self.push(" (");
+        for (index, (name, value)) in attributes.iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            if self.is_full() || index >= self.limits.elements {
+                self.left_out(&format!("{} more", attributes.len() - index));
+                break;
+            }
+            match self.objects.text(*name, LONGEST_NAME) {
+                Ok(text) => self.push(&text.value),
+                Err(_) => self.object(*name),
+            }
+            self.push("=");
+            self.object(*value);
+        }
+        self.push(")");
+    }
+}

@@ -1,0 +1,86 @@
+//! Every value of the fixture `values` is written as Python itself writes it, live and from cores.
+
+use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::python::value::Limits;
+use pydbg::target::{self, Options, Target};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The options that open what this interpreter leaves.
+fn options(interpreter: &Interpreter) -> Options {
+    Options {
+        sysroot: (interpreter.is_chroot()).then(|| interpreter.root.clone()),
+        ..Options::default()
+    }
+}
+
+/// Holds each value of `__main__.VALUES` against the fixture's truth.
+fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
+    let process = Arc::new(Process::new(Arc::new(target)));
+    let python = match Python::find(process) {
+        Ok(python) => python,
+        Err(why) => return failures.check(how, Err(why.to_string())),
+    };
+    let objects = &python.objects;
+    let values = python
+        .module("__main__")
+        .and_then(|namespace| objects.dict_get(namespace, "VALUES").ok()?)
+        .and_then(|values| objects.dict_items(values).ok());
+    let Some(values) = values else {
+        return failures.check(how, Err("VALUES is not found".into()));
+    };
+    let limits = Limits {
+        attributes: false,
+        ..Limits::NONE
+    };
+    let mut seen = 0;
+    for (name, value) in values {
+        let Ok(name) = objects.text(name, 200) else {
+            failures.check(how, Err("the name of a value cannot be read".into()));
+            continue;
+        };
+        let Some(expected) = truth[&name.value].as_str() else {
+            continue;
+        };
+        seen += 1;
+        let shown = objects.show(value, limits);
+        let result = match shown.text == expected {
+            true => Ok(()),
+            false => Err(format!("{}\n    Python: {expected}", shown.text)),
+        };
+        failures.check(&format!("{how} {}", name.value), result);
+    }
+    let all = truth.as_object().map_or(0, serde_json::Map::len);
+    let result = (seen == all && all > 0).then_some(());
+    failures.check(
+        how,
+        result.ok_or(format!("{seen} of {all} values were seen")),
+    );
+}
+
+#[test]
+fn every_value_is_written_as_python_writes_it() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        let mut fixture = Fixture::start(interpreter, "values", &[]);
+        let truth = fixture.truth.probes["values"].clone();
+        let options = options(interpreter);
+        let id = &interpreter.id;
+        match target::live::attach(fixture.pid(), &Options::default()) {
+            Ok(live) => compare(live, &truth, &format!("{id} live"), &mut failures),
+            Err(why) => failures.check(id, Err(why.to_string())),
+        }
+        for (how, core) in [
+            ("gcore", fixture.gcore()),
+            ("kernel", fixture.kernel_core()),
+        ] {
+            match target::core::open(&core, &options) {
+                Ok(core) => compare(core, &truth, &format!("{id} {how}"), &mut failures),
+                Err(why) => failures.check(id, Err(why.to_string())),
+            }
+        }
+    }
+    failures.finish();
+}
