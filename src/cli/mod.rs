@@ -24,6 +24,7 @@ pub mod plain;
 pub mod progress;
 pub mod render;
 pub mod repl;
+pub mod selection;
 pub mod session;
 pub mod settings;
 pub mod sink;

@@ -87,6 +87,7 @@ impl Session {
         self.python = None;
         self.thread = 1;
         self.frame = 0;
+        self.dead_frame = None;
         self.again = None;
         self.released = false;
         self.timings.clear();

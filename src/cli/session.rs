@@ -7,7 +7,7 @@ use super::names::Names;
 use super::settings::Settings;
 use pydbg::diag::Cancel;
 use pydbg::native::Process;
-use pydbg::python::Python;
+use pydbg::python::{PyFrame, Python};
 use pydbg::target::Options;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -28,6 +28,9 @@ pub struct Session {
     pub thread: usize,
     /// The selected frame: an index into the merged stack of that thread.
     pub frame: usize,
+    /// The frame of a traceback that `exception frame N` selected: it has ended, and stands in for
+    /// the selected frame where variables are asked for.
+    pub dead_frame: Option<PyFrame>,
     /// The values of `set NAME VALUE`.
     pub settings: Settings,
     /// Set by Ctrl-C.
@@ -81,6 +84,7 @@ impl Session {
             python: None,
             thread: 1,
             frame: 0,
+            dead_frame: None,
             settings: Settings::default(),
             cancel: Cancel::default(),
             interrupt: Interrupt::default(),

@@ -96,6 +96,37 @@ pub const ALL: &[Setting] = &[
                the output is not a terminal.",
     },
     Setting {
+        name: "print attributes",
+        kind: Kind::Bool,
+        default: "on",
+        shown: "Printing of the attributes of objects is",
+        help: "Whether an object without a repr of its own is printed with its attributes.\n\
+               With off it is printed as Python's own repr would: <app.Account object at 0x...>.",
+    },
+    Setting {
+        name: "print depth",
+        kind: Kind::Count,
+        default: "20",
+        shown: "The deepest nesting of printed values is",
+        help: "How deep values within values are printed; 0 or unlimited: as deep as they go.",
+    },
+    Setting {
+        name: "print elements",
+        kind: Kind::Count,
+        default: "200",
+        shown: "Limit on string chars or container elements to print is",
+        help: "How many items of a container and characters of a string are printed.\n\
+               0 or unlimited prints them all.",
+    },
+    Setting {
+        name: "print repr-limit",
+        kind: Kind::Count,
+        default: "1024",
+        shown: "Limit on the length of a printed value is",
+        help: "How many characters of one value are printed in lists of variables.\n\
+               0 or unlimited prints them all.",
+    },
+    Setting {
         name: "source-root",
         kind: Kind::Text,
         default: "",

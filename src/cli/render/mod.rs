@@ -22,4 +22,5 @@ pub mod stack;
 pub mod symbol;
 pub mod thread;
 pub mod traceback;
+pub mod value;
 pub mod width;

@@ -22,6 +22,7 @@ impl Selected {
     pub fn frame(session: &mut Session, stack: &Stack, index: usize) -> Selected {
         session.thread = stack.thread;
         session.frame = index;
+        session.dead_frame = None;
         let mut sources = stack.sources();
         Selected {
             heading: None,

@@ -3,8 +3,31 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod attrs;
+mod binary;
+mod class;
+mod dataclass;
+mod datetime;
+mod decimal;
 mod default;
+mod exception;
+mod execution;
+mod file;
+mod function;
+mod mapping;
+mod number;
+mod numpy;
+mod pandas;
+mod path;
+mod record;
+mod regex;
+mod sequence;
+mod sets;
 mod shape;
+mod simple;
+mod text;
+mod threading;
+mod torch;
 mod writer;
 
 pub use shape::Shapes;
@@ -27,7 +50,31 @@ pub(crate) type Decoders = &'static [(&'static str, Decoder)];
 pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
-const DECODERS: &[Decoders] = &[];
+const DECODERS: &[Decoders] = &[
+    attrs::DECODERS,
+    binary::DECODERS,
+    class::DECODERS,
+    dataclass::DECODERS,
+    datetime::DECODERS,
+    decimal::DECODERS,
+    exception::DECODERS,
+    execution::DECODERS,
+    file::DECODERS,
+    function::DECODERS,
+    mapping::DECODERS,
+    number::DECODERS,
+    numpy::DECODERS,
+    pandas::DECODERS,
+    path::DECODERS,
+    record::DECODERS,
+    regex::DECODERS,
+    sequence::DECODERS,
+    sets::DECODERS,
+    simple::DECODERS,
+    text::DECODERS,
+    threading::DECODERS,
+    torch::DECODERS,
+];
 
 /// All probes, in the order they are tried.
 const PROBES: &[Probe] = &[];

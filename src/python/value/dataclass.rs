@@ -1,0 +1,6 @@
+//! Dataclasses and enums.
+
+use super::Decoders;
+
+/// The types written here.
+pub(super) const DECODERS: Decoders = &[];

@@ -1,0 +1,6 @@
+//! Files and sockets (Modules/_io, Modules/socketmodule.c).
+
+use super::Decoders;
+
+/// The types written here.
+pub(super) const DECODERS: Decoders = &[];

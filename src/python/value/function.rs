@@ -1,0 +1,6 @@
+//! Functions, methods, builtins, descriptors, `partial`.
+
+use super::Decoders;
+
+/// The types written here.
+pub(super) const DECODERS: Decoders = &[];

@@ -1,0 +1,6 @@
+//! `UUID`, `pathlib` paths.
+
+use super::Decoders;
+
+/// The types written here.
+pub(super) const DECODERS: Decoders = &[];
