@@ -136,4 +136,6 @@ impl Objects {
 }
 
 #[cfg(test)]
+mod scalar_tests;
+#[cfg(test)]
 mod tests;

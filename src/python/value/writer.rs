@@ -24,6 +24,9 @@ pub struct Writer<'o> {
     written: usize,
     path: Vec<Addr>,
     steps: usize,
+    /// Calls of [`Writer::object`] within each other: a decoder may write objects without
+    /// beginning a container.
+    nesting: usize,
     cut: bool,
     unreadable: usize,
 }
@@ -38,6 +41,7 @@ impl<'o> Writer<'o> {
             written: 0,
             path: Vec::new(),
             steps: 0,
+            nesting: 0,
             cut: false,
             unreadable: 0,
         }
@@ -58,7 +62,12 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
+        if self.nesting >= 2 * DEEPEST || self.steps >= MOST_STEPS {
+            self.left_out("more, too deep or too many");
+            return;
+        }
         self.steps += 1;
+        self.nesting += 1;
         let start = self.out.len();
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
@@ -75,6 +84,7 @@ impl<'o> Writer<'o> {
             self.written = self.out.chars().count();
             self.unreadable(addr, fault);
         }
+        self.nesting -= 1;
     }
 
     /// Says that the object at `addr` cannot be read.
