@@ -24,6 +24,7 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod py_bt;
+mod py_dis;
 mod py_down;
 mod py_frame;
 mod py_list;
@@ -66,6 +67,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<py_bt::PyBt>(),
+    Command::of::<py_dis::PyDis>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod builds;
+mod bytecode;
 mod cli;
 mod debuginfod;
 mod doing;

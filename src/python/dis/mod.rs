@@ -4,9 +4,9 @@
 mod table;
 mod walk;
 
+use super::Python;
 use super::code::Code;
 use super::object::Objects;
-use super::{PyFrame, Python};
 use crate::addr::Addr;
 use crate::target::Fault;
 use serde::Serialize;
@@ -65,11 +65,12 @@ pub struct Disassembly {
 }
 
 impl Python {
-    /// The bytecode that a frame runs.
-    pub fn disassemble(&self, frame: &PyFrame) -> Result<Disassembly, String> {
+    /// The bytecode of the code object at `code`; the instruction at byte offset `lasti`, if that
+    /// is not negative, is the current one.
+    pub fn disassemble(&self, code: Addr, lasti: i32) -> Result<Disassembly, String> {
         let code = self
             .codes
-            .get(&self.objects, frame.code)
+            .get(&self.objects, code)
             .map_err(|fault| format!("the code object: {fault}"))?;
         let version = self.layout.version;
         let table = Table::of(version)
@@ -90,7 +91,7 @@ impl Python {
         let names = Names::read(&self.objects, code.addr);
         let current = raw
             .iter()
-            .rposition(|raw| i64::from(raw.offset) <= i64::from(frame.lasti));
+            .rposition(|raw| i64::from(raw.offset) <= i64::from(lasti));
         let instructions = raw
             .iter()
             .enumerate()

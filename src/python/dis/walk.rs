@@ -9,6 +9,7 @@ use crate::bytes;
 use crate::python::layout::LineInstrumentation;
 use crate::python::object::{Objects, malformed};
 use crate::target::Fault;
+use std::ops::RangeInclusive;
 
 /// An instruction as it lies there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,14 +110,19 @@ fn resolve(
 impl Originals<'_> {
     /// The opcode under `INSTRUMENTED_LINE` at a code unit.
     fn line(&self, unit: u64) -> Result<u8, Fault> {
+        /// An opcode, and a difference of lines in as many bytes as the code needs.
+        const ENTRY_SIZES: RangeInclusive<u8> = 2..=5;
         let memory = &self.objects.memory;
         let fields = self.objects.layout.fields.monitoring;
         let fields = fields.ok_or_else(|| malformed(self.code))?;
         let lines = memory.ptr(fields.lines.of(self.monitoring()?))?;
         match self.objects.layout.kinds.line_instrumentation {
             LineInstrumentation::None => Err(malformed(self.code)),
-            LineInstrumentation::Pairs => memory.u8(lines.add(unit * 2)),
-            LineInstrumentation::Sized => {
+            // The first code unit of a pair holds an opcode that code may begin with, or nothing.
+            LineInstrumentation::Either if !ENTRY_SIZES.contains(&memory.u8(lines)?) => {
+                memory.u8(lines.add(unit * 2))
+            }
+            LineInstrumentation::Either | LineInstrumentation::Sized => {
                 let size = u64::from(memory.u8(lines)?);
                 memory.u8(lines.add(1 + unit * size))
             }

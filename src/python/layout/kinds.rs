@@ -128,8 +128,9 @@ impl References {
 pub enum LineInstrumentation {
     /// There is no such opcode (up to 3.11).
     None,
-    /// Pairs {opcode, line} for each code unit (3.12, 3.13).
-    Pairs,
+    /// Pairs {opcode, line} for each code unit, or, in later patch releases, as
+    /// [`LineInstrumentation::Sized`] (3.12, 3.13).
+    Either,
     /// The size of an entry, then entries that begin with the opcode (3.14+).
     Sized,
 }
