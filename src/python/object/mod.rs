@@ -3,12 +3,20 @@
 
 mod attributes;
 mod class;
+mod deque;
 mod dict;
 mod int;
+mod ordered;
+mod rows;
+mod sequence;
+mod set;
 mod str;
 
 pub use self::str::Text;
 pub use class::{Found, Whence};
+pub use deque::DequeItems;
+pub use dict::DictItems;
+pub use set::SetItems;
 
 use super::layout::Layout;
 use super::value;
