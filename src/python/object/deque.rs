@@ -23,14 +23,18 @@ impl Objects {
         let f = &self.layout.fields.deque;
         let length = match f.length {
             Some(length) => self.memory.u64(length.of(addr))?,
-            None => self.memory.u64(self.layout.fields.object.ob_size.of(addr))?,
+            None => self
+                .memory
+                .u64(self.layout.fields.object.ob_size.of(addr))?,
         };
         // `rightindex` follows `leftindex` in every version, and says the length modulo the size
         // of a block.
         let first = self.memory.u64(f.left_index.of(addr))?;
         let last = self.memory.u64(f.left_index.of(addr).add(8))?;
         let block = self.deque_block_items();
-        let indices = length.wrapping_add(first).wrapping_sub(last.wrapping_add(1));
+        let indices = length
+            .wrapping_add(first)
+            .wrapping_sub(last.wrapping_add(1));
         let sound = first < block && last < block && indices.is_multiple_of(block);
         match sound && length <= MOST_ITEMS {
             true => Ok(length),
@@ -85,7 +89,10 @@ impl Iterator for DequeItems<'_> {
 
 impl DequeItems<'_> {
     fn step(&mut self) -> Result<Addr, Fault> {
-        let (memory, f) = (&self.objects.memory, &self.objects.layout.fields.deque_block);
+        let (memory, f) = (
+            &self.objects.memory,
+            &self.objects.layout.fields.deque_block,
+        );
         if self.index >= self.objects.deque_block_items() {
             self.block = memory.ptr(f.right.of(self.block))?;
             self.index = 0;

@@ -23,12 +23,24 @@ pub(super) const DECODERS: Decoders = &[
     ("collections.UserDict", data),
     ("mappingproxy", proxy),
     ("dictproxy", proxy),
-    ("dict_keys", |w, addr, _| view(w, addr, "dict_keys", Part::Keys)),
-    ("dict_values", |w, addr, _| view(w, addr, "dict_values", Part::Values)),
-    ("dict_items", |w, addr, _| view(w, addr, "dict_items", Part::Items)),
-    ("odict_keys", |w, addr, _| view(w, addr, "odict_keys", Part::Keys)),
-    ("odict_values", |w, addr, _| view(w, addr, "odict_values", Part::Values)),
-    ("odict_items", |w, addr, _| view(w, addr, "odict_items", Part::Items)),
+    ("dict_keys", |w, addr, _| {
+        view(w, addr, "dict_keys", Part::Keys)
+    }),
+    ("dict_values", |w, addr, _| {
+        view(w, addr, "dict_values", Part::Values)
+    }),
+    ("dict_items", |w, addr, _| {
+        view(w, addr, "dict_items", Part::Items)
+    }),
+    ("odict_keys", |w, addr, _| {
+        view(w, addr, "odict_keys", Part::Keys)
+    }),
+    ("odict_values", |w, addr, _| {
+        view(w, addr, "odict_values", Part::Values)
+    }),
+    ("odict_items", |w, addr, _| {
+        view(w, addr, "odict_items", Part::Items)
+    }),
     ("collections.abc.MappingView", mapping_view),
     ("_abcoll.MappingView", mapping_view),
 ];
@@ -70,11 +82,15 @@ fn ordered(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     let items = objects.ordered_items(addr, w.limits.elements)?;
     if objects.layout.kinds.reprs >= Reprs::OrderedAsDict {
         let open = format!("{name}({{");
-        w.items(addr, (&open, "})"), total, items, |w, item| w.pair(Ok(item)));
+        w.items(addr, (&open, "})"), total, items, |w, item| {
+            w.pair(Ok(item))
+        });
         return Ok(());
     }
     let open = format!("{name}([");
-    w.items(addr, (&open, "])"), total, items, |w, item| two(w, addr, item));
+    w.items(addr, (&open, "])"), total, items, |w, item| {
+        two(w, addr, item)
+    });
     Ok(())
 }
 
@@ -87,7 +103,9 @@ fn default_dict(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<()
     let objects = w.objects;
     let (total, items) = (objects.dict_len(addr)? as usize, objects.dict_iter(addr)?);
     // `default_factory` follows the dictionary.
-    let factory = objects.memory.ptr(objects.layout.fields.dict.size.of(addr))?;
+    let factory = objects
+        .memory
+        .ptr(objects.layout.fields.dict.size.of(addr))?;
     let open = format!("{}(", called(w, ty, "defaultdict"));
     w.push(&open);
     // A factory can be a method of the dictionary. No object lies at an odd address, so this

@@ -3,6 +3,7 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod array;
 mod attrs;
 mod binary;
 mod class;
@@ -52,6 +53,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,

@@ -43,9 +43,7 @@ fn is_generated(objects: &Objects, repr: Addr) -> bool {
     };
     let name = objects.dict_get(globals, "__name__").ok().flatten();
     let name = name.and_then(|name| objects.text(name, LONGEST_NAME).ok());
-    name.is_some_and(|name| {
-        name.value == "collections" || name.value.starts_with("namedtuple_")
-    })
+    name.is_some_and(|name| name.value == "collections" || name.value.starts_with("namedtuple_"))
 }
 
 fn named_tuple(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
@@ -60,7 +58,13 @@ fn named_tuple(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(),
     };
     let (total, items) = (objects.len(addr)? as usize, objects.item_iter(addr)?);
     let open = format!("{}(", short_name(class).unwrap_or("?"));
-    w.fields(addr, (&open, ")"), total, fields.into_iter().zip(items), field);
+    w.fields(
+        addr,
+        (&open, ")"),
+        total,
+        fields.into_iter().zip(items),
+        field,
+    );
     Ok(())
 }
 
@@ -85,7 +89,10 @@ fn struct_sequence(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result
         .filter_map(|(name, member)| Some((objects.slot_offset(member)?, name)))
         .collect();
     names.sort_unstable();
-    let (total, items) = (objects.unsigned_size(addr)? as usize, objects.item_iter(addr)?);
+    let (total, items) = (
+        objects.unsigned_size(addr)? as usize,
+        objects.item_iter(addr)?,
+    );
     let open = match &ty.name {
         Some(name) => format!("{name}("),
         None => format!("{}(", objects.full_name(ty)),
@@ -106,7 +113,10 @@ fn namespace(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), F
         true => format!("{}(", ty.name.as_deref().unwrap_or("?")),
         false => "namespace(".to_owned(),
     };
-    let items: Vec<_> = items.into_iter().map(|(name, value)| (name, Ok(value))).collect();
+    let items: Vec<_> = items
+        .into_iter()
+        .map(|(name, value)| (name, Ok(value)))
+        .collect();
     w.items(addr, (&open, ")"), items.len(), items, field);
     Ok(())
 }
