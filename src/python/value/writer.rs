@@ -10,8 +10,14 @@ use crate::target::Fault;
 /// The most objects that are visited for one value, whatever the limits say.
 const MOST_STEPS: usize = 50_000_000;
 
+/// The most characters of one value, whatever the limits say.
+const MOST_CHARACTERS: usize = 1 << 28;
+
 /// The deepest nesting that is followed, whatever the limits say; the walk is recursive.
 const DEEPEST: usize = 200;
+
+/// The most objects that are being written at once: also such as do not count as containers.
+const MOST_OPEN: usize = 2 * DEEPEST;
 
 /// Writes values.
 pub struct Writer<'o> {
@@ -23,6 +29,8 @@ pub struct Writer<'o> {
     /// Characters in `out`.
     written: usize,
     path: Vec<Addr>,
+    /// How many objects are being written, each within the one before.
+    open: usize,
     steps: usize,
     cut: bool,
     unreadable: usize,
@@ -37,6 +45,7 @@ impl<'o> Writer<'o> {
             out: String::new(),
             written: 0,
             path: Vec::new(),
+            open: 0,
             steps: 0,
             cut: false,
             unreadable: 0,
@@ -58,8 +67,13 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
+        if self.open >= MOST_OPEN {
+            self.left_out("too deep");
+            return;
+        }
         self.steps += 1;
-        let start = self.out.len();
+        self.open += 1;
+        let (start, written) = (self.out.len(), self.written);
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
             Ok(ty) => match self.objects.shape(&ty) {
@@ -72,9 +86,10 @@ impl<'o> Writer<'o> {
             // A half of a value would look like a whole one.
             self.path.truncate(depth);
             self.out.truncate(start);
-            self.written = self.out.chars().count();
+            self.written = written;
             self.unreadable(addr, fault);
         }
+        self.open -= 1;
     }
 
     /// Says that the object at `addr` cannot be read.
@@ -95,7 +110,7 @@ impl<'o> Writer<'o> {
 
     /// Whether there is no room for more; then what follows is to be counted, not written.
     pub fn is_full(&self) -> bool {
-        self.written >= self.limits.total || self.steps >= MOST_STEPS
+        self.written >= self.limits.total.min(MOST_CHARACTERS) || self.steps >= MOST_STEPS
     }
 
     /// Notes that something was left out and says what, in angle brackets.
