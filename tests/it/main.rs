@@ -21,3 +21,4 @@ mod stacks;
 mod tidy;
 mod values;
 mod values_damage;
+mod values_length;

@@ -267,6 +267,16 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// The attributes in the dictionary of an instance of a Python class, behind a `repr` that
+    /// tells the class but not these.
+    pub fn extras(&mut self, addr: Addr, ty: &TypeInfo) {
+        if self.limits.attributes && ty.is_heap() && self.enter(addr) {
+            let attributes = self.objects.namespace(addr);
+            self.attributes(attributes);
+            self.leave();
+        }
+    }
+
     /// What `body` writes, with the name of a Python class around it where attributes are wanted.
     pub fn classed(&mut self, ty: &TypeInfo, body: impl FnOnce(&mut Writer<'o>)) {
         if !self.limits.attributes || !ty.is_heap() {
