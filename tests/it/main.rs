@@ -20,3 +20,4 @@ mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod values_without_files;

@@ -56,6 +56,14 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("typing", &[("Union", "typing.Union")]),
+    ("contextvars", &[("ContextVar", "_contextvars.ContextVar")]),
+    (
+        "string.templatelib",
+        &[
+            ("Template", "string.templatelib.Template"),
+            ("Interpolation", "string.templatelib.Interpolation"),
+        ],
+    ),
     (
         "_weakref",
         &[

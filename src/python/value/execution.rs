@@ -6,7 +6,7 @@ use super::writer::Writer;
 use crate::addr::Addr;
 use crate::python::code::Codes;
 use crate::python::frame::Walk;
-use crate::python::object::{TypeInfo, malformed};
+use crate::python::object::{Objects, TypeInfo};
 use crate::target::Fault;
 use std::sync::Arc;
 
@@ -52,7 +52,11 @@ fn frame(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Faul
     let raw = walk.read(frame)?;
     let code = codes.get(w.objects, raw.code)?;
     let line = match traced {
-        0 => walk.frame(&raw, &code, walk.lasti(&raw, &code)).position.line,
+        0 => {
+            walk.frame(&raw, &code, walk.lasti(&raw, &code))
+                .position
+                .line
+        }
         traced => Some(traced),
     };
     let f = &layout.fields.code;
@@ -68,21 +72,27 @@ fn frame(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Faul
 
 /// `<generator object f at 0x7f…>`.
 fn generator(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
-    let f = &w.objects.layout.fields;
-    let name = match f.generator.qualname {
+    let qualname = w.objects.layout.fields.generator.qualname;
+    let name = match qualname {
         Some(qualname) => qualname.of(addr),
-        // 2.7: PyGenObject: frame, running, code
-        None => {
-            let code = w.objects.memory.ptr(w.objects.after(addr, 16))?;
-            f.code.name.of(code)
-        }
+        None => generator_name(w.objects, addr)?,
     };
     let name = w.objects.memory.ptr(name)?;
-    if name.is_null() {
-        return Err(malformed(addr));
-    }
     w.push(&format!("<{} object ", w.objects.full_name(ty)));
     w.plain(name)?;
     w.push(&format!(" at {addr}>"));
     Ok(())
+}
+
+/// Where a pointer to the name of a generator is: in itself, in 2.7 in its code.
+pub(super) fn generator_name(objects: &Objects, generator: Addr) -> Result<Addr, Fault> {
+    let f = &objects.layout.fields;
+    Ok(match f.generator.name {
+        Some(name) => name.of(generator),
+        None => {
+            // PyGenObject of 2.7: frame, running, code
+            let code = objects.memory.ptr(objects.after(generator, 16))?;
+            f.code.name.of(code)
+        }
+    })
 }

@@ -128,7 +128,9 @@ pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Faul
     }
     let ty = objects.type_of(bound)?;
     if objects.is_a(&ty, "module") {
-        let namespace = objects.memory.ptr(objects.layout.fields.module.dict.of(bound))?;
+        let namespace = objects
+            .memory
+            .ptr(objects.layout.fields.module.dict.of(bound))?;
         let items = objects.dict_items(namespace)?.into_iter();
         let mut items = items.filter(|(_, value)| *value == addr);
         return items
@@ -144,8 +146,12 @@ pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Faul
         let items = dict.and_then(|dict| objects.dict_items(dict).ok());
         for (key, value) in items.unwrap_or_default() {
             let defined = objects.memory.ptr(objects.after(value, DEFINITION));
-            let is_method = |ty: Arc<TypeInfo>| objects.full_name(&ty).ends_with("method_descriptor");
-            if defined == Ok(definition) && objects.type_of(value).is_ok_and(is_method) {
+            let is_method =
+                |ty: Arc<TypeInfo>| objects.full_name(&ty).ends_with("method_descriptor");
+            // `__new__` is kept as it is, other methods as descriptors.
+            if value == addr
+                || defined == Ok(definition) && objects.type_of(value).is_ok_and(is_method)
+            {
                 return objects.name_text(key);
             }
         }
@@ -180,7 +186,10 @@ fn descriptor(w: &mut Writer<'_>, addr: Addr, kind: &str) -> Result<(), Fault> {
     let owner = w.objects.c_name(&*w.objects.type_at(owner)?);
     w.push(&format!("<{kind} '"));
     w.plain(name)?;
-    w.push(&format!("' of '{owner}' objects>"));
+    match &*owner == "object" && w.objects.has(Change::DescriptorsOfAll) {
+        true => w.push("'>"),
+        false => w.push(&format!("' of '{owner}' objects>")),
+    }
     Ok(())
 }
 

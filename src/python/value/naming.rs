@@ -73,7 +73,11 @@ impl Objects {
                 return self.name_text(name).map(Some);
             }
             "builtin_function_or_method" | "builtin_method" => {
-                return self.builtin_qualname(object).map(Some);
+                let name = match f.qualname {
+                    Some(_) => self.builtin_qualname(object)?,
+                    None => super::function::builtin_name(self, object)?,
+                };
+                return Ok(Some(name));
             }
             // A method has the names of what it binds.
             "method" | "instancemethod" => {

@@ -32,12 +32,7 @@ fn interpolation(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(
 }
 
 /// The objects behind the header, each with what goes before it.
-fn parts(
-    w: &mut Writer<'_>,
-    addr: Addr,
-    ty: &Arc<TypeInfo>,
-    names: &[&str],
-) -> Result<(), Fault> {
+fn parts(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>, names: &[&str]) -> Result<(), Fault> {
     let parts = w.objects.pointers(w.objects.after(addr, 0), names.len())?;
     let name = w.objects.c_name(ty);
     w.push(&format!("{}(", last_part(&name)));
@@ -84,10 +79,14 @@ fn capsule(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fa
     let name = w.objects.memory.ptr(w.objects.after(addr, 8))?;
     match name.is_null() {
         true => w.push("<capsule object NULL"),
-        false => {
-            let name = lossy(&w.objects.memory.cstr(name, LONGEST_NAME)?);
-            w.push(&format!("<capsule object \"{name}\""));
-        }
+        false => match w.objects.memory.cstr(name, LONGEST_NAME) {
+            Ok(name) => w.push(&format!("<capsule object \"{}\"", lossy(&name))),
+            // The name is a constant of an extension module.
+            Err(fault) => {
+                w.push("<capsule object ");
+                w.unreadable(name, fault);
+            }
+        },
     }
     w.push(&format!(" at {addr}>"));
     Ok(())

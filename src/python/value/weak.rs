@@ -5,7 +5,7 @@ use super::Decoders;
 use super::dialect::Change;
 use super::writer::Writer;
 use crate::addr::Addr;
-use crate::python::object::{TypeInfo, flags, malformed};
+use crate::python::object::{Objects, TypeInfo, flags, malformed};
 use crate::target::Fault;
 use std::sync::Arc;
 
@@ -27,12 +27,14 @@ pub(super) const DECODERS: Decoders = &[
 fn reference(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let target = w.objects.memory.ptr(w.objects.after(addr, 0))?;
     let class = w.objects.type_of(target)?;
-    let class_name = w.objects.c_name(&class);
-    if &*class_name == "NoneType" {
+    let class_name = target_name(w.objects, &class);
+    if class_name == "NoneType" {
         w.push(&format!("<weakref at {addr}; dead>"));
         return Ok(());
     }
-    w.push(&format!("<weakref at {addr}; to '{class_name}' at {target}"));
+    w.push(&format!(
+        "<weakref at {addr}; to '{class_name}' at {target}"
+    ));
     let name = match class.is(flags::TYPE) {
         true => Some(w.objects.short_name(&*w.objects.type_at(target)?)),
         false => own_name(w, target)?,
@@ -44,30 +46,60 @@ fn reference(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), 
     Ok(())
 }
 
-/// `__name__` of what is no class.
+/// How the class of a target is called.
+fn target_name(objects: &Objects, class: &TypeInfo) -> String {
+    match objects.has(Change::QuotedProxies) {
+        true => {
+            let name = objects.full_name(class);
+            name.strip_prefix("__main__.").unwrap_or(&name).to_owned()
+        }
+        false => objects.c_name(class).to_string(),
+    }
+}
+
+/// `__name__` of what is no class; from 3.11 on only what its class defines, not what the object
+/// itself has.
 fn own_name(w: &Writer<'_>, object: Addr) -> Result<Option<String>, Fault> {
     let objects = w.objects;
     let ty = objects.type_of(object)?;
     let name = match &*objects.full_name(&ty) {
-        "function" => {
-            let name = objects.layout.fields.function.name.of(object);
-            return objects.name_text(objects.memory.ptr(name)?).map(Some);
+        "function" => Some(objects.layout.fields.function.name.of(object)),
+        "generator" | "coroutine" | "async_generator" => {
+            Some(super::execution::generator_name(objects, object)?)
         }
         "builtin_function_or_method" | "builtin_method" => {
             return super::function::builtin_name(objects, object).map(Some);
         }
-        "module" => objects.attribute(object, "__name__")?,
-        _ => objects.getattr(object, "__name__")?.map(|found| found.value),
+        "method" | "instancemethod" if !objects.has(Change::NamesOfClassesOnly) => {
+            let function = objects.memory.ptr(objects.after(object, 0))?;
+            let function_type = objects.type_of(function)?;
+            let is_function = *objects.full_name(&function_type) == *"function";
+            is_function.then(|| objects.layout.fields.function.name.of(function))
+        }
+        _ => {
+            let name = match objects.has(Change::NamesOfClassesOnly) {
+                true => objects
+                    .class_attribute(&ty, "__name__")
+                    .map(|(name, _)| name),
+                false => objects
+                    .getattr(object, "__name__")?
+                    .map(|found| found.value),
+            };
+            return Ok(name.and_then(|name| objects.name_text(name).ok()));
+        }
     };
-    Ok(name.and_then(|name| objects.name_text(name).ok()))
+    match name {
+        Some(name) => objects.name_text(objects.memory.ptr(name)?).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// `<weakproxy at 0x7f…; to 'A' at 0x7f…>`.
 fn proxy(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let target = w.objects.memory.ptr(w.objects.after(addr, 0))?;
-    let class = w.objects.c_name(&*w.objects.type_of(target)?);
+    let class = target_name(w.objects, &*w.objects.type_of(target)?);
     w.push(&match w.objects.has(Change::QuotedProxies) {
-        true if &*class == "NoneType" => format!("<weakproxy at {addr}; dead>"),
+        true if class == "NoneType" => format!("<weakproxy at {addr}; dead>"),
         true => format!("<weakproxy at {addr}; to '{class}' at {target}>"),
         false => format!("<weakproxy at {addr} to {class} at {target}>"),
     });
