@@ -11,16 +11,38 @@ use std::sync::Arc;
 /// Modules whose names for static types are the types' own, without the module.
 const OWN_NAMES: &[&str] = &["builtins", "__builtin__", "_collections_abc"];
 
-/// Modules whose names for static types are those of the types with the module in front.
+/// Modules whose names for static types are those of the types with this module in front. Modules
+/// written in Python are left out, because they give other modules' types names of their own.
 const QUALIFIED: &[(&str, &str)] = &[
+    ("exceptions", "exceptions"),
     ("itertools", "itertools"),
     ("_io", "_io"),
-    ("datetime", "datetime"),
     ("_datetime", "datetime"),
-    ("decimal", "decimal"),
-    ("collections", "collections"),
+    ("datetime", "datetime"),
+    ("_decimal", "decimal"),
     ("_collections", "collections"),
-    ("functools", "functools"),
+    ("_functools", "functools"),
+    ("_operator", "operator"),
+    ("operator", "operator"),
+    ("thread", "thread"),
+    ("_thread", "_thread"),
+];
+
+/// Constants of `builtins` whose types have no name there.
+const CONSTANTS: &[(&str, &str)] = &[
+    ("None", "NoneType"),
+    ("Ellipsis", "ellipsis"),
+    ("NotImplemented", "NotImplementedType"),
+];
+
+/// What classes of `builtins` have in their namespaces, and of what type that is.
+const DESCRIPTORS: &[(&str, &str, &str)] = &[
+    ("object", "__repr__", "wrapper_descriptor"),
+    ("object", "__reduce__", "method_descriptor"),
+    ("object", "__class__", "getset_descriptor"),
+    ("object", "__subclasshook__", "classmethod_descriptor"),
+    ("type", "__basicsize__", "member_descriptor"),
+    ("type", "__dict__", "getset_descriptor"),
 ];
 
 /// Other names of static types: module, name there, name of the type.
@@ -74,7 +96,7 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "_thread",
-        &[("LockType", "_thread.lock"), ("RLock", "_thread.RLock")],
+        &[("LockType", "_thread.lock"), ("lock", "_thread.lock")],
     ),
 ];
 
@@ -144,18 +166,43 @@ impl Objects {
                 }
             }
         }
-        for module in OWN_NAMES {
-            for (name, value) in self.static_types_of(interpreter, module) {
-                known.entry(value).or_insert_with(|| name.into());
-            }
-        }
+        self.learn_from_builtins(interpreter, &mut known);
         for (module, prefix) in QUALIFIED {
             for (name, value) in self.static_types_of(interpreter, module) {
                 let full = || format!("{prefix}.{name}").into();
                 known.entry(value).or_insert_with(full);
             }
         }
+        for module in OWN_NAMES {
+            for (name, value) in self.static_types_of(interpreter, module) {
+                // In 2.7 that is another name of `str`.
+                if !(is_python_2 && name == "bytes") {
+                    known.entry(value).or_insert_with(|| name.into());
+                }
+            }
+        }
         known
+    }
+
+    /// Adds the types of what is known to be in `builtins` and its classes.
+    fn learn_from_builtins(&self, interpreter: Addr, known: &mut FxHashMap<Addr, Arc<str>>) {
+        let builtins = self.layout.fields.interpreter.builtins;
+        let Ok(builtins) = self.memory.ptr(builtins.of(interpreter)) else {
+            return;
+        };
+        let builtin = |name| self.dict_get(builtins, name).ok()?;
+        let constants = CONSTANTS.iter().map(|(name, ty)| (builtin(name), ty));
+        let descriptors = DESCRIPTORS.iter().map(|(class, name, ty)| {
+            let dict = builtin(class).and_then(|class| self.type_dict(&*self.type_at(class).ok()?));
+            let value = dict.and_then(|dict| self.dict_get(dict, name).ok()?);
+            (value, ty)
+        });
+        for (value, name) in constants.chain(descriptors) {
+            let ty = value.and_then(|value| self.type_of(value).ok());
+            if let Some(ty) = ty.filter(|ty| ty.name.is_none() && !ty.is_heap()) {
+                known.entry(ty.addr).or_insert_with(|| (*name).into());
+            }
+        }
     }
 
     /// The static types in the namespace of a module, by name.

@@ -7,6 +7,7 @@ use super::dialect::Change;
 use super::writer::Writer;
 use crate::addr::Addr;
 use crate::escape::lossy;
+use crate::python::names;
 use crate::python::object::{Objects, TypeInfo, flags, malformed};
 use crate::target::Fault;
 use std::sync::Arc;
@@ -115,7 +116,6 @@ fn builtin(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fa
 pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Fault> {
     // PyCFunctionObject: method definition, self, module
     const LONGEST_NAME: usize = 1024;
-    const DEFINITION: u64 = 24;
     let definition = objects.memory.ptr(objects.after(addr, 0))?;
     let name = objects.memory.ptr(definition);
     let fault = match name.and_then(|name| objects.memory.cstr(name, LONGEST_NAME)) {
@@ -123,29 +123,35 @@ pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Faul
         Err(fault) => fault,
     };
     let bound = objects.memory.ptr(objects.after(addr, 8))?;
-    if bound.is_null() {
-        return Err(fault);
-    }
-    let ty = objects.type_of(bound)?;
-    if objects.is_a(&ty, "module") {
-        let namespace = objects
-            .memory
-            .ptr(objects.layout.fields.module.dict.of(bound))?;
+    // A function of 2.7 has no `self`, but the name of its module.
+    let namespace = if bound.is_null() {
+        let module = objects.memory.ptr(objects.after(addr, 16))?;
+        let interpreter = objects.interpreter.get().ok_or(fault)?;
+        let module = objects.name_text(module)?;
+        Some(names::module(objects, *interpreter, &module)?.ok_or(fault)?)
+    } else if objects.is_a(&objects.type_of(bound)?, "module") {
+        let namespace = objects.layout.fields.module.dict.of(bound);
+        Some(objects.memory.ptr(namespace)?)
+    } else {
+        None
+    };
+    if let Some(namespace) = namespace {
         let items = objects.dict_items(namespace)?.into_iter();
         let mut items = items.filter(|(_, value)| *value == addr);
-        return items
-            .find_map(|(key, _)| objects.name_text(key).ok())
-            .ok_or(fault);
+        let name = items.find_map(|(key, _)| objects.name_text(key).ok());
+        return name.ok_or(fault);
     }
+    let ty = objects.type_of(bound)?;
     let class = match ty.is(flags::TYPE) {
         true => objects.type_at(bound)?,
         false => ty,
     };
+    let described = objects.layout.fields.descriptor.member;
     for class in objects.mro(&class).iter() {
         let dict = objects.type_dict(class);
         let items = dict.and_then(|dict| objects.dict_items(dict).ok());
         for (key, value) in items.unwrap_or_default() {
-            let defined = objects.memory.ptr(objects.after(value, DEFINITION));
+            let defined = objects.memory.ptr(described.of(value));
             let is_method =
                 |ty: Arc<TypeInfo>| objects.full_name(&ty).ends_with("method_descriptor");
             // `__new__` is kept as it is, other methods as descriptors.
