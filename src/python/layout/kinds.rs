@@ -17,6 +17,8 @@ pub struct Kinds {
     pub references: References,
     /// How characters are stored.
     pub str: StrKind,
+    /// How `repr` writes a `bytearray`.
+    pub bytearray_repr: ByteArrayRepr,
     /// How dictionaries are stored.
     pub dict: DictKind,
     /// How the values of a split dictionary are stored.
@@ -39,6 +41,24 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// How `repr` writes containers.
+    pub reprs: Reprs,
+}
+
+/// What `repr` of containers of the standard library was like, in the order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reprs {
+    /// `set([1])`, `OrderedDict([(1, 2)])`, and `deque([1])` for a subclass too (2.7).
+    SetOfList,
+    /// As before, but `{1}`; `SimpleNamespace` sorts its names (3.6).
+    FixedNames,
+    /// A subclass of `deque` and its kin is called by its name (3.7, 3.8).
+    SortedNames,
+    /// `SimpleNamespace` keeps the order of its names (3.9 to 3.11).
+    InOrder,
+    /// `OrderedDict({1: 2})` (3.12+).
+    OrderedAsDict,
 }
 
 /// Where a thread's chain of frames begins.
@@ -130,6 +150,19 @@ pub enum StrKind {
     Bits,
     /// The interned state has a byte of its own, before the bit field (3.14+, free-threaded).
     BitsAfterInterned,
+}
+
+/// How `repr` writes a `bytearray`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByteArrayRepr {
+    /// It begins with `bytearray`, whatever the class, and `'` is escaped even between `"` (up to
+    /// 3.6).
+    Fixed,
+    /// It begins with the name of the class, and `'` is escaped even between `"` (3.7 to 3.14).
+    Class,
+    /// It begins with the name of the class, and is that of `bytes` within (3.15+).
+    AsBytes,
 }
 
 /// How dictionaries are stored.

@@ -21,6 +21,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::Pointer,
+        bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Open,
         values: ValuesKind::None,
         int: IntKind::TwoTypes,
@@ -31,6 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        reprs: Reprs::SetOfList,
     },
     fields: Fields {
         runtime: None,
@@ -212,7 +214,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(32),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(24) },
+        memory_view: MemoryView {
+            view: at(24),
+            flags: None,
+        },
         range: Range {
             start: at(16),
             stop: None,

@@ -20,6 +20,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
         int: IntKind::SignedSize,
@@ -30,6 +31,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        reprs: Reprs::SortedNames,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -240,7 +242,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

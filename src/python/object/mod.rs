@@ -2,14 +2,24 @@
 //! One file per builtin type.
 
 mod attributes;
+mod byte_string;
 mod class;
+mod deque;
 mod dict;
+mod float;
 mod int;
+mod ordered;
+mod rows;
+mod sequence;
+mod set;
 mod static_names;
 mod str;
 
 pub use self::str::Text;
 pub use class::{Found, Whence};
+pub use deque::DequeItems;
+pub use dict::DictItems;
+pub use set::SetItems;
 
 use super::layout::Layout;
 use super::value;
@@ -113,8 +123,11 @@ pub struct Objects {
     members: RwLock<FxHashMap<Addr, Arc<class::Members>>>,
     /// The slots that instances of a class have.
     slot_tables: RwLock<FxHashMap<Addr, Arc<[class::Slot]>>>,
+    /// Names of static types that a core lacks, once they are known.
     static_names: OnceLock<FxHashMap<Addr, Arc<str>>>,
     pub(crate) shapes: value::Shapes,
+    /// Bytes of a character of 2.7's `unicode`, once it is known.
+    unicode_width: OnceLock<u64>,
 }
 
 /// The error for bytes that make no sense.
@@ -139,6 +152,7 @@ impl Objects {
             slot_tables: RwLock::default(),
             static_names: OnceLock::new(),
             shapes: value::Shapes::default(),
+            unicode_width: OnceLock::new(),
         }
     }
 

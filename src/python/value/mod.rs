@@ -3,9 +3,11 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod array;
 mod attrs;
 mod binary;
 mod class;
+mod counter;
 mod dataclass;
 mod datetime;
 mod decimal;
@@ -23,6 +25,8 @@ mod number;
 mod numpy;
 mod pandas;
 mod path;
+mod printable;
+mod quote;
 mod record;
 mod regex;
 mod sequence;
@@ -57,6 +61,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
@@ -85,7 +90,7 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[dataclass::probe, enumeration::probe];
+const PROBES: &[Probe] = &[record::probe, dataclass::probe, enumeration::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

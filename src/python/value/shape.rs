@@ -29,6 +29,8 @@ const FLAGGED: &[(u64, &str)] = &[
     (flags::LIST, "list"),
     (flags::TUPLE, "tuple"),
     (flags::DICT, "dict"),
+    (flags::BYTES, "bytes"),
+    (flags::STR, "str"),
     (flags::TYPE, "type"),
     (flags::EXCEPTION, "BaseException"),
 ];
@@ -59,14 +61,14 @@ impl Objects {
             if let Some(decoder) = decoder(&self.full_name(class)) {
                 return Shape::Known(decoder);
             }
-            if !class.is_heap() {
-                continue;
-            }
             let Some(own) = self.own_attribute(class, "__repr__") else {
                 continue;
             };
             if let Some(decoder) = PROBES.iter().find_map(|probe| probe(self, class)) {
                 return Shape::Known(decoder);
+            }
+            if !class.is_heap() {
+                continue;
             }
             return match self.borrowed(own) {
                 Some(decoder) => Shape::Known(decoder),
