@@ -22,3 +22,4 @@ mod tidy;
 mod values;
 mod values_damage;
 mod values_length;
+mod values_without_files;
