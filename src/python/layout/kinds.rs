@@ -11,6 +11,8 @@ pub struct Kinds {
     pub last_instruction: LastInstruction,
     /// How lines are encoded.
     pub line_table: LineTable,
+    /// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+    pub line_instrumentation: LineInstrumentation,
     /// What each native activation of the evaluation loop leaves on the C stack.
     pub markers: Markers,
     /// How references in frames are tagged.
@@ -136,6 +138,18 @@ impl References {
             References::LowTwoBits => bits & !3,
         }
     }
+}
+
+/// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineInstrumentation {
+    /// There is no such opcode (up to 3.11).
+    None,
+    /// Pairs {opcode, line} for each code unit (3.12, 3.13).
+    Pairs,
+    /// The size of an entry, then entries that begin with the opcode (3.14+).
+    Sized,
 }
 
 /// How characters are stored.

@@ -19,6 +19,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Pairs,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
@@ -148,7 +149,13 @@ pub(super) const LAYOUT_0: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -393,7 +400,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Sized,
         markers: Markers::BaseFrame,
         references: References::LowTwoBits,
         str: StrKind::Bits,
@@ -147,7 +148,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -354,7 +361,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),

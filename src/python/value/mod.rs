@@ -147,4 +147,6 @@ impl Objects {
 }
 
 #[cfg(test)]
+mod scalar_tests;
+#[cfg(test)]
 mod tests;
