@@ -21,3 +21,6 @@ mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod values_damage;
+mod values_length;
+mod values_without_files;
