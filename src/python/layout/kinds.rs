@@ -39,6 +39,17 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// How `repr` writes some objects that do not tell it themselves.
+    pub repr: ReprKinds,
+}
+
+/// How `repr` writes some objects that do not tell it themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct ReprKinds {
+    /// `timedelta(days=1)`, no longer `timedelta(1)` (3.7+).
+    pub timedelta_keywords: bool,
+    /// Files are said to be of their own class, no longer of the base that writes them (3.13+).
+    pub file_class: bool,
 }
 
 /// Where a thread's chain of frames begins.

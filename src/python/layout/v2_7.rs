@@ -31,6 +31,10 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        repr: ReprKinds {
+            timedelta_keywords: false,
+            file_class: false,
+        },
     },
     fields: Fields {
         runtime: None,

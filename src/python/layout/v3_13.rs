@@ -37,6 +37,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        repr: ReprKinds {
+            timedelta_keywords: true,
+            file_class: true,
+        },
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -36,6 +36,10 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        repr: ReprKinds {
+            timedelta_keywords: true,
+            file_class: true,
+        },
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -30,6 +30,10 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        repr: ReprKinds {
+            timedelta_keywords: true,
+            file_class: false,
+        },
     },
     fields: Fields {
         runtime: Some(Runtime {

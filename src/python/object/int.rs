@@ -41,4 +41,29 @@ impl Objects {
         }
         Ok(if negative { -value } else { value })
     }
+
+    /// The integer at `addr`, not negative and of up to 128 bits.
+    pub fn natural(&self, addr: Addr) -> Result<u128, Fault> {
+        const FEW: i128 = 1 << 60;
+        if let Ok(value) = self.int(addr)
+            && value < FEW
+        {
+            return u128::try_from(value).map_err(|_| malformed(addr));
+        }
+        let f = &self.layout.fields.int;
+        let digits = match (self.layout.kinds.int, f.tag) {
+            (IntKind::Tagged, Some(tag)) => self.memory.u64(tag.of(addr))? >> 3,
+            _ => self.var_size(addr)? as u64,
+        };
+        if !self.type_of(addr)?.is(flags::LONG) || digits > MOST_DIGITS + 1 {
+            return Err(malformed(addr));
+        }
+        let mut value: u128 = 0;
+        for index in (0..digits).rev() {
+            let digit = self.memory.u32(f.digits.of(addr).add(index * 4))?;
+            let shifted = value.checked_mul(1 << 30).ok_or_else(|| malformed(addr))?;
+            value = shifted | u128::from(digit & 0x3fff_ffff);
+        }
+        Ok(value)
+    }
 }

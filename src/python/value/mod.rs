@@ -3,6 +3,7 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod address;
 mod attrs;
 mod binary;
 mod class;
@@ -14,17 +15,21 @@ mod exception;
 mod execution;
 mod file;
 mod function;
+mod logging;
 mod mapping;
 mod number;
 mod numpy;
 mod pandas;
+mod parts;
 mod path;
+mod program;
 mod record;
 mod regex;
 mod sequence;
 mod sets;
 mod shape;
 mod simple;
+mod socket;
 mod text;
 mod threading;
 mod torch;
@@ -51,6 +56,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    address::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
@@ -61,16 +67,19 @@ const DECODERS: &[Decoders] = &[
     execution::DECODERS,
     file::DECODERS,
     function::DECODERS,
+    logging::DECODERS,
     mapping::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
     path::DECODERS,
+    program::DECODERS,
     record::DECODERS,
     regex::DECODERS,
     sequence::DECODERS,
     sets::DECODERS,
     simple::DECODERS,
+    socket::DECODERS,
     text::DECODERS,
     threading::DECODERS,
     torch::DECODERS,
