@@ -14,13 +14,18 @@ use crate::python::object::{TypeInfo, malformed};
 use crate::target::Fault;
 use std::sync::Arc;
 
-/// The types written here.
+/// The types written here; 3.12's twins say which module they are really in.
 pub(super) const DECODERS: Decoders = &[
     ("datetime.date", date),
     ("datetime.datetime", datetime),
     ("datetime.time", time),
     ("datetime.timedelta", timedelta),
     ("datetime.timezone", timezone),
+    ("_pydatetime.date", date),
+    ("_pydatetime.datetime", datetime),
+    ("_pydatetime.time", time),
+    ("_pydatetime.timedelta", timedelta),
+    ("_pydatetime.timezone", timezone),
     ("zoneinfo.ZoneInfo", zone_info),
 ];
 
@@ -41,7 +46,13 @@ fn is_pure(w: &Writer<'_>, ty: &Arc<TypeInfo>, slot: &str) -> bool {
 /// The class as `repr` names it: C takes `tp_name`, the twin module and qualified name.
 fn class_name(w: &Writer<'_>, ty: &Arc<TypeInfo>, pure: bool) -> String {
     match pure {
-        true => w.objects.full_name(ty).to_string(),
+        true => {
+            let name = w.objects.full_name(ty);
+            match name.strip_prefix("_pydatetime.") {
+                Some(name) => format!("datetime.{name}"),
+                None => name.to_string(),
+            }
+        }
         false => parts::tp_name(w.objects, ty),
     }
 }
