@@ -19,6 +19,8 @@ mod logging;
 mod mapping;
 mod number;
 mod numpy;
+mod numpy_text;
+mod numpy_type;
 mod pandas;
 mod parts;
 mod path;
@@ -86,7 +88,7 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[];
+const PROBES: &[Probe] = &[attrs::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
