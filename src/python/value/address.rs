@@ -30,7 +30,7 @@ pub(super) const DECODERS: Decoders = &[
 type Text = fn(&Objects, Addr) -> Result<String, Fault>;
 
 fn uuid(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
-    let number = w.objects.natural(parts::needed(w.objects, addr, "int")?)?;
+    let number = parts::natural(w.objects, parts::needed(w.objects, addr, "int")?)?;
     let hex = format!("{number:032x}");
     let mut text = String::new();
     for (index, digit) in hex.chars().enumerate() {
@@ -57,7 +57,7 @@ fn interface(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>, text: Text) -> 
         address.push_str(&format!("/{}", prefix(objects, network)?));
     }
     let name = parts::short_name(objects, ty);
-    w.push(&format!("{name}({})", parts::quoted(&address)));
+    w.push(&format!("{name}({})", parts::quoted(objects, &address)));
     Ok(())
 }
 
@@ -66,7 +66,7 @@ fn network(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>, text: Text) -> Re
     let address = text(objects, parts::needed(objects, addr, "network_address")?)?;
     let address = format!("{address}/{}", prefix(objects, addr)?);
     let name = parts::short_name(objects, ty);
-    w.push(&format!("{name}({})", parts::quoted(&address)));
+    w.push(&format!("{name}({})", parts::quoted(objects, &address)));
     Ok(())
 }
 
@@ -75,13 +75,13 @@ fn prefix(objects: &Objects, network: Addr) -> Result<i128, Fault> {
 }
 
 fn v4(objects: &Objects, addr: Addr) -> Result<String, Fault> {
-    let number = objects.natural(parts::needed(objects, addr, "_ip")?)?;
+    let number = parts::natural(objects, parts::needed(objects, addr, "_ip")?)?;
     let number = u32::try_from(number).map_err(|_| malformed(addr))?;
     Ok(Ipv4Addr::from(number).to_string())
 }
 
 fn v6(objects: &Objects, addr: Addr) -> Result<String, Fault> {
-    let number = objects.natural(parts::needed(objects, addr, "_ip")?)?;
+    let number = parts::natural(objects, parts::needed(objects, addr, "_ip")?)?;
     let ty = objects.type_of(addr)?;
     let address = Ipv6Addr::from(number);
     // From 3.13 on IPv4 addresses within IPv6 are written with dots.

@@ -24,7 +24,9 @@ mod numpy_type;
 mod pandas;
 mod parts;
 mod path;
+mod printable;
 mod program;
+mod quote;
 mod record;
 mod regex;
 mod sequence;
@@ -144,5 +146,7 @@ impl Objects {
     }
 }
 
+#[cfg(test)]
+mod scalar_tests;
 #[cfg(test)]
 mod tests;

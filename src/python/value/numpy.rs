@@ -7,7 +7,7 @@
 
 use super::numpy_type::{Descr, Unit};
 use super::writer::Writer;
-use super::{Decoders, default, numpy_text, parts};
+use super::{Decoders, default, numpy_text, parts, quote};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::python::names;
@@ -167,14 +167,13 @@ fn half(bits: u16) -> f64 {
 }
 
 /// Text of a fixed number of characters, without the NULs behind it.
-fn text(raw: &[u8]) -> String {
-    let codes = raw
-        .chunks_exact(4)
-        .map(|chunk| bytes::u32_at(chunk, 0).unwrap_or_default());
-    let text: String = codes
-        .map(|code| char::from_u32(code).unwrap_or('\u{fffd}'))
-        .collect();
-    text.trim_end_matches('\0').to_owned()
+fn text(raw: &[u8]) -> Vec<u32> {
+    let codes = raw.chunks_exact(4);
+    let mut codes: Vec<u32> = codes.filter_map(|chunk| bytes::u32_at(chunk, 0)).collect();
+    while codes.last() == Some(&0) {
+        codes.pop();
+    }
+    codes
 }
 
 fn byte_text(raw: &[u8]) -> String {
@@ -182,10 +181,7 @@ fn byte_text(raw: &[u8]) -> String {
         .iter()
         .rposition(|byte| *byte != 0)
         .map_or(0, |last| last + 1);
-    format!(
-        "b{}",
-        parts::quoted_bytes(raw.get(..end).unwrap_or_default())
-    )
+    format!("b{}", quote::bytes(raw.get(..end).unwrap_or_default()))
 }
 
 /// The elements at these places. `alone` is the one of an array without dimensions, which is not
@@ -236,7 +232,7 @@ fn items(
         'S' => all(0)?.iter().map(|raw| byte_text(raw)).collect(),
         'U' => all(4)?
             .iter()
-            .map(|raw| parts::quoted(&text(raw)))
+            .map(|raw| quote::text(&text(raw), objects.layout.version))
             .collect(),
         'M' | 'm' => align(all(size)?.iter().map(|raw| time(raw, descr)).collect()),
         'O' => {
@@ -453,8 +449,8 @@ fn scalar(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Faul
             }
             (is_false, false) => if is_false { "False" } else { "True" }.to_owned(),
         },
-        "str_" => parts::quoted(&parts::text(objects, addr)?),
-        "bytes_" => format!("b{}", parts::quoted_bytes(&objects.bytes(addr, SUMMARY)?)),
+        "str_" => parts::quoted(objects, &parts::text(objects, addr)?),
+        "bytes_" => format!("b{}", quote::bytes(&objects.bytes(addr, SUMMARY)?)),
         "datetime64" | "timedelta64" => return time_scalar(w, value, short, new),
         _ if short.starts_with("float") && matches!(bits, 16 | 32 | 64) => {
             numpy_text::scalar(float(&read(bits / 8)?), bits / 8, true)

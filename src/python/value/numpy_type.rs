@@ -50,7 +50,8 @@ impl Unit {
 /// A field of a structured type.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
-    pub(super) name: String,
+    /// As its `repr`.
+    name: String,
     pub(super) offset: u64,
     pub(super) ty: Descr,
 }
@@ -120,7 +121,7 @@ impl Descr {
                 let ty = objects.tuple_item(field, 0)?;
                 let offset = objects.int(objects.tuple_item(field, 1)?)?;
                 descr.parts.push(Part {
-                    name,
+                    name: parts::quoted(objects, &name),
                     offset: u64::try_from(offset).map_err(|_| malformed(field))?,
                     ty: Descr::read_within(objects, ty, depth - 1)?,
                 });
@@ -215,15 +216,11 @@ impl Descr {
             };
             if *offset != end || ty.nested {
                 // Gaps between fields, or arrays in them.
-                let names: Vec<String> = self
-                    .parts
-                    .iter()
-                    .map(|part| parts::quoted(&part.name))
-                    .collect();
+                let names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
                 return format!("<fields {}, {} bytes>", names.join(", "), self.size);
             }
             end = offset.saturating_add(ty.size as u64);
-            fields.push(format!("({}, {code})", parts::quoted(name)));
+            fields.push(format!("({name}, {code})"));
         }
         format!("[{}]", fields.join(", "))
     }

@@ -1,6 +1,7 @@
 //! What the decoders of Python-level classes share: an object's own fields, the names of its
 //! class, strings within strings, and what a class's `__repr__` tells about its version.
 
+use super::quote;
 use super::writer::Writer;
 use crate::addr::Addr;
 use crate::python::layout::StrKind;
@@ -83,13 +84,22 @@ pub(super) fn uses(objects: &Objects, ty: &Arc<TypeInfo>, name: &str, used: &str
     names.any(|name| objects.is_text(name, used))
 }
 
-/// Whether the text of the string object at `addr` is whole and not empty.
+/// Lone surrogates, which no `char` is, as private characters; [`quoted`] turns them back. File
+/// names that are not UTF-8 have them.
+const SURROGATES: u32 = 0x10_0000;
+
+/// The whole string object at `addr`; an error for one that is too long for a value of this kind.
 pub(super) fn text(objects: &Objects, addr: Addr) -> Result<String, Fault> {
-    let text = objects.text(addr, LONGEST)?;
-    match text.left_out {
-        0 => Ok(text.value),
-        _ => Err(malformed(addr)),
+    let (chars, left_out) = objects.chars(addr, LONGEST as usize)?;
+    if left_out > 0 {
+        return Err(malformed(addr));
     }
+    let char_of = |code: u32| match code {
+        0xd800..=0xdfff => char::from_u32(code | SURROGATES),
+        code => char::from_u32(code),
+    };
+    let text: Option<String> = chars.into_iter().map(char_of).collect();
+    text.ok_or_else(|| malformed(addr))
 }
 
 /// Writes an integer as `%d` does.
@@ -112,46 +122,18 @@ pub(super) fn plain(w: &mut Writer<'_>, addr: Addr) {
     }
 }
 
-/// A string as its `repr`.
-pub(super) fn quoted(text: &str) -> String {
-    let quote = match text.contains('\'') && !text.contains('"') {
-        true => '"',
-        false => '\'',
+/// `repr` of a string made of what [`text`] read.
+pub(super) fn quoted(objects: &Objects, text: &str) -> String {
+    let code = |c: char| match u32::from(c) {
+        code @ 0x10_d800..=0x10_dfff => code ^ SURROGATES,
+        code => code,
     };
-    let mut out = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push(quote);
-    out
+    let codes: Vec<u32> = text.chars().map(code).collect();
+    quote::text(&codes, objects.layout.version)
 }
 
-/// Bytes as they are between the quotes of their `repr`, and the quotes.
-pub(super) fn quoted_bytes(bytes: &[u8]) -> String {
-    let quote = match bytes.contains(&b'\'') && !bytes.contains(&b'"') {
-        true => '"',
-        false => '\'',
-    };
-    let mut out = String::from(quote);
-    for byte in bytes {
-        match char::from(*byte) {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => out.extend(['\\', c]),
-            ' '..='~' => out.push(char::from(*byte)),
-            _ => out.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    out.push(quote);
-    out
+/// The integer at `addr` as one without a sign.
+pub(super) fn natural(objects: &Objects, addr: Addr) -> Result<u128, Fault> {
+    let value = objects.big_int(addr)?;
+    u128::try_from(value).map_err(|_| malformed(addr))
 }

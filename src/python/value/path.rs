@@ -30,7 +30,7 @@ fn path(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault>
         false => text,
     };
     let name = parts::short_name(objects, ty);
-    w.push(&format!("{name}({})", parts::quoted(&text)));
+    w.push(&format!("{name}({})", parts::quoted(objects, &text)));
     Ok(())
 }
 

@@ -75,7 +75,7 @@ fn namespace(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), F
             Argument::Starred(all) => {
                 for (index, (name, value)) in all.into_iter().enumerate() {
                     let open = if index == 0 { "**{" } else { ", " };
-                    w.push(&format!("{open}{}: ", parts::quoted(&name)));
+                    w.push(&format!("{open}{}: ", parts::quoted(w.objects, &name)));
                     w.object(value);
                 }
                 w.push("}");

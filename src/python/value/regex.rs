@@ -2,7 +2,7 @@
 //! (probed in 2.7, 3.6 to 3.15 and 3.13t). 2.7 writes them as any other object.
 
 use super::writer::Writer;
-use super::{Decoders, default, parts};
+use super::{Decoders, default, parts, quote};
 use crate::addr::Addr;
 use crate::python::object::{Objects, TypeInfo, flags, malformed};
 use crate::target::Fault;
@@ -104,9 +104,9 @@ fn slice(objects: &Objects, string: Addr, start: i64, end: i64) -> Result<String
             return Err(wrong());
         }
         let raw = objects.memory.bytes(data.add(from as u64), length)?;
-        return Ok(format!("b{}", parts::quoted_bytes(&raw)));
+        return Ok(format!("b{}", quote::bytes(&raw)));
     }
-    let text = objects.text(string, to as u64)?;
-    let chars: String = text.value.chars().skip(from).take(length).collect();
-    Ok(parts::quoted(&chars))
+    let (chars, _) = objects.chars(string, to)?;
+    let chars = chars.get(from..to).ok_or_else(wrong)?;
+    Ok(quote::text(chars, objects.layout.version))
 }

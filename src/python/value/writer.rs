@@ -24,6 +24,9 @@ pub struct Writer<'o> {
     written: usize,
     path: Vec<Addr>,
     steps: usize,
+    /// Calls of [`Writer::object`] within each other: a decoder may write objects without
+    /// beginning a container.
+    nesting: usize,
     cut: bool,
     unreadable: usize,
 }
@@ -38,6 +41,7 @@ impl<'o> Writer<'o> {
             written: 0,
             path: Vec::new(),
             steps: 0,
+            nesting: 0,
             cut: false,
             unreadable: 0,
         }
@@ -58,7 +62,12 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
+        if self.nesting >= 2 * DEEPEST || self.steps >= MOST_STEPS {
+            self.left_out("more, too deep or too many");
+            return;
+        }
         self.steps += 1;
+        self.nesting += 1;
         let start = self.out.len();
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
@@ -75,6 +84,7 @@ impl<'o> Writer<'o> {
             self.written = self.out.chars().count();
             self.unreadable(addr, fault);
         }
+        self.nesting -= 1;
     }
 
     /// Says that the object at `addr` cannot be read.
@@ -126,10 +136,24 @@ impl<'o> Writer<'o> {
         self.written >= self.limits.total || self.steps >= MOST_STEPS
     }
 
+    /// How many characters there is room for.
+    pub fn room(&self) -> usize {
+        self.limits.total.saturating_sub(self.written)
+    }
+
     /// Notes that something was left out and says what, in angle brackets.
     pub fn left_out(&mut self, what: &str) {
         self.cut = true;
         self.push(&format!("<{what}>"));
+    }
+
+    /// Says behind a string or number how much of it was left out; nothing when that is 0.
+    pub fn rest(&mut self, left_out: u64, what: &str) {
+        if left_out > 0 {
+            let plural = if left_out == 1 { "" } else { "s" };
+            self.push("...");
+            self.left_out(&format!("and {left_out} more {what}{plural}"));
+        }
     }
 
     /// Begins a container. When it is too deep, or is being written already, that is written
