@@ -52,6 +52,20 @@ pub struct ReprKinds {
     pub timedelta_keywords: bool,
     /// Files are said to be of their own class, no longer of the base that writes them (3.13+).
     pub file_class: bool,
+    /// The bits of a `FileIO`.
+    pub file_bits: FileBits,
+}
+
+/// Which bits a `FileIO` has, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileBits {
+    /// readable, writable, appending, seekable (two), closefd (2.7).
+    Plain,
+    /// created before these (3.3 to 3.14).
+    Created,
+    /// And truncated before closefd (3.15).
+    Truncated,
 }
 
 /// Where a thread's chain of frames begins.

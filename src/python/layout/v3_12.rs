@@ -39,7 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((40, 16)),
         repr: ReprKinds {
             timedelta_keywords: true,
-            file_class: false,
+            file_class: false, file_bits: FileBits::Created,
         },
     },
     fields: Fields {

@@ -40,7 +40,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         static_type_state: Some((48, 24)),
         repr: ReprKinds {
             timedelta_keywords: true,
-            file_class: true,
+            file_class: true, file_bits: FileBits::Created,
         },
     },
     fields: Fields {

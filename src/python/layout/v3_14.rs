@@ -39,7 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((48, 24)),
         repr: ReprKinds {
             timedelta_keywords: true,
-            file_class: true,
+            file_class: true, file_bits: FileBits::Created,
         },
     },
     fields: Fields {

@@ -34,7 +34,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         repr: ReprKinds {
             timedelta_keywords: false,
-            file_class: false,
+            file_class: false, file_bits: FileBits::Created,
         },
     },
     fields: Fields {

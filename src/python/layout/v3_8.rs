@@ -33,7 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         repr: ReprKinds {
             timedelta_keywords: true,
-            file_class: false,
+            file_class: false, file_bits: FileBits::Created,
         },
     },
     fields: Fields {

@@ -8,6 +8,7 @@
 use super::writer::Writer;
 use super::{Decoders, default, parts};
 use crate::addr::Addr;
+use crate::python::layout::FileBits;
 use crate::python::object::{Objects, TypeInfo};
 use crate::target::Fault;
 use std::sync::Arc;
@@ -106,9 +107,15 @@ fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     let objects = w.objects;
     let fd = objects.memory.i32(objects.after(addr, 0))?;
     let bits = objects.memory.u32(objects.after(addr, 4))?;
-    // 2.7 lacks the first bit, `created`, and does not write `closefd`.
-    let old = parts::is_python_2(objects);
-    let bits = if old { bits << 1 } else { bits };
+    let kind = objects.layout.kinds.repr.file_bits;
+    let bits = match kind {
+        FileBits::Plain => bits << 1,
+        FileBits::Created | FileBits::Truncated => bits,
+    };
+    let (truncated, closes) = match kind {
+        FileBits::Truncated => (bits & 64 != 0, bits & 128 != 0),
+        FileBits::Plain | FileBits::Created => (false, bits & 64 != 0),
+    };
     let name = class_name(w, ty, "_io.FileIO");
     if fd < 0 {
         w.push(&format!("<{name} [closed]>"));
@@ -120,6 +127,7 @@ fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     let mode = match () {
         () if created => format!("xb{plus}"),
         () if appending => format!("ab{plus}"),
+        () if readable && writable && truncated => "wb+".to_owned(),
         () if readable && writable => "rb+".to_owned(),
         () if readable => "rb".to_owned(),
         () => "wb".to_owned(),
@@ -133,12 +141,10 @@ fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
         None => w.push(&format!(" fd={fd}")),
     }
     w.push(&format!(" mode='{mode}'"));
-    if !old {
-        w.push(if is(64) {
-            " closefd=True"
-        } else {
-            " closefd=False"
-        });
+    // 2.7 does not write it.
+    if kind != FileBits::Plain {
+        let closes = if closes { "True" } else { "False" };
+        w.push(&format!(" closefd={closes}"));
     }
     w.push(">");
     Ok(())

@@ -17,9 +17,11 @@ use std::sync::Arc;
 
 /// The types written here.
 pub(super) const DECODERS: Decoders = &[
+    ("numpy.bytes_", scalar),
     ("numpy.dtype", dtype),
     ("numpy.generic", scalar),
     ("numpy.ndarray", array),
+    ("numpy.str_", scalar),
 ];
 
 /// Above this numpy itself leaves elements out.
@@ -406,8 +408,8 @@ fn large_array(w: &mut Writer<'_>, array: &Array, name: &str) -> Result<(), Faul
 fn dtype(w: &mut Writer<'_>, addr: Addr, _: &Arc<TypeInfo>) -> Result<(), Fault> {
     let descr = Descr::read(w.objects, addr)?;
     let text = match descr.text() {
+        _ if matches!(descr.kind, 'M' | 'm' | 'O') => format!("'{}'", descr.code()),
         text if text.starts_with(['\'', '[', '<']) => text,
-        _ if descr.kind == 'O' => "'O'".to_owned(),
         text => format!("'{text}'"),
     };
     w.push(&format!("dtype({text})"));

@@ -189,7 +189,7 @@ impl Descr {
     }
 
     /// `<i4`, `|S3`.
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let order = match self.kind {
             'b' | 'S' | 'V' | 'O' => '|',
             'i' | 'u' if self.size == 1 => '|',
