@@ -220,7 +220,7 @@ fn timedelta(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), F
         return Err(malformed(addr));
     };
     let name = class_name(w, ty, pure);
-    let text = if w.objects.layout.kinds.repr.timedelta_keywords {
+    let text = if w.objects.layout.kinds.library.timedelta_keywords {
         let named = [
             ("days", days),
             ("seconds", seconds),

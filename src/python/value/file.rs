@@ -97,7 +97,7 @@ fn push_name(w: &mut Writer<'_>, addr: Addr) -> Result<(), Fault> {
 
 /// The class that a file is said to be of: up to 3.12 the one whose `__repr__` it is.
 fn class_name(w: &Writer<'_>, ty: &Arc<TypeInfo>, own: &str) -> String {
-    match w.objects.layout.kinds.repr.file_class {
+    match w.objects.layout.kinds.library.file_class {
         true => parts::tp_name(w.objects, ty),
         false => own.to_owned(),
     }
@@ -107,7 +107,7 @@ fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     let objects = w.objects;
     let fd = objects.memory.i32(objects.after(addr, 0))?;
     let bits = objects.memory.u32(objects.after(addr, 4))?;
-    let kind = objects.layout.kinds.repr.file_bits;
+    let kind = objects.layout.kinds.library.file_bits;
     let bits = match kind {
         FileBits::Plain => bits << 1,
         FileBits::Created | FileBits::Truncated => bits,

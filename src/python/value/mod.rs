@@ -4,9 +4,11 @@
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
 mod address;
+mod array;
 mod attrs;
 mod binary;
 mod class;
+mod counter;
 mod dataclass;
 mod datetime;
 mod decimal;
@@ -61,6 +63,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 /// All decoders.
 const DECODERS: &[Decoders] = &[
     address::DECODERS,
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
@@ -90,7 +93,7 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[attrs::probe];
+const PROBES: &[Probe] = &[attrs::probe, record::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
