@@ -96,7 +96,7 @@ pub(super) fn scalar(value: f64, bytes: usize, dot: bool) -> String {
         return odd(value);
     }
     let (digits, exponent) = shortest(value, bytes);
-    if value == 0.0 || (-4..16).contains(&exponent) {
+    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
         let behind = (digits.len() as i64 - 1 - i64::from(exponent)).max(0) as usize;
         let (whole, _) = positional(value, bytes);
         return match behind {
