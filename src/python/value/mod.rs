@@ -38,7 +38,6 @@ mod simple;
 mod socket;
 mod text;
 mod threading;
-mod torch;
 mod writer;
 
 pub use shape::Shapes;
@@ -89,7 +88,6 @@ const DECODERS: &[Decoders] = &[
     socket::DECODERS,
     text::DECODERS,
     threading::DECODERS,
-    torch::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
