@@ -15,6 +15,7 @@ mod layering;
 mod layout_tables;
 mod mutation;
 mod native_truth;
+mod packages;
 mod packed;
 mod pystack;
 mod source;

@@ -45,6 +45,31 @@ pub struct Kinds {
     pub static_type_state: Option<(u32, u32)>,
     /// How `repr` writes containers.
     pub reprs: Reprs,
+    /// How `repr` writes objects of the standard library that do not tell it themselves.
+    pub library: LibraryReprs,
+}
+
+/// How `repr` writes objects of the standard library that do not tell it themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct LibraryReprs {
+    /// `timedelta(days=1)`, no longer `timedelta(1)` (3.7+).
+    pub timedelta_keywords: bool,
+    /// Files are said to be of their own class, no longer of the base that writes them (3.13+).
+    pub file_class: bool,
+    /// The bits of a `FileIO`.
+    pub file_bits: FileBits,
+}
+
+/// Which bits a `FileIO` has, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileBits {
+    /// readable, writable, appending, seekable (two), closefd (2.7).
+    Plain,
+    /// created before these (3.3 to 3.14).
+    Created,
+    /// And truncated before closefd (3.15).
+    Truncated,
 }
 
 /// What `repr` of containers of the standard library was like, in the order of time.
