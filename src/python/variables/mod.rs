@@ -185,10 +185,11 @@ impl Variables {
                 value: Some(value),
             };
             match slot {
-                // Up to 3.12, looking at `f_locals` in the process copies cells there.
-                Some(cell) if cell.kind == VariableKind::Cell && cell.value.is_some() => {}
                 // A class body finds its own names before those of functions around it.
-                Some(slot) => *slot = variable,
+                Some(slot) if slot.kind == VariableKind::Free => *slot = variable,
+                // Up to 3.12, looking at `f_locals` in the process copies slots there, and in a
+                // 2.7 function with an `exec` statement the copies may be old.
+                Some(_) => {}
                 None => self.all.push(variable),
             }
         }
