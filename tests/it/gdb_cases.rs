@@ -38,8 +38,8 @@ fn listing(first: usize, last: usize, current: usize) -> String {
 fn innermost() -> usize {
     let source = std::fs::read_to_string(fixtures().join("gdb_cases.py")).expect("the fixture");
     let mut lines = source.lines();
-    let baz = lines.position(|line| line.starts_with("def baz"));
-    baz.expect("baz") + 2
+    let function = lines.position(|line| line.starts_with("def baz"));
+    function.expect("baz") + 2
 }
 
 #[test]
