@@ -72,9 +72,8 @@ impl Run for Bt {
     const NEEDS: Needs = Needs::NativeStacks;
 
     fn needs(_session: &Session, words: &[String]) -> Needs {
-        // Values are read when they are asked for.
         match asks_for_locals(words) {
-            true => Needs::Memory,
+            true => Needs::Values,
             false => Self::NEEDS,
         }
     }

@@ -68,9 +68,8 @@ impl Run for PyBt {
     const NEEDS: Needs = Needs::Python;
 
     fn needs(_session: &Session, words: &[String]) -> Needs {
-        // Values are read when they are asked for.
         if asks_for_locals(words) {
-            return Needs::Memory;
+            return Needs::Values;
         }
         // What a thread is doing, which headers say, takes its native stack.
         let all = |word: &String| word == "all" || (word.starts_with("-m") || word == "--merge");

@@ -26,9 +26,8 @@ impl Run for PyBtFull {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
-    /// Values are read when they are asked for.
     fn needs(_session: &Session, _words: &[String]) -> Needs {
-        Needs::Memory
+        Needs::Values
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {

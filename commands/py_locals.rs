@@ -36,9 +36,13 @@ impl Run for PyLocals {
     const CLASS: Class = Class::Python;
     const NEEDS: Needs = Needs::Python;
 
-    /// Values are read when they are asked for.
-    fn needs(_session: &Session, _words: &[String]) -> Needs {
-        Needs::Memory
+    fn needs(_session: &Session, words: &[String]) -> Needs {
+        // The globals of modules are not captured.
+        let all = |word: &String| word.starts_with("-a") || word.starts_with("--a");
+        match words.iter().any(all) {
+            true => Needs::Memory,
+            false => Needs::Values,
+        }
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {

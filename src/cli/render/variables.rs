@@ -68,8 +68,9 @@ pub fn asks_for_locals(words: &[String]) -> bool {
 
 /// Does something with each of many stacks, on all processors where that is worth it.
 pub fn in_parallel<T: Send>(stacks: &mut [T], each: impl Fn(&mut T) + Send + Sync) {
-    // Waking the other processors costs more than a few stacks do.
-    const FEW: usize = 8;
+    // Waking the other processors costs more than a few stacks do, and lengthens the stop of a
+    // live process.
+    const FEW: usize = 64;
     match stacks.len() {
         0..FEW => stacks.iter_mut().for_each(each),
         _ => stacks.par_iter_mut().for_each(each),
