@@ -204,6 +204,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("descriptor", "member") => (&["PyMemberDescrObject"], &["d_member"]),
         ("bytearray", "start") => (&["PyByteArrayObject"], &["ob_start", "ob_bytes"]),
         ("memory_view", "view") => (&["PyMemoryViewObject"], &["view"]),
+        ("memory_view", "flags") => (&["PyMemoryViewObject"], &["flags"]),
         ("range", "start") => (&["rangeobject"], &["start"]),
         ("range", "stop") => (&["rangeobject"], &["stop"]),
         ("range", "step") => (&["rangeobject"], &["step"]),

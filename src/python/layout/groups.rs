@@ -531,6 +531,8 @@ groups! {
     MemoryView {
         /// Its `Py_buffer`, embedded.
         view: Field,
+        /// Whether it was released; not in 2.7.
+        flags: Option<Field>,
     }
 
     /// `rangeobject`; numbers in 2.7, objects since.

@@ -17,6 +17,8 @@ pub struct Kinds {
     pub references: References,
     /// How characters are stored.
     pub str: StrKind,
+    /// How `repr` writes a `bytearray`.
+    pub bytearray_repr: ByteArrayRepr,
     /// How dictionaries are stored.
     pub dict: DictKind,
     /// How the values of a split dictionary are stored.
@@ -135,6 +137,19 @@ pub enum StrKind {
     Bits,
     /// The interned state has a byte of its own, before the bit field (3.14+, free-threaded).
     BitsAfterInterned,
+}
+
+/// How `repr` writes a `bytearray`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByteArrayRepr {
+    /// It begins with `bytearray`, whatever the class, and `'` is escaped even between `"` (up to
+    /// 3.6).
+    Fixed,
+    /// It begins with the name of the class, and `'` is escaped even between `"` (3.7 to 3.14).
+    Class,
+    /// It begins with the name of the class, and is that of `bytes` within (3.15+).
+    AsBytes,
 }
 
 /// How dictionaries are stored.

@@ -21,6 +21,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::Pointer,
+        bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Open,
         values: ValuesKind::None,
         int: IntKind::TwoTypes,
@@ -212,7 +213,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(32),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(24) },
+        memory_view: MemoryView {
+            view: at(24),
+            flags: None,
+        },
         range: Range {
             start: at(16),
             stop: None,

@@ -21,6 +21,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::CFrame,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
         int: IntKind::SignedSize,
@@ -244,7 +245,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

@@ -21,6 +21,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Bare,
         int: IntKind::Tagged,
@@ -254,7 +255,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

@@ -22,6 +22,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
         int: IntKind::Tagged,
@@ -252,7 +253,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),
@@ -478,7 +482,10 @@ pub(super) const LAYOUT_T: Layout = Layout {
             member: at(56),
         },
         bytearray: ByteArray { start: at(56) },
-        memory_view: MemoryView { view: at(72) },
+        memory_view: MemoryView {
+            view: at(72),
+            flags: has(56),
+        },
         range: Range {
             start: at(32),
             stop: has(40),

@@ -21,6 +21,7 @@ pub(super) const LAYOUT: Layout = Layout {
         markers: Markers::BaseFrame,
         references: References::LowTwoBits,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::AsBytes,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
         int: IntKind::Tagged,
@@ -251,7 +252,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),
@@ -284,6 +288,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         str: StrKind::BitsAfterInterned,
+        bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
         ..LAYOUT.kinds
     },
@@ -438,7 +443,10 @@ pub(super) const LAYOUT_T: Layout = Layout {
             member: at(56),
         },
         bytearray: ByteArray { start: at(56) },
-        memory_view: MemoryView { view: at(72) },
+        memory_view: MemoryView {
+            view: at(72),
+            flags: has(56),
+        },
         range: Range {
             start: at(32),
             stop: has(40),

@@ -53,7 +53,8 @@ impl Objects {
         let unknown = || format!("<type at {}>", ty.addr);
         let own = || ty.name.clone().unwrap_or_else(unknown);
         if !ty.is_heap() {
-            return own();
+            let name = ty.name.clone().or_else(|| self.builtin_name(ty.addr));
+            return name.unwrap_or_else(unknown);
         }
         let f = &self.layout.fields.type_object;
         let qualname = f.heap_qualname.unwrap_or(f.heap_name).of(ty.addr);

@@ -2,8 +2,11 @@
 //! One file per builtin type.
 
 mod attributes;
+mod builtins;
+mod byte_string;
 mod class;
 mod dict;
+mod float;
 mod int;
 mod str;
 
@@ -109,6 +112,10 @@ pub struct Objects {
     names: RwLock<FxHashMap<Addr, Arc<str>>>,
     mros: RwLock<FxHashMap<Addr, Arc<[Arc<TypeInfo>]>>>,
     pub(crate) shapes: value::Shapes,
+    /// Names of builtin types by address, once they are known.
+    builtin_names: OnceLock<FxHashMap<Addr, String>>,
+    /// Bytes of a character of 2.7's `unicode`, once it is known.
+    unicode_width: OnceLock<u64>,
 }
 
 /// The error for bytes that make no sense.
@@ -130,6 +137,8 @@ impl Objects {
             names: RwLock::default(),
             mros: RwLock::default(),
             shapes: value::Shapes::default(),
+            builtin_names: OnceLock::new(),
+            unicode_width: OnceLock::new(),
         }
     }
 

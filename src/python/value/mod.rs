@@ -19,6 +19,8 @@ mod number;
 mod numpy;
 mod pandas;
 mod path;
+mod printable;
+mod quote;
 mod record;
 mod regex;
 mod sequence;

@@ -29,6 +29,8 @@ const FLAGGED: &[(u64, &str)] = &[
     (flags::LIST, "list"),
     (flags::TUPLE, "tuple"),
     (flags::DICT, "dict"),
+    (flags::BYTES, "bytes"),
+    (flags::STR, "str"),
     (flags::TYPE, "type"),
     (flags::EXCEPTION, "BaseException"),
 ];

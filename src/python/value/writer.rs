@@ -98,10 +98,24 @@ impl<'o> Writer<'o> {
         self.written >= self.limits.total || self.steps >= MOST_STEPS
     }
 
+    /// How many characters there is room for.
+    pub fn room(&self) -> usize {
+        self.limits.total.saturating_sub(self.written)
+    }
+
     /// Notes that something was left out and says what, in angle brackets.
     pub fn left_out(&mut self, what: &str) {
         self.cut = true;
         self.push(&format!("<{what}>"));
+    }
+
+    /// Says behind a string or number how much of it was left out; nothing when that is 0.
+    pub fn rest(&mut self, left_out: u64, what: &str) {
+        if left_out > 0 {
+            let plural = if left_out == 1 { "" } else { "s" };
+            self.push("...");
+            self.left_out(&format!("and {left_out} more {what}{plural}"));
+        }
     }
 
     /// Begins a container. When it is too deep, or is being written already, that is written
