@@ -41,6 +41,24 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// How `repr` writes containers.
+    pub reprs: Reprs,
+}
+
+/// What `repr` of containers of the standard library was like, in the order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reprs {
+    /// `set([1])`, `OrderedDict([(1, 2)])`, and `deque([1])` for a subclass too (2.7).
+    SetOfList,
+    /// As before, but `{1}`; `SimpleNamespace` sorts its names (3.6).
+    FixedNames,
+    /// A subclass of `deque` and its kin is called by its name (3.7, 3.8).
+    SortedNames,
+    /// `SimpleNamespace` keeps the order of its names (3.9 to 3.11).
+    InOrder,
+    /// `OrderedDict({1: 2})` (3.12+).
+    OrderedAsDict,
 }
 
 /// Where a thread's chain of frames begins.

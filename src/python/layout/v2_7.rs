@@ -32,6 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        reprs: Reprs::SetOfList,
     },
     fields: Fields {
         runtime: None,

@@ -37,6 +37,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -5,13 +5,21 @@ mod attributes;
 mod builtins;
 mod byte_string;
 mod class;
+mod deque;
 mod dict;
 mod float;
 mod int;
+mod ordered;
+mod rows;
+mod sequence;
+mod set;
 mod str;
 
 pub use self::str::Text;
 pub use class::{Found, Whence};
+pub use deque::DequeItems;
+pub use dict::DictItems;
+pub use set::SetItems;
 
 use super::layout::Layout;
 use super::value;

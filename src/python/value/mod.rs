@@ -3,9 +3,11 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod array;
 mod attrs;
 mod binary;
 mod class;
+mod counter;
 mod dataclass;
 mod datetime;
 mod decimal;
@@ -53,6 +55,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
@@ -79,7 +82,7 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[];
+const PROBES: &[Probe] = &[record::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

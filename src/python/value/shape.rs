@@ -58,14 +58,14 @@ impl Objects {
             if let Some(decoder) = decoder(&self.full_name(class)) {
                 return Shape::Known(decoder);
             }
-            if !class.is_heap() {
-                continue;
-            }
             let dict = self.type_dict(class);
             let own = dict.and_then(|dict| self.dict_get(dict, "__repr__").ok()?);
             let Some(own) = own else { continue };
             if let Some(decoder) = PROBES.iter().find_map(|probe| probe(self, class)) {
                 return Shape::Known(decoder);
+            }
+            if !class.is_heap() {
+                continue;
             }
             return match self.borrowed(own) {
                 Some(decoder) => Shape::Known(decoder),
