@@ -6,8 +6,7 @@ use crate::cli::{Class, Needs, Report, Run, Session};
 /// Print the Python stack with the variables of each frame.
 ///
 /// The same as "py-bt -l": COUNT is the number of innermost frames to print, or with a minus sign
-/// of outermost ones; "all" prints the stacks of all threads. Each value is cut at a tenth of
-/// "print repr-limit".
+/// of outermost ones; "all" prints the stacks of all threads.
 ///
 /// Examples:
 ///     py-bt-full         the Python stack of the selected thread

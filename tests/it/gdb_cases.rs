@@ -114,7 +114,11 @@ fn values_are_printed_as_python_prints_them_and_damage_does_no_harm() {
         let core = fixture.kernel_core();
         let extra = sysroot(interpreter);
         let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
-        let answer = Pydbg::core(&core, &extra, "py-bt -l all");
+        let path = core.display().to_string();
+        let args = [&["core", path.as_str(), "--json", "-q"], extra.as_slice()].concat();
+        // Like libpython, which cuts only the whole.
+        let commands = ["set print elements 0", "py-bt -l all"];
+        let answer = Pydbg::run(&args, &commands).document(commands[1]);
         let wrong = answer.map_or_else(|why| vec![why], |answer| compare(&answer["data"], &truth));
         failures.check(&interpreter.id, Ok(()));
         for why in wrong {
