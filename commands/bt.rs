@@ -6,8 +6,8 @@ use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{VariablesView, asks_for_locals, in_parallel};
-use crate::cli::render::{frame, group, row, source, stack};
+use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals, in_parallel};
+use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
 use pydbg::diag::{Note, Severity};
@@ -134,9 +134,10 @@ impl Run for Bt {
             && let Some(Ok(python)) = &session.python
         {
             let (limits, cancel) = (limits(session), &session.cancel);
+            let budget = Budget::default();
             in_parallel(&mut threads, |thread: &mut Thread| {
                 if !cancel.is_cancelled() {
-                    thread.add_variables(python, limits);
+                    thread.add_variables(python, limits, &budget);
                 }
             });
         }
@@ -329,12 +330,12 @@ impl Thread {
 
 impl Thread {
     /// Adds the variables of each Python frame.
-    fn add_variables(&mut self, python: &Python, limits: Limits) {
+    fn add_variables(&mut self, python: &Python, limits: Limits, budget: &Budget) {
         for row in &mut self.frames {
             if let Row::Python(row) = row
                 && let Some(MergedFrame::Python(frame)) = self.merged.frames.get(row.index)
             {
-                row.variables = Some(VariablesView::of(python, frame, limits));
+                row.variables = Some(VariablesView::of(python, frame, limits, budget));
             }
         }
     }
@@ -439,6 +440,11 @@ impl Report for Backtrace {
                 notes.push(partial(thread, "frames marked [scan] may be wrong"));
             }
         }
+        let rows = self.threads.iter().flat_map(|thread| &thread.frames);
+        notes.extend(variables::note(rows.filter_map(|row| match row {
+            Row::Python(row) => Some(row),
+            Row::Native(_) => None,
+        })));
         notes.extend(self.remarks.iter().map(|remark| source::note(remark)));
         notes
     }

@@ -5,8 +5,8 @@ use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::{Traceback, Wanted};
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{asks_for_locals, in_parallel};
-use crate::cli::render::{group, stack};
+use crate::cli::render::variables::{Budget, asks_for_locals, in_parallel};
+use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
 use pydbg::diag::{Note, Severity};
@@ -120,9 +120,10 @@ impl Run for PyBt {
         let remarks = sources.remarks().to_vec();
         if self.locals {
             let (limits, cancel) = (limits(session), &session.cancel);
+            let budget = Budget::default();
             in_parallel(&mut threads, |thread| {
                 if !cancel.is_cancelled() {
-                    thread.add_variables(&python, limits);
+                    thread.add_variables(&python, limits, &budget);
                 }
             });
         }
@@ -230,6 +231,7 @@ impl Report for Tracebacks {
             })
         });
         let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        cut.chain(remarks).collect()
+        let rows = self.threads.iter().flat_map(|thread| &thread.frames);
+        cut.chain(remarks).chain(variables::note(rows)).collect()
     }
 }

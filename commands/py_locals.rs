@@ -1,11 +1,10 @@
 //! `py-locals`: the variables of the selected Python frame, with their values.
 
 use crate::cli::render::row::PythonRow;
-use crate::cli::render::value::{ValueView, limits};
-use crate::cli::render::variables::{VariablesView, is_machinery};
+use crate::cli::render::value::limits;
+use crate::cli::render::variables::{Budget, VariablesView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::diag::{Note, Severity};
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
 
@@ -48,50 +47,21 @@ impl Run for PyLocals {
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let selected = session.selected_python()?;
         let (python, frame) = (selected.python, selected.frame);
-        let limits = limits(session);
-        let mut globals = Vec::new();
-        let mut problem = None;
+        let (limits, budget) = (limits(session), Budget::default());
+        let variables = VariablesView::of(&python, &frame, limits, &budget);
         // At module level the globals are the locals.
-        if self.all && !python.is_module_level(&frame) {
-            let items = python
-                .globals(&frame)
-                .map(|dict| python.objects.dict_items(dict));
-            match items {
-                Some(Ok(items)) => globals = items,
-                Some(Err(fault)) => problem = Some(format!("the globals cannot be read: {fault}")),
-                None => problem = Some("the frame's globals are no dictionary".to_owned()),
-            }
-        }
-        let global = |(name, value)| {
-            let name = match python.objects.text(name, LONGEST_NAME) {
-                Ok(text) => text.value,
-                Err(_) => format!("<key at {name}>"),
-            };
-            let wanted = !is_machinery(&name);
-            wanted.then(|| Global {
-                name,
-                value: ValueView::of(&python, value, limits),
-            })
+        let globals = match self.all && !python.is_module_level(&frame) {
+            true => VariablesView::globals(&python, &frame, limits, &budget),
+            false => VariablesView::default(),
         };
         Ok(Box::new(Locals {
             index: selected.index,
-            variables: VariablesView::of(&python, &frame, limits),
-            globals: globals.into_iter().filter_map(global).collect(),
-            all: self.all,
             row: PythonRow::of(selected.index.unwrap_or(0), &frame, None),
-            problem,
+            variables,
+            globals,
+            all: self.all,
         }))
     }
-}
-
-/// The longest name that is shown whole, in characters.
-const LONGEST_NAME: u64 = 1000;
-
-/// A name of the module.
-#[derive(Serialize)]
-struct Global {
-    name: String,
-    value: ValueView,
 }
 
 /// The variables asked for.
@@ -99,9 +69,8 @@ struct Locals {
     index: Option<usize>,
     row: PythonRow,
     variables: VariablesView,
-    globals: Vec<Global>,
+    globals: VariablesView,
     all: bool,
-    problem: Option<String>,
 }
 
 impl Report for Locals {
@@ -110,17 +79,11 @@ impl Report for Locals {
             out.put(format_args!("No locals.\n"))?;
         }
         self.variables.grouped(out)?;
-        if !self.globals.is_empty() {
+        if self.all {
             out.styled(Style::Faint, "[globals of the module]")?;
             out.end()?;
         }
-        for global in &self.globals {
-            out.target(&global.name)?;
-            out.put(format_args!(" = "))?;
-            out.target(&global.value.repr)?;
-            out.end()?;
-        }
-        Ok(())
+        self.globals.indented(out, "")
     }
 
     fn json(&self) -> Value {
@@ -133,14 +96,14 @@ impl Report for Locals {
         if let Some(data) = data.as_object_mut() {
             data.insert("frame".to_owned(), frame);
             if self.all {
-                data.insert("globals".to_owned(), json!(self.globals));
+                data.insert("globals".to_owned(), json!(self.globals.variables));
             }
         }
         data
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.problem.iter().chain(&self.variables.problem);
+        let problems = (self.variables.problem.iter()).chain(&self.globals.problem);
         let note = |text: &String| Note {
             severity: Severity::Partial,
             text: text.clone(),

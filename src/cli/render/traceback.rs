@@ -8,7 +8,7 @@ use super::number::Extent;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
-use super::variables::VariablesView;
+use super::variables::{Budget, VariablesView};
 use crate::cli::{Out, Style};
 use pydbg::python::value::Limits;
 use pydbg::python::{FrameOrigin, PyStack, Python};
@@ -109,11 +109,11 @@ impl Traceback {
     }
 
     /// Adds the variables of each frame.
-    pub fn add_variables(&mut self, python: &Python, limits: Limits) {
+    pub fn add_variables(&mut self, python: &Python, limits: Limits, budget: &Budget) {
         let all = self.stack.as_ref().map_or(&[][..], |stack| &stack.frames);
         for row in &mut self.frames {
             if let Some(frame) = all.get(row.index) {
-                row.variables = Some(VariablesView::of(python, frame, limits));
+                row.variables = Some(VariablesView::of(python, frame, limits, budget));
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The variables of a Python frame in answers: `name = value`, one on a line.
 
+use super::row::PythonRow;
 use super::value::ValueView;
 use crate::cli::{Out, Style};
+use pydbg::diag::{Note, Severity};
 use pydbg::python::value::Limits;
 use pydbg::python::variables::{Variable, VariableKind, Variables};
 use pydbg::python::{PyFrame, Python};
@@ -9,6 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One variable.
 #[derive(Clone, Debug, Serialize)]
@@ -53,7 +56,7 @@ const MACHINERY: &[&str] = &[
 ];
 
 /// Whether Python itself puts a name into the namespace of every module.
-pub fn is_machinery(name: &str) -> bool {
+fn is_machinery(name: &str) -> bool {
     MACHINERY.binary_search(&name).is_ok()
 }
 
@@ -66,6 +69,21 @@ pub fn asks_for_locals(words: &[String]) -> bool {
     words.iter().any(asks)
 }
 
+/// What the variables of these frames lack, if anything.
+pub fn note<'r>(rows: impl IntoIterator<Item = &'r PythonRow>) -> Option<Note> {
+    let views = rows.into_iter().filter_map(|row| row.variables.as_ref());
+    let mut problems = views.filter_map(|view| view.problem.as_ref());
+    let first = problems.next()?;
+    let more = match problems.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more frames)"),
+    };
+    Some(Note {
+        severity: Severity::Partial,
+        text: format!("variables of a frame are missing: {first}{more}"),
+    })
+}
+
 /// Does something with each of many stacks, on all processors where that is worth it.
 pub fn in_parallel<T: Send>(stacks: &mut [T], each: impl Fn(&mut T) + Send + Sync) {
     // Waking the other processors costs more than a few stacks do, and lengthens the stop of a
@@ -74,6 +92,30 @@ pub fn in_parallel<T: Send>(stacks: &mut [T], each: impl Fn(&mut T) + Send + Syn
     match stacks.len() {
         0..FEW => stacks.iter_mut().for_each(each),
         _ => stacks.par_iter_mut().for_each(each),
+    }
+}
+
+/// How much text the variables of one answer may still take: a damaged stack may claim more than
+/// fits into memory.
+pub struct Budget(AtomicUsize);
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget(AtomicUsize::new(256 << 20))
+    }
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn spend(&self, variable: &VariableView) {
+        let text = variable.value.as_ref().map_or(0, |value| value.repr.len());
+        let size = size_of::<VariableView>() + text;
+        let rest = |left: usize| Some(left.saturating_sub(size));
+        // The closure never refuses.
+        let _ = (self.0).fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
     }
 }
 
@@ -117,24 +159,59 @@ impl VariableView {
 }
 
 impl VariablesView {
-    /// The variables of `frame`, but for what Python itself puts into the namespace of every
+    /// The variables of `frame` as far as the budget goes, but for what Python itself puts into the namespace of every
     /// module and the temporaries of comprehensions that are not at work.
-    pub fn of(python: &Python, frame: &PyFrame, limits: Limits) -> VariablesView {
-        let Variables { all, problem } = python.variables(frame);
+    pub fn of(python: &Python, frame: &PyFrame, limits: Limits, budget: &Budget) -> VariablesView {
         let module = python.is_module_level(frame);
         let wanted = |variable: &Variable| match variable.kind {
             VariableKind::Hidden => variable.value.is_some(),
             VariableKind::Namespace => !(module && is_machinery(&variable.name)),
             _ => true,
         };
-        VariablesView {
-            variables: all
-                .into_iter()
-                .filter(wanted)
-                .map(|variable| VariableView::of(python, variable, limits))
-                .collect(),
-            problem,
+        VariablesView::within(python, budget, limits, || python.variables(frame), wanted)
+    }
+
+    /// The names of the module that a frame's code belongs to, likewise.
+    pub fn globals(
+        python: &Python,
+        frame: &PyFrame,
+        limits: Limits,
+        budget: &Budget,
+    ) -> VariablesView {
+        let wanted = |variable: &Variable| !is_machinery(&variable.name);
+        let read = || python.global_variables(frame);
+        VariablesView::within(python, budget, limits, read, wanted)
+    }
+
+    fn within(
+        python: &Python,
+        budget: &Budget,
+        limits: Limits,
+        read: impl FnOnce() -> Variables,
+        wanted: impl Fn(&Variable) -> bool,
+    ) -> VariablesView {
+        const TOO_MUCH: &str = "variables are left out, because those before take too much";
+        if budget.is_spent() {
+            return VariablesView {
+                variables: Vec::new(),
+                problem: Some(TOO_MUCH.to_owned()),
+            };
         }
+        let Variables { all, problem } = read();
+        let mut view = VariablesView {
+            variables: Vec::with_capacity(all.len()),
+            problem,
+        };
+        for variable in all.into_iter().filter(wanted) {
+            if budget.is_spent() {
+                view.problem.get_or_insert_with(|| TOO_MUCH.to_owned());
+                break;
+            }
+            let variable = VariableView::of(python, variable, limits);
+            budget.spend(&variable);
+            view.variables.push(variable);
+        }
+        view
     }
 
     /// Prints them below a frame.

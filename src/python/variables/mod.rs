@@ -86,6 +86,14 @@ impl Python {
         self.namespace(self.layout.fields.frame.builtins.of(frame.addr))
     }
 
+    /// The names in the namespace of the module that a frame's code belongs to.
+    pub fn global_variables(&self, frame: &PyFrame) -> Variables {
+        let mut found = Variables::default();
+        let at = self.layout.fields.frame.globals.of(frame.addr);
+        found.read_namespace(&self.objects, at);
+        found
+    }
+
     /// Whether the names of a frame are those of its module: its body, or `exec`'d code.
     pub fn is_module_level(&self, frame: &PyFrame) -> bool {
         let locals = self.namespace(self.layout.fields.frame.locals.of(frame.addr));
@@ -108,7 +116,7 @@ impl Variables {
             Ok(names) => {
                 found.read_slots(objects, frame, &names.slots);
                 if !names.optimized {
-                    found.read_namespace(objects, frame);
+                    found.read_namespace(objects, objects.layout.fields.frame.locals.of(frame));
                 }
             }
             Err(fault) => found.lack(format!("the names of variables cannot be read: {fault}")),
@@ -154,9 +162,8 @@ impl Variables {
         }
     }
 
-    /// Adds the names of `f_locals`, unless a slot has them.
-    fn read_namespace(&mut self, objects: &Objects, frame: Addr) {
-        let at = objects.layout.fields.frame.locals.of(frame);
+    /// Adds the names of the dictionary that the pointer at `at` leads to, unless a slot has them.
+    fn read_namespace(&mut self, objects: &Objects, at: Addr) {
         let items = objects
             .memory
             .ptr(at)
