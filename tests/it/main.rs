@@ -22,3 +22,4 @@ mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod values_without_files;

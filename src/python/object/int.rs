@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn digits_of_30_bits_are_packed() {
         let raw = |digits: &[u32]| -> Vec<u8> {
-            digits.iter().flat_map(|digit| digit.to_le_bytes()).collect()
+            digits
+                .iter()
+                .flat_map(|digit| digit.to_le_bytes())
+                .collect()
         };
         let value = |digits: &[u32]| BigUint::new(pack(&raw(digits)).unwrap());
         let all = (1 << 30) - 1;

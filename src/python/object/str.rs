@@ -181,13 +181,16 @@ impl Objects {
         };
         let sysdict = self.layout.fields.interpreter.sysdict.of(*interpreter);
         let items = self.memory.ptr(sysdict).and_then(|at| self.dict_items(at));
-        let maximum = items.unwrap_or_default().into_iter().find_map(|(key, value)| {
-            let name = b"maxunicode";
-            // Only byte strings are compared: a `unicode` would ask for its width again.
-            let is_bytes = self.type_of(key).ok()?.is(flags::BYTES);
-            let is_it = is_bytes && self.bytes(key, name.len()).ok()? == name;
-            is_it.then(|| self.int(value).ok())?
-        });
+        let maximum = items
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|(key, value)| {
+                let name = b"maxunicode";
+                // Only byte strings are compared: a `unicode` would ask for its width again.
+                let is_bytes = self.type_of(key).ok()?.is(flags::BYTES);
+                let is_it = is_bytes && self.bytes(key, name.len()).ok()? == name;
+                is_it.then(|| self.int(value).ok())?
+            });
         let width = match maximum {
             Some(0xffff) => NARROW,
             _ => WIDE,
@@ -198,7 +201,12 @@ impl Objects {
     /// Whether the string can be so long. Every string ends in a NUL, which a damaged length
     /// hardly ever meets.
     fn is_believable(&self, characters: &Characters) -> bool {
-        let Characters { data, length, width, .. } = *characters;
+        let Characters {
+            data,
+            length,
+            width,
+            ..
+        } = *characters;
         length <= BELIEVED
             || length <= ABSURD && {
                 let end = data.0.checked_add(length.saturating_mul(width));
@@ -224,11 +232,13 @@ impl Objects {
 /// The code units in `raw`, of `width` bytes each; half of one at the end is dropped.
 fn codes(raw: &[u8], width: u64) -> impl Iterator<Item = u32> + '_ {
     let step = (width as usize).max(1);
-    (0..raw.len()).step_by(step).map_while(move |offset| match step {
-        1 => bytes::u8_at(raw, offset).map(u32::from),
-        2 => bytes::u16_at(raw, offset).map(u32::from),
-        _ => bytes::u32_at(raw, offset),
-    })
+    (0..raw.len())
+        .step_by(step)
+        .map_while(move |offset| match step {
+            1 => bytes::u8_at(raw, offset).map(u32::from),
+            2 => bytes::u16_at(raw, offset).map(u32::from),
+            _ => bytes::u32_at(raw, offset),
+        })
 }
 
 /// Pairs of surrogates, as 2.7's narrow builds keep them, as the characters they stand for.

@@ -118,7 +118,10 @@ fn complex(w: &mut Writer<'_>, addr: Addr, _: &Arc<TypeInfo>) -> Result<(), Faul
 /// As `repr` writes a `float`: the shortest digits that read back as the same number.
 pub(crate) fn float_repr(value: f64) -> String {
     let text = shortest(value);
-    match text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+    match text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    {
         true => text + ".0",
         false => text,
     }

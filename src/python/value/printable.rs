@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn controls_separators_and_surrogates_are_not_printable() {
-        for code in [0x1f, 0x7f, 0xa0, 0xad, 0x378, 0x200b, 0x2028, 0xd800, 0xe000, 0x10_ffff] {
+        for code in [
+            0x1f, 0x7f, 0xa0, 0xad, 0x378, 0x200b, 0x2028, 0xd800, 0xe000, 0x10_ffff,
+        ] {
             assert!(!is_printable(code, (3, 14)), "{code:#x}");
         }
         assert!(is_printable(0xe9, (3, 6)) && is_printable(0x1_f600, (3, 6)));

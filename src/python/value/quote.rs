@@ -86,7 +86,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_printed_is_escaped() {
-        assert_eq!(of("\t\n\r\x1b\x7f\u{80}\u{ad}"), r"'\t\n\r\x1b\x7f\x80\xad'");
+        assert_eq!(
+            of("\t\n\r\x1b\x7f\u{80}\u{ad}"),
+            r"'\t\n\r\x1b\x7f\x80\xad'"
+        );
         assert_eq!(of("é\u{a0}\u{2028}\u{e000}😀"), "'é\\xa0\\u2028\\ue000😀'");
         assert_eq!(text(&[0xdc80, 0x11_0000], (3, 14)), r"'\udc80\U00110000'");
         assert_eq!(ascii(&[0xe9, 0x4e2d, 0x1_f600]), r"'\xe9\u4e2d\U0001f600'");
