@@ -6,6 +6,7 @@ use pydbg::Addr;
 use pydbg::python::Python;
 use pydbg::python::value::Limits;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One value.
 #[derive(Clone, Debug, Serialize)]
@@ -14,7 +15,7 @@ pub struct ValueView {
     pub address: Addr,
     /// The full name of its class, such as `int` or `app.Account`; `None` when it is not known.
     #[serde(rename = "type")]
-    pub class: Option<String>,
+    pub class: Option<Arc<str>>,
     /// As `repr` writes it.
     pub repr: String,
     /// Whether something was left out of `repr`; it says what.
@@ -31,7 +32,7 @@ impl ValueView {
         let ty = objects.type_of(address).ok();
         ValueView {
             address,
-            class: ty.map(|ty| objects.full_name(&ty).to_string()),
+            class: ty.map(|ty| objects.full_name(&ty)),
             repr: shown.text,
             cut: shown.cut,
             unreadable: shown.unreadable,
