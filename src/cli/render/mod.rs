@@ -23,4 +23,5 @@ pub mod symbol;
 pub mod thread;
 pub mod traceback;
 pub mod value;
+pub mod variables;
 pub mod width;

@@ -163,6 +163,11 @@ impl References {
             References::LowTwoBits => bits & !3,
         }
     }
+
+    /// Whether a reference holds a small number in place of a pointer.
+    pub fn is_int(self, bits: u64) -> bool {
+        self != References::Plain && bits & 3 == 3
+    }
 }
 
 /// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
