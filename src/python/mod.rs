@@ -6,6 +6,7 @@ pub mod code;
 mod datastack;
 pub mod doing;
 mod eval_frames;
+pub mod exceptions;
 mod frame;
 mod gil;
 mod interpreter;
@@ -160,6 +161,8 @@ pub enum FrameOrigin {
     /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
     /// be missing next to it.
     DataStack,
+    /// The traceback of an exception; the frame may have ended.
+    Traceback,
 }
 
 /// One Python frame.
