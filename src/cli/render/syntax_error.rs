@@ -123,11 +123,7 @@ fn marks(line: &[char], start: i64, end: i64, how: Syntax) -> String {
             let shown = Shown::of(line);
             let column = |at: i64| shown.column(usize::try_from(at).unwrap_or(0).min(line.len()));
             let width = column(end).saturating_sub(column(start));
-            let width = if width == 0 {
-                end - start
-            } else {
-                width as i64
-            };
+            let width = if width == 0 { length } else { width as i64 };
             format!("{}{}", " ".repeat(column(start)), carets(width))
         }
         _ => format!("{}{}", blank(before), carets(length)),
