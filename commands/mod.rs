@@ -26,9 +26,11 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod py_bt;
+mod py_bt_full;
 mod py_down;
 mod py_frame;
 mod py_list;
+mod py_locals;
 mod py_up;
 mod quit;
 mod set;
@@ -70,9 +72,11 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<py_bt::PyBt>(),
+    Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),
+    Command::of::<py_locals::PyLocals>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
     Command::of::<set::Set>(),

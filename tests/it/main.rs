@@ -13,6 +13,7 @@ mod harness;
 mod hostile;
 mod layering;
 mod layout_tables;
+mod locals;
 mod mutation;
 mod native_truth;
 mod packed;

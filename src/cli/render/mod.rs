@@ -27,4 +27,5 @@ pub mod syntax_error;
 pub mod thread;
 pub mod traceback;
 pub mod value;
+pub mod variables;
 pub mod width;

@@ -8,7 +8,7 @@ use pydbg::python::value::Limits;
 use serde::Serialize;
 
 /// One value.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ValueView {
     /// Where the object is.
     pub address: Addr,

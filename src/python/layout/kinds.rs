@@ -116,6 +116,11 @@ impl References {
             References::LowTwoBits => bits & !3,
         }
     }
+
+    /// Whether a reference holds a small number in place of a pointer.
+    pub fn is_int(self, bits: u64) -> bool {
+        self != References::Plain && bits & 3 == 3
+    }
 }
 
 /// How characters are stored.
