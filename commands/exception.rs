@@ -117,22 +117,26 @@ impl Report for Exceptions {
             }
             thread.text(out, indent)?;
         }
+        match (idle, self.threads.as_slice()) {
+            (0, _) => {}
+            (1, [one]) => {
+                let id = one.thread.id.unwrap_or_default();
+                out.put(format_args!(
+                    "Thread {id} raises and handles no exception.\n"
+                ))?;
+            }
+            (1, _) => out.put(format_args!("1 thread raises and handles no exception.\n"))?,
+            _ => out.put(format_args!(
+                "{idle} threads raise and handle no exception.\n"
+            ))?,
+        }
         for view in &self.last {
             match self.is_shown(view) {
                 true => out.put(format_args!("{} the same as above\n", view.title()))?,
                 false => view.text(out, "")?,
             }
         }
-        match (idle, self.threads.len()) {
-            (0, _) => Ok(()),
-            (1, 1) => out.put(format_args!(
-                "The thread raises and handles no exception.\n"
-            )),
-            (1, _) => out.put(format_args!("1 thread raises and handles no exception.\n")),
-            _ => out.put(format_args!(
-                "{idle} threads raise and handle no exception.\n"
-            )),
-        }
+        Ok(())
     }
 
     fn json(&self) -> Value {

@@ -111,7 +111,7 @@ impl Report for Frames {
         for (number, group) in self.groups.iter().enumerate().rev() {
             let number = self.first + number;
             if !self.selected {
-                out.target(&format!("{number}: {}", group.class))?;
+                out.target(&format!("exception {number} ({}):", group.class))?;
                 out.end()?;
             }
             for row in &group.frames {

@@ -138,3 +138,91 @@ fn exceptions_are_printed_as_python_prints_them() {
     }
     failures.finish();
 }
+
+/// The exception that nobody handled, as shown and as data, and the variables of the frames it
+/// passed, which have ended.
+fn check_unhandled(
+    interpreter: &Interpreter,
+    target: &[&str],
+    truth: &Value,
+    what: &str,
+    failures: &mut Failures,
+) {
+    let text = run(interpreter, target, &["exception"]);
+    let title = "Not handled by anyone (sys.last_";
+    let behind = text
+        .split_once(title)
+        .and_then(|(_, tail)| tail.split_once('\n'));
+    let ours = behind.map_or(text.as_str(), |(_, text)| text);
+    let theirs = truth["text"].as_str().unwrap_or_default();
+    let result = match ours == theirs {
+        true => Ok(()),
+        false => Err(difference(ours, theirs)),
+    };
+    failures.check(&format!("{what} text"), result);
+    let frames = truth["frames"].as_array().expect("frames");
+    for (number, frame) in frames.iter().enumerate() {
+        let select = format!("exception frame {number}");
+        let mut words = words(interpreter, target);
+        words.push("--json".to_owned());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ran = Pydbg::run(&words, &[&select, "py-locals"]);
+        let result = ran
+            .document(&select)
+            .and_then(|selected| {
+                let row = &selected["data"]["exceptions"][0]["traceback"][0];
+                let same = row["function"] == frame["function"] && row["line"] == frame["line"];
+                same.then_some(()).ok_or(format!("{row} {frame}"))
+            })
+            .and_then(|()| ran.document("py-locals"))
+            .and_then(|locals| same_variables(&locals["data"], &frame["locals"]));
+        failures.check(&format!("{what} {}", frame["function"]), result);
+    }
+}
+
+/// Whether the variables have the values of the truth, each by its `repr`.
+fn same_variables(shown: &Value, truth: &Value) -> Result<(), String> {
+    let none = Vec::new();
+    let shown = shown["variables"].as_array().unwrap_or(&none);
+    for (name, value) in truth.as_object().into_iter().flatten() {
+        let mut found = shown.iter().filter(|variable| variable["name"] == **name);
+        let ours = found.next().map(|variable| &variable["value"]["repr"]);
+        if ours != Some(value) {
+            return Err(format!("{name}: {ours:?}, not {value}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_unhandled_exception_is_shown_with_the_variables_of_its_frames() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        let mut fixture = Fixture::start(interpreter, "unhandled", &[]);
+        let id = &interpreter.id;
+        let truth = fixture.truth.expect.clone();
+        let pid = fixture.pid().to_string();
+        let target = ["attach", &pid];
+        check_unhandled(
+            interpreter,
+            &target,
+            &truth,
+            &format!("{id} live"),
+            &mut failures,
+        );
+        for (how, core) in [
+            ("gcore", fixture.gcore()),
+            ("kernel", fixture.kernel_core()),
+        ] {
+            let target = ["core", core.to_str().expect("UTF-8")];
+            check_unhandled(
+                interpreter,
+                &target,
+                &truth,
+                &format!("{id} {how}"),
+                &mut failures,
+            );
+        }
+    }
+    failures.finish();
+}

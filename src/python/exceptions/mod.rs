@@ -91,6 +91,11 @@ impl Python {
         states::read(&self.reader(), thread.tstate, &frames)
     }
 
+    /// The exception that a thread raises or handles, and whether it is raised.
+    pub fn exception_in_flight(&self, thread: &PyThread) -> Option<(Addr, bool)> {
+        states::in_flight(&self.reader(), thread.tstate)
+    }
+
     /// The exceptions that ended a script or were shown by the interactive interpreter last, of
     /// each interpreter that has one.
     pub fn last_exceptions(&self) -> Vec<Last> {

@@ -63,6 +63,23 @@ pub(super) fn read(reader: &Reader<'_>, tstate: Addr, frames: &[Addr]) -> Thread
     found
 }
 
+/// The exception that the thread state raises or, failing that, handles innermost, and whether it
+/// is raised; read without what it leads to.
+pub(super) fn in_flight(reader: &Reader<'_>, tstate: Addr) -> Option<(Addr, bool)> {
+    if let Ok(Some(held)) = raised(reader, tstate)
+        && reader.is_exception(held.value)
+    {
+        return Some((held.value, true));
+    }
+    let handled = match reader.objects.layout.fields.thread.exc_info {
+        Some(top) => items(reader, top.of(tstate)).0,
+        None => words(reader, tstate, &[]).0,
+    };
+    let first = handled.first()?;
+    let is_one = reader.is_exception(first.value);
+    is_one.then_some((first.value, false))
+}
+
 /// The exception being raised.
 fn raised(reader: &Reader<'_>, tstate: Addr) -> Result<Option<Held>, Fault> {
     let f = &reader.objects.layout.fields.thread;
