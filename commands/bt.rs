@@ -5,7 +5,7 @@ use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::value::limits;
+use crate::cli::render::value::brief_limits;
 use crate::cli::render::variables::{VariablesView, asks_for_locals, in_parallel};
 use crate::cli::render::{frame, group, row, source, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
@@ -27,7 +27,8 @@ use std::io;
 ///
 /// Of a deep recursion the innermost frames are printed; -v prints them all. With -m, threads
 /// with the same stack (functions, and of Python lines) are shown as one. With -l, the variables
-/// of each Python frame are printed below it, arguments first.
+/// of each Python frame are printed below it, arguments first, each value cut at a tenth of
+/// "print repr-limit".
 ///
 /// A frame that was not found by call frame information is marked: [frame pointer] is mostly
 /// right, [scan: may be wrong] is a guess.
@@ -134,7 +135,7 @@ impl Run for Bt {
         if self.locals
             && let Some(Ok(python)) = &session.python
         {
-            let (limits, cancel) = (limits(session), &session.cancel);
+            let (limits, cancel) = (brief_limits(session), &session.cancel);
             in_parallel(&mut threads, |thread: &mut Thread| {
                 if !cancel.is_cancelled() {
                     thread.add_variables(python, limits);

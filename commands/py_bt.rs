@@ -4,7 +4,7 @@ use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::{Traceback, Wanted};
-use crate::cli::render::value::limits;
+use crate::cli::render::value::brief_limits;
 use crate::cli::render::variables::{asks_for_locals, in_parallel};
 use crate::cli::render::{group, stack};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
@@ -21,7 +21,8 @@ use std::io;
 /// A line that a recursion repeats is printed three times and then counted, and of a deep
 /// recursion through several functions the innermost frames are printed; -v prints them all.
 /// With -m, threads with the same stack (functions, files and lines) are shown as one; with -l,
-/// the variables of each frame are printed below it, arguments first.
+/// the variables of each frame are printed below it, arguments first, each value cut at a tenth of
+/// "print repr-limit".
 ///
 /// Examples:
 ///     py-bt           the Python stack of the selected thread
@@ -120,7 +121,7 @@ impl Run for PyBt {
         }
         let remarks = sources.remarks().to_vec();
         if self.locals {
-            let (limits, cancel) = (limits(session), &session.cancel);
+            let (limits, cancel) = (brief_limits(session), &session.cancel);
             in_parallel(&mut threads, |thread| {
                 if !cancel.is_cancelled() {
                     thread.add_variables(&python, limits);

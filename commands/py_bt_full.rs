@@ -6,7 +6,8 @@ use crate::cli::{Class, Needs, Report, Run, Session};
 /// Print the Python stack with the variables of each frame.
 ///
 /// The same as "py-bt -l": COUNT is the number of innermost frames to print, or with a minus sign
-/// of outermost ones; "all" prints the stacks of all threads.
+/// of outermost ones; "all" prints the stacks of all threads. Each value is cut at a tenth of
+/// "print repr-limit".
 ///
 /// Examples:
 ///     py-bt-full         the Python stack of the selected thread

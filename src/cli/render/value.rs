@@ -39,6 +39,19 @@ impl ValueView {
     }
 }
 
+/// The same for values below the frames of a stack, of which there may be very many: the whole of
+/// each is cut at a tenth.
+pub fn brief_limits(session: &Session) -> Limits {
+    let limits = limits(session);
+    Limits {
+        total: match limits.total {
+            usize::MAX => usize::MAX,
+            total => (total / 10).max(1),
+        },
+        ..limits
+    }
+}
+
 /// The limits of `set print …`, for a value in a list of variables.
 pub fn limits(session: &Session) -> Limits {
     let count = |name: &str| match session.settings.get_count(name) {

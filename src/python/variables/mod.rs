@@ -73,17 +73,7 @@ impl Python {
                 };
             }
         };
-        let mut found = Variables::default();
-        match code.names.get(&self.objects, code.addr) {
-            Ok(names) => {
-                found.read_slots(&self.objects, frame.addr, &names.slots);
-                if !names.optimized {
-                    found.read_namespace(&self.objects, frame.addr);
-                }
-            }
-            Err(fault) => found.lack(format!("the names of variables cannot be read: {fault}")),
-        }
-        found
+        Variables::read(&self.objects, frame.addr, code.addr, &code.names)
     }
 
     /// The namespace of the module that a frame's code belongs to: a dictionary.
@@ -111,6 +101,21 @@ impl Python {
 }
 
 impl Variables {
+    /// The variables of the frame at `frame`, which runs the code object at `code`.
+    fn read(objects: &Objects, frame: Addr, code: Addr, names: &Names) -> Variables {
+        let mut found = Variables::default();
+        match names.get(objects, code) {
+            Ok(names) => {
+                found.read_slots(objects, frame, &names.slots);
+                if !names.optimized {
+                    found.read_namespace(objects, frame);
+                }
+            }
+            Err(fault) => found.lack(format!("the names of variables cannot be read: {fault}")),
+        }
+        found
+    }
+
     /// Notes the first thing that is missing.
     fn lack(&mut self, problem: String) {
         self.problem.get_or_insert(problem);
@@ -220,3 +225,6 @@ fn is_cell(objects: &Objects, object: Addr) -> Result<bool, Fault> {
     let size = i64::from(objects.layout.fields.object.size.offset) + 8;
     Ok(!ty.is_heap() && ty.may_be("cell") && ty.basicsize == size && ty.itemsize == 0)
 }
+
+#[cfg(test)]
+mod tests;
