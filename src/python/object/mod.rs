@@ -5,6 +5,7 @@ mod attributes;
 mod class;
 mod dict;
 mod int;
+mod static_names;
 mod str;
 
 pub use self::str::Text;
@@ -108,6 +109,11 @@ pub struct Objects {
     types: RwLock<FxHashMap<Addr, Result<Arc<TypeInfo>, Fault>>>,
     names: RwLock<FxHashMap<Addr, Arc<str>>>,
     mros: RwLock<FxHashMap<Addr, Arc<[Arc<TypeInfo>]>>>,
+    /// The namespaces of classes that were asked for an attribute, by name.
+    members: RwLock<FxHashMap<Addr, Arc<class::Members>>>,
+    /// The slots that instances of a class have.
+    slot_tables: RwLock<FxHashMap<Addr, Arc<[class::Slot]>>>,
+    static_names: OnceLock<FxHashMap<Addr, Arc<str>>>,
     pub(crate) shapes: value::Shapes,
 }
 
@@ -129,6 +135,9 @@ impl Objects {
             types: RwLock::default(),
             names: RwLock::default(),
             mros: RwLock::default(),
+            members: RwLock::default(),
+            slot_tables: RwLock::default(),
+            static_names: OnceLock::new(),
             shapes: value::Shapes::default(),
         }
     }

@@ -10,11 +10,15 @@ mod dataclass;
 mod datetime;
 mod decimal;
 mod default;
+mod dialect;
+mod enumeration;
 mod exception;
 mod execution;
 mod file;
 mod function;
 mod mapping;
+mod module;
+mod naming;
 mod number;
 mod numpy;
 mod pandas;
@@ -25,9 +29,11 @@ mod sequence;
 mod sets;
 mod shape;
 mod simple;
+mod template;
 mod text;
 mod threading;
 mod torch;
+mod weak;
 mod writer;
 
 pub use shape::Shapes;
@@ -54,7 +60,6 @@ const DECODERS: &[Decoders] = &[
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
-    dataclass::DECODERS,
     datetime::DECODERS,
     decimal::DECODERS,
     exception::DECODERS,
@@ -62,6 +67,7 @@ const DECODERS: &[Decoders] = &[
     file::DECODERS,
     function::DECODERS,
     mapping::DECODERS,
+    module::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
@@ -71,13 +77,15 @@ const DECODERS: &[Decoders] = &[
     sequence::DECODERS,
     sets::DECODERS,
     simple::DECODERS,
+    template::DECODERS,
     text::DECODERS,
     threading::DECODERS,
     torch::DECODERS,
+    weak::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[];
+const PROBES: &[Probe] = &[dataclass::probe, enumeration::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
