@@ -8,11 +8,8 @@ mod builds;
 mod cli;
 mod debuginfod;
 mod doing;
-<<<<<<< HEAD
 mod exceptions;
-=======
 mod gdb_cases;
->>>>>>> locals
 mod harness;
 mod hostile;
 mod layering;
