@@ -44,8 +44,8 @@ fn fields(objects: &Objects, class: &TypeInfo) -> Option<Vec<Addr>> {
     let [class_name, qualname, fields @ ..] = &*names else {
         return None;
     };
-    let generated = objects.is_text(*class_name, "__class__")
-        && objects.is_text(*qualname, "__qualname__");
+    let generated =
+        objects.is_text(*class_name, "__class__") && objects.is_text(*qualname, "__qualname__");
     generated.then(|| fields.to_vec())
 }
 

@@ -77,7 +77,9 @@ fn group(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
         let total = w.objects.var_size(exceptions)?;
         let total = usize::try_from(total).map_err(|_| malformed(exceptions))?;
         let items = w.objects.tuple_items(exceptions, most)?;
-        w.items(exceptions, ("[", "]"), total, items, |w, item| w.object(item));
+        w.items(exceptions, ("[", "]"), total, items, |w, item| {
+            w.object(item)
+        });
     } else {
         w.object(exceptions);
     }
@@ -106,7 +108,9 @@ fn import_error(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<()
     let args = w.objects.layout.fields.exception.args.of(addr);
     let args = w.objects.memory.ptr(args)?;
     let total = usize::try_from(w.objects.var_size(args)?).map_err(|_| malformed(args))?;
-    let items = w.objects.tuple_items(args, w.limits.elements.min(1 << 16))?;
+    let items = w
+        .objects
+        .tuple_items(args, w.limits.elements.min(1 << 16))?;
     let name = w.objects.c_name(ty);
     w.push(last_part(&name));
     if !w.enter(addr) {

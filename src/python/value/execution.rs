@@ -52,7 +52,11 @@ fn frame(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Faul
     let raw = walk.read(frame)?;
     let code = codes.get(w.objects, raw.code)?;
     let line = match traced {
-        0 => walk.frame(&raw, &code, walk.lasti(&raw, &code)).position.line,
+        0 => {
+            walk.frame(&raw, &code, walk.lasti(&raw, &code))
+                .position
+                .line
+        }
         traced => Some(traced),
     };
     let f = &layout.fields.code;

@@ -128,7 +128,9 @@ pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Faul
     }
     let ty = objects.type_of(bound)?;
     if objects.is_a(&ty, "module") {
-        let namespace = objects.memory.ptr(objects.layout.fields.module.dict.of(bound))?;
+        let namespace = objects
+            .memory
+            .ptr(objects.layout.fields.module.dict.of(bound))?;
         let items = objects.dict_items(namespace)?.into_iter();
         let mut items = items.filter(|(_, value)| *value == addr);
         return items
@@ -144,7 +146,8 @@ pub(super) fn builtin_name(objects: &Objects, addr: Addr) -> Result<String, Faul
         let items = dict.and_then(|dict| objects.dict_items(dict).ok());
         for (key, value) in items.unwrap_or_default() {
             let defined = objects.memory.ptr(objects.after(value, DEFINITION));
-            let is_method = |ty: Arc<TypeInfo>| objects.full_name(&ty).ends_with("method_descriptor");
+            let is_method =
+                |ty: Arc<TypeInfo>| objects.full_name(&ty).ends_with("method_descriptor");
             if defined == Ok(definition) && objects.type_of(value).is_ok_and(is_method) {
                 return objects.name_text(key);
             }

@@ -32,12 +32,7 @@ fn interpolation(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(
 }
 
 /// The objects behind the header, each with what goes before it.
-fn parts(
-    w: &mut Writer<'_>,
-    addr: Addr,
-    ty: &Arc<TypeInfo>,
-    names: &[&str],
-) -> Result<(), Fault> {
+fn parts(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>, names: &[&str]) -> Result<(), Fault> {
     let parts = w.objects.pointers(w.objects.after(addr, 0), names.len())?;
     let name = w.objects.c_name(ty);
     w.push(&format!("{}(", last_part(&name)));

@@ -51,7 +51,8 @@ impl Objects {
     fn own_size(&self, addr: Addr) -> Result<u64, Fault> {
         let ty = self.type_of(addr)?;
         let size = u64::try_from(ty.basicsize).ok();
-        let size = size.and_then(|size| size.checked_sub(self.layout.fields.object.size.index() as u64));
+        let size =
+            size.and_then(|size| size.checked_sub(self.layout.fields.object.size.index() as u64));
         size.ok_or_else(|| malformed(addr))
     }
 
@@ -197,7 +198,9 @@ fn semaphore(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), F
 /// `<threading.BoundedSemaphore at 0x7f…: value=1/2>`, from 3.11 on.
 fn bounded_semaphore(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let value = w.objects.private(addr, "Semaphore", "_value")?;
-    let initial = w.objects.private(addr, "BoundedSemaphore", "_initial_value")?;
+    let initial = w
+        .objects
+        .private(addr, "BoundedSemaphore", "_initial_value")?;
     let name = w.objects.full_name(ty);
     w.push(&format!("<{name} at {addr}: value="));
     w.object(value);
@@ -244,7 +247,10 @@ fn thread(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Faul
     let name = objects.private(addr, "Thread", "_name")?;
     w.push(&format!("<{}(", objects.short_name(ty)));
     w.plain(name)?;
-    w.push(&format!(", {status}{}", if daemon { " daemon" } else { "" }));
+    w.push(&format!(
+        ", {status}{}",
+        if daemon { " daemon" } else { "" }
+    ));
     if let Ok(ident) = objects.int(ident) {
         w.push(&format!(" {ident}"));
     }

@@ -32,7 +32,9 @@ fn reference(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), 
         w.push(&format!("<weakref at {addr}; dead>"));
         return Ok(());
     }
-    w.push(&format!("<weakref at {addr}; to '{class_name}' at {target}"));
+    w.push(&format!(
+        "<weakref at {addr}; to '{class_name}' at {target}"
+    ));
     let name = match class.is(flags::TYPE) {
         true => Some(w.objects.short_name(&*w.objects.type_at(target)?)),
         false => own_name(w, target)?,
@@ -57,7 +59,9 @@ fn own_name(w: &Writer<'_>, object: Addr) -> Result<Option<String>, Fault> {
             return super::function::builtin_name(objects, object).map(Some);
         }
         "module" => objects.attribute(object, "__name__")?,
-        _ => objects.getattr(object, "__name__")?.map(|found| found.value),
+        _ => objects
+            .getattr(object, "__name__")?
+            .map(|found| found.value),
     };
     Ok(name.and_then(|name| objects.name_text(name).ok()))
 }
