@@ -42,7 +42,10 @@ fn sections(text: &str) -> BTreeMap<String, Vec<(String, String)>> {
         let Some(line) = line.strip_prefix("  ") else {
             continue;
         };
-        if line.starts_with("Being ") || line.starts_with("Asked ") {
+        if ["Being ", "Asked ", "Given "]
+            .iter()
+            .any(|title| line.starts_with(title))
+        {
             sections.push((line.to_owned(), String::new()));
         } else if let Some((_, text)) = sections.last_mut() {
             text.push_str(line);
@@ -134,6 +137,39 @@ fn exceptions_are_printed_as_python_prints_them() {
             let core = core.to_str().expect("UTF-8");
             let text = run(interpreter, &["core", core], &command);
             compare(&text, &truth, &format!("{id} {how}"), &mut failures);
+        }
+    }
+    failures.finish();
+}
+
+#[test]
+fn exceptions_that_c_code_has_set_are_shown() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        let fixture = Fixture::start(interpreter, "raising", &[]);
+        let id = &interpreter.id;
+        let answer = Pydbg::live(fixture.pid(), &[], "exception all");
+        let shown = answer.expect("an answer");
+        let none = Vec::new();
+        let threads = shown["data"]["threads"].as_array().unwrap_or(&none);
+        for name in ["in plain", "in handler"] {
+            let found = threads.iter().find(|thread| thread["name"] == name);
+            let Some(thread) = found else {
+                failures.check(&format!("{id} {name}"), Err("no such thread".into()));
+                continue;
+            };
+            let class = |exception: &Value| {
+                let class = exception["type"].as_str().unwrap_or_default();
+                class.trim_start_matches("exceptions.").to_owned()
+            };
+            let raised = &thread["raised"];
+            let handled = class(&thread["handled"][0]);
+            let expected = if name == "in handler" { "KeyError" } else { "" };
+            let right = class(raised) == "ValueError"
+                && raised["message"] == "raised in C"
+                && handled == expected;
+            let result = right.then_some(()).ok_or(thread.to_string());
+            failures.check(&format!("{id} {name}"), result);
         }
     }
     failures.finish();

@@ -51,7 +51,7 @@ impl Reading<'_, '_> {
         };
         ExceptionView {
             title,
-            address: chain.first().map_or(Addr::NULL, |first| first.address),
+            address: chain.address(),
             lines,
             data,
         }
@@ -128,6 +128,7 @@ pub struct ThreadReport {
     pub thread: ThreadView,
     raised: Option<ExceptionView>,
     handled: Vec<ExceptionView>,
+    hooked: Vec<ExceptionView>,
     pending: Option<String>,
     /// What could not be read.
     pub problem: Option<String>,
@@ -148,6 +149,9 @@ impl ThreadReport {
             handled: (found.handled.iter().zip(titles))
                 .map(|(chain, title)| reading.view(title.into(), chain))
                 .collect(),
+            hooked: (found.hooked.iter())
+                .map(|(hook, chain)| reading.view(format!("Given to {hook}:"), chain))
+                .collect(),
             pending: found.pending.map(|class| class.to_string()),
             problem: found.problem,
             thread,
@@ -158,19 +162,20 @@ impl ThreadReport {
     pub fn is_empty(&self) -> bool {
         self.raised.is_none()
             && self.handled.is_empty()
+            && self.hooked.is_empty()
             && self.pending.is_none()
             && self.problem.is_none()
     }
 
     /// The exceptions it shows.
     pub fn addresses(&self) -> impl Iterator<Item = Addr> {
-        let all = self.raised.iter().chain(&self.handled);
+        let all = self.raised.iter().chain(&self.handled).chain(&self.hooked);
         all.map(|view| view.address)
     }
 
     /// Prints them, each line behind `indent`.
     pub fn text(&self, out: &mut Out<'_>, indent: &str) -> io::Result<()> {
-        for view in self.raised.iter().chain(&self.handled) {
+        for view in self.raised.iter().chain(&self.handled).chain(&self.hooked) {
             view.text(out, indent)?;
         }
         if let Some(class) = &self.pending {
@@ -192,6 +197,8 @@ impl ThreadReport {
         let mut data = serde_json::to_value(&self.thread).unwrap_or_default();
         if let Some(object) = data.as_object_mut() {
             let handled: Vec<&Value> = self.handled.iter().map(|view| &view.data).collect();
+            let hooked: Vec<&Value> = self.hooked.iter().map(|view| &view.data).collect();
+            object.insert("hooked".into(), json!(hooked));
             let raised = self.raised.as_ref().map(|view| &view.data);
             object.insert("raised".into(), json!(raised));
             object.insert("handled".into(), json!(handled));

@@ -35,6 +35,11 @@ impl Chain {
         self.all.first()
     }
 
+    /// Where the exception itself is; NULL when it is not made yet.
+    pub fn address(&self) -> Addr {
+        self.first().map_or(Addr::NULL, |first| first.address)
+    }
+
     pub(super) fn read(reader: &Reader<'_>, held: Held) -> Chain {
         let mut walk = Walk {
             reader,

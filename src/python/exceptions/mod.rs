@@ -3,6 +3,7 @@
 //! `str()` gives is computed where CPython's own rules tell it.
 
 mod chain;
+mod hooks;
 mod last;
 mod states;
 mod syntax;
@@ -88,7 +89,15 @@ impl Python {
     pub fn exceptions(&self, thread: &PyThread) -> ThreadExceptions {
         let stack = self.stack(thread);
         let frames: Vec<Addr> = stack.frames.iter().map(|frame| frame.addr).collect();
-        states::read(&self.reader(), thread.tstate, &frames)
+        let mut found = states::read(&self.reader(), thread.tstate, &frames);
+        let known = found.raised.iter().chain(&found.handled);
+        let known: Vec<Addr> = known.map(|chain| chain.address()).collect();
+        found.hooked = hooks::read(self, &stack.frames)
+            .into_iter()
+            .filter(|(_, held)| !known.contains(&held.value))
+            .map(|(hook, held)| (hook, Chain::read(&self.reader(), held)))
+            .collect();
+        found
     }
 
     /// The exception that a thread raises or handles, and whether it is raised.

@@ -28,6 +28,8 @@ pub struct ThreadExceptions {
     /// Handled by an `except` or `finally` block in progress, innermost first: what
     /// `sys.exc_info()` gives, then what it gives to the callers of the generators in progress.
     pub handled: Vec<Chain>,
+    /// Given to a hook that has not returned, by the name of the hook; none of those above.
+    pub hooked: Vec<(&'static str, Chain)>,
     /// The full name of what another thread asked this one to raise, which it has not done yet.
     pub pending: Option<Arc<str>>,
     /// What could not be read, in words.
