@@ -8,6 +8,8 @@ mod complete;
 mod core;
 mod detach;
 mod down;
+mod exception;
+mod exception_frame;
 mod frame;
 mod help;
 mod info_auxv;
@@ -53,6 +55,8 @@ pub const ALL: &[Command] = &[
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
     Command::of::<down::Down>(),
+    Command::of::<exception::Exception>(),
+    Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
     Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),

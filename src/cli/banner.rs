@@ -8,6 +8,7 @@ use super::{Out, Report, Session, Style};
 use pydbg::Addr;
 use pydbg::diag::Note;
 use pydbg::native::Process;
+use pydbg::python::value::Limits;
 use pydbg::python::{GilState, Python};
 use pydbg::target::live::LiveHold;
 use pydbg::target::{Origin, ProcessInfo, SignalInfo, build_id_in_memory, signal};
@@ -39,6 +40,8 @@ pub struct Banner {
     threads: usize,
     /// Who holds the GIL, in words, for each GIL.
     gil: Vec<String>,
+    /// The exception that the thread which died raised or handled, in words.
+    exception: Option<String>,
     /// Files that are missing or differ, and what that costs.
     missing_files: Vec<MissingFile>,
     /// The thread that is selected.
@@ -112,6 +115,7 @@ impl Banner {
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
+            exception: (target.signal.as_ref()).and_then(|_| exception_in_flight(process, found?)),
             missing_files: missing_files(process, found.map(|python| &***python)),
             current: current.map(|thread| Current {
                 id: thread.id,
@@ -157,6 +161,10 @@ impl Report for Banner {
             out.target(&format!("; {gil}"))?;
         }
         out.put(format_args!(".\n"))?;
+        if let Some(exception) = &self.exception {
+            out.target(exception)?;
+            out.end()?;
+        }
         for file in self.missing_files.iter().take(MOST_FILES) {
             let text = format!("warning: {}: {}: {}.", file.path, file.problem, file.costs);
             out.styled(Style::Faint, &text)?;
@@ -339,6 +347,22 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
         _ = write!(text, " (LWP {tid})");
     }
     text
+}
+
+/// `handling ValueError('boom on order 3') in thread 1`, of the thread that died.
+fn exception_in_flight(process: &Process, python: &Python) -> Option<String> {
+    const LIMITS: Limits = Limits {
+        elements: 100,
+        depth: 3,
+        total: 200,
+        attributes: false,
+    };
+    let thread = process.threads().first()?;
+    let state = python.thread_of(thread.tid)?;
+    let (address, is_raised) = python.exception_in_flight(state)?;
+    let doing = if is_raised { "raising" } else { "handling" };
+    let shown = python.objects.show(address, LIMITS).text;
+    Some(format!("{doing} {shown} in thread {}", thread.id))
 }
 
 /// The mapped files that cannot be used. Asking for them here notes nothing: whether a missing

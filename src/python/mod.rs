@@ -7,6 +7,7 @@ mod datastack;
 pub mod dis;
 pub mod doing;
 mod eval_frames;
+pub mod exceptions;
 mod frame;
 mod gil;
 mod interpreter;
@@ -161,6 +162,8 @@ pub enum FrameOrigin {
     /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
     /// be missing next to it.
     DataStack,
+    /// The traceback of an exception; the frame may have ended.
+    Traceback,
 }
 
 /// One Python frame.

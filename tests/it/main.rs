@@ -9,6 +9,7 @@ mod bytecode;
 mod cli;
 mod debuginfod;
 mod doing;
+mod exceptions;
 mod gdb_cases;
 mod harness;
 mod hostile;

@@ -4,6 +4,9 @@
 pub mod address;
 pub mod anchors;
 pub mod carets;
+pub mod dialect;
+pub mod exception;
+pub mod exception_text;
 pub mod expression;
 pub mod fold;
 pub mod frame;
@@ -20,6 +23,7 @@ pub mod selected;
 pub mod source;
 pub mod stack;
 pub mod symbol;
+pub mod syntax_error;
 pub mod thread;
 pub mod traceback;
 pub mod value;
