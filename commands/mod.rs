@@ -32,6 +32,7 @@ mod quit;
 mod set;
 mod shell;
 mod show;
+mod signal;
 mod source;
 mod thread;
 mod thread_apply;
@@ -74,6 +75,7 @@ pub const ALL: &[Command] = &[
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),
+    Command::of::<signal::Signal>(),
     Command::of::<source::Source>(),
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),

@@ -3,6 +3,7 @@
 
 mod activation;
 pub mod code;
+mod crash;
 mod datastack;
 pub mod doing;
 mod eval_frames;
