@@ -1,9 +1,9 @@
 //! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
 //! know before anything else.
 
-use super::render::{crash, frame};
 use super::render::row::Row;
 use super::render::stack::Stack;
+use super::render::{crash, frame};
 use super::{Out, Report, Session, Style};
 use pydbg::Addr;
 use pydbg::diag::Note;

@@ -21,7 +21,7 @@ impl Python {
             MergedFrame::Native(frame) => {
                 let locations = self.process.symbolize(frame);
                 let name = locations.last().and_then(|found| found.function.clone());
-                (name.unwrap_or_else(|| "??".to_owned()), false)
+                (name.unwrap_or_default(), false)
             }
         });
         names.collect()

@@ -16,6 +16,7 @@ mod mutation;
 mod native_truth;
 mod packed;
 mod pystack;
+mod signal;
 mod source;
 mod stacks;
 mod tidy;

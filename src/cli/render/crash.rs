@@ -62,7 +62,10 @@ impl Report for CrashReport {
             (None, Some(code)) => out.put(format_args!("si_code {code}.\n"))?,
             (None, None) => out.put(format_args!("The core does not tell the cause.\n"))?,
         }
-        out.put(format_args!("Thread {} (LWP {}):\n", crash.thread, crash.tid))?;
+        out.put(format_args!(
+            "Thread {} (LWP {}):\n",
+            crash.thread, crash.tid
+        ))?;
         for row in &self.frame {
             frame::line(out, row)?;
         }

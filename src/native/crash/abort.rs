@@ -52,7 +52,10 @@ pub(super) fn reason(functions: &[String]) -> Option<(&'static str, String)> {
         let plain = function.split(['(', '<', '@']).next().unwrap_or_default();
         let plain = plain.trim_start_matches("__GI_");
         let known = ENDERS.iter().find(|(name, _)| {
-            plain == *name || plain.strip_prefix(*name).is_some_and(|tail| tail.starts_with('.'))
+            plain == *name
+                || plain
+                    .strip_prefix(*name)
+                    .is_some_and(|tail| tail.starts_with('.'))
         })?;
         Some((known.1, plain.to_owned()))
     })
@@ -68,7 +71,10 @@ mod tests {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             reason(&names).map(|(words, _)| words.split(' ').next().unwrap_or_default())
         };
-        assert_eq!(reason(&["raise", "abort", "__GI___assert_fail", "f"]), Some("an"));
+        assert_eq!(
+            reason(&["raise", "abort", "__GI___assert_fail", "f"]),
+            Some("an")
+        );
         assert_eq!(reason(&["abort", "fatal_error.part.0"]), Some("Python"));
         assert_eq!(reason(&["abort", "std::terminate()"]), Some("C++"));
         assert_eq!(reason(&["abort", "fatal_errors"]), None);

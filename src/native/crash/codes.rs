@@ -46,6 +46,7 @@ const OF_SIGNAL: &[(i32, i32, &str, &str)] = &[
     (libc::SIGBUS, 3, "BUS_OBJERR", "hardware error of the object"),
     (libc::SIGBUS, 4, "BUS_MCEERR_AR", "memory hardware error, in memory that was used"),
     (libc::SIGBUS, 5, "BUS_MCEERR_AO", "memory hardware error, found in the background"),
+    (libc::SIGTRAP, 128, "SI_KERNEL", "raised by the kernel, as for a breakpoint"),
     (libc::SIGTRAP, 1, "TRAP_BRKPT", "a breakpoint"),
     (libc::SIGTRAP, 2, "TRAP_TRACE", "a trace trap"),
     (libc::SIGTRAP, 4, "TRAP_HWBKPT", "a hardware breakpoint or watchpoint"),
@@ -54,11 +55,11 @@ const OF_SIGNAL: &[(i32, i32, &str, &str)] = &[
 
 /// The name of the code and what it means; `None` for a code that has none.
 pub fn describe(signo: i32, code: i32) -> Option<(&'static str, &'static str)> {
-    let any = ANY.iter().find(|(known, ..)| *known == code);
-    let any = any.map(|(_, name, words)| (*name, *words));
-    any.or_else(|| {
-        let own = OF_SIGNAL.iter().find(|row| (row.0, row.1) == (signo, code));
-        own.map(|(_, _, name, words)| (*name, *words))
+    let own = OF_SIGNAL.iter().find(|row| (row.0, row.1) == (signo, code));
+    let own = own.map(|(_, _, name, words)| (*name, *words));
+    own.or_else(|| {
+        let any = ANY.iter().find(|(known, ..)| *known == code);
+        any.map(|(_, name, words)| (*name, *words))
     })
 }
 

@@ -334,7 +334,9 @@ mod tests {
     }
 
     fn at(code: &[u8], values: &[(&str, u64)]) -> Instruction {
-        let target = synth::TargetBuilder::new().memory(0x1000, code.to_vec()).build();
+        let target = synth::TargetBuilder::new()
+            .memory(0x1000, code.to_vec())
+            .build();
         let pc = Addr(0x1000);
         let decoded = decode(&*target.memory, &registers(values), pc).unwrap();
         decoded.unwrap()

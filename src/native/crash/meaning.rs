@@ -3,7 +3,7 @@
 
 use super::instruction::{self, Operation};
 use super::{Called, Crash, abort, memory};
-use crate::native::Process;
+use crate::native::{Location, Process};
 use crate::target::SignalInfo;
 use serde::Serialize;
 
@@ -149,22 +149,34 @@ fn sent(process: &Process, info: &SignalInfo, crash: &mut Crash) -> Meaning {
 /// SIGABRT by the process itself.
 fn aborted(process: &Process, crash: &mut Crash) -> Meaning {
     crash.message = abort::message(process);
-    let functions = innermost(process, crash.thread);
+    let locations = innermost(process, crash.thread);
+    let functions: Vec<String> = locations
+        .iter()
+        .map(|location| location.function.clone().unwrap_or_default())
+        .collect();
     let reason = abort::reason(&functions);
-    let aborts = functions.iter().any(|function| {
-        matches!(function.trim_start_matches("__GI_"), "abort" | "__abort" | "faulthandler_abort")
-    });
-    let assertion = crash.message.as_ref().is_some_and(|text| text.contains(": Assertion `"));
+    let ender = functions
+        .iter()
+        .rposition(|function| matches!(function.trim_start_matches("__GI_"), "abort" | "raise"));
+    let aborts = ender.is_some();
+    crash.caller = caller(&locations, ender);
+    let assertion = crash
+        .message
+        .as_ref()
+        .is_some_and(|text| text.contains(": Assertion `"));
     let (kind, text) = match (&reason, &crash.message) {
-        (_, Some(message)) if assertion => {
-            (Kind::Assertion, format!("an assertion of C code failed: {message}"))
-        }
+        (_, Some(message)) if assertion => (
+            Kind::Assertion,
+            format!("an assertion of C code failed: {message}"),
+        ),
         (Some((words, function)), message) => {
             let kind = match function.starts_with("__assert") {
                 true => Kind::Assertion,
                 false => Kind::Abort,
             };
-            let message = message.as_ref().map_or(String::new(), |text| format!(": {text}"));
+            let message = message
+                .as_ref()
+                .map_or(String::new(), |text| format!(": {text}"));
             (kind, format!("{words}{message}"))
         }
         (None, Some(message)) => (Kind::Abort, format!("the process ended itself: {message}")),
@@ -181,21 +193,53 @@ fn aborted(process: &Process, crash: &mut Crash) -> Meaning {
     if let Some((_, function)) = reason {
         meaning = meaning.because(format!("{function}() is on the stack"));
     }
+    if let Some(caller) = &crash.caller {
+        meaning = meaning.because(format!("it was called by {}", where_it_is(caller)));
+    }
     meaning
 }
 
-/// The names of the innermost native functions of a thread.
-fn innermost(process: &Process, thread: usize) -> Vec<String> {
+/// The function that called for the end of the process: the first behind frame `ender` that is not
+/// the C library's own.
+fn caller(locations: &[Location], ender: Option<usize>) -> Option<Location> {
+    let libc = |location: &&Location| {
+        let module = location.module.as_deref().unwrap_or_default();
+        let name = module.rsplit('/').next().unwrap_or_default();
+        name.starts_with("libc.so") || name.starts_with("libc-")
+    };
+    let behind = locations.get(ender?.saturating_add(1)..)?;
+    behind.iter().find(|location| !libc(location)).cloned()
+}
+
+/// `inner () at segv.c:37`, or as much of it as is known.
+pub(super) fn where_it_is(location: &Location) -> String {
+    let mut text = match &location.function {
+        Some(function) => format!("{function} ()"),
+        None => "an unknown function".to_owned(),
+    };
+    match (&location.file, location.line, &location.module) {
+        (Some(file), Some(line), _) => text.push_str(&format!(" at {file}:{line}")),
+        (_, _, Some(module)) => text.push_str(&format!(" from {module}")),
+        _ => {}
+    }
+    text
+}
+
+/// Where the innermost native frames of a thread are.
+fn innermost(process: &Process, thread: usize) -> Vec<Location> {
     let Some(stack) = process.stack(thread) else {
         return Vec::new();
     };
     let frames = stack.frames.iter().take(INNERMOST);
-    let names = frames.flat_map(|frame| process.symbolize(frame));
-    names.filter_map(|location| location.function).collect()
+    frames.flat_map(|frame| process.symbolize(frame)).collect()
 }
 
 fn arithmetic(crash: &Crash) -> Meaning {
-    let said = crash.signal.cause.clone().unwrap_or_else(|| "an arithmetic trap".to_owned());
+    let said = crash
+        .signal
+        .cause
+        .clone()
+        .unwrap_or_else(|| "an arithmetic trap".to_owned());
     let Some(instruction) = &crash.instruction else {
         return Meaning::new(Kind::Arithmetic, said);
     };
@@ -204,11 +248,16 @@ fn arithmetic(crash: &Crash) -> Meaning {
             Meaning::new(Kind::DivisionByZero, "an integer was divided by zero")
                 .because(format!("the divisor of {} is 0", instruction.att))
         }
-        Operation::Divide { divisor: Some(divisor) } => Meaning::new(
+        Operation::Divide {
+            divisor: Some(divisor),
+        } => Meaning::new(
             Kind::DivisionOverflow,
             "the quotient of an integer division does not fit, as of the smallest integer by -1",
         )
-        .because(format!("the divisor of {} is {divisor:#x}, not 0", instruction.att)),
+        .because(format!(
+            "the divisor of {} is {divisor:#x}, not 0",
+            instruction.att
+        )),
         _ => Meaning::new(Kind::Arithmetic, said),
     }
 }
@@ -247,7 +296,11 @@ pub(super) fn privileged(text: &str) -> Meaning {
 
 /// SIGTRAP: a breakpoint's address is that of the next instruction.
 fn trap(process: &Process, crash: &mut Crash) -> Meaning {
-    let registers = process.target.threads.first().and_then(|thread| thread.registers);
+    let registers = process
+        .target
+        .threads
+        .first()
+        .and_then(|thread| thread.registers);
     let before = crash.pc.map(|pc| pc.sub(1));
     if let (Some(registers), Some(before)) = (registers, before)
         && let Ok(Some(found)) = instruction::decode(&*process.target.memory, &registers, before)

@@ -2,7 +2,7 @@
 //! code (Linux arch/x86/mm/fault.c, arch/x86/kernel/traps.c).
 
 use super::instruction::{Access, Operation};
-use super::meaning::privileged;
+use super::meaning::{privileged, where_it_is};
 use super::{AddressSource, Called, Crash, Kind, Meaning, pattern, recursion};
 use crate::addr::Addr;
 use crate::native::{Process, place};
@@ -42,7 +42,9 @@ pub(super) fn meaning(
     let place = process.place(fault);
     crash.place = Some(place.clone());
     let access = accesses.iter().find(|access| access.touches(fault));
-    crash.hints.extend(access.and_then(|access| pattern::explain(access.base?)));
+    crash
+        .hints
+        .extend(access.and_then(|access| pattern::explain(access.base?)));
     if let Some(overflow) = stack_overflow(process, crash, fault, called) {
         return overflow;
     }
@@ -51,7 +53,7 @@ pub(super) fn meaning(
     }
     let did = doing(access, fault);
     let evidence = by_operand(access, crash);
-    let lies = format!("{fault} lies {}", place.text);
+    let lies = format!("{fault}: {}", place.text);
     let meaning = match (&place.mapping, info.signo, info.code) {
         (_, libc::SIGBUS, Some(4 | 5)) => {
             Meaning::new(Kind::HardwareMemory, "the hardware reports broken memory")
@@ -80,8 +82,9 @@ pub(super) fn meaning(
             format!("{did}; the mapping permits that now, so something else forbade it"),
         )
         .because(lies),
-        (None, ..) => Meaning::new(Kind::NotMapped, format!("{did}, where nothing is mapped"))
-            .because(place.text.clone()),
+        (None, ..) => {
+            Meaning::new(Kind::NotMapped, format!("{did}, where nothing is mapped")).because(lies)
+        }
     };
     match evidence {
         Some(evidence) => meaning.because(evidence),
@@ -89,7 +92,7 @@ pub(super) fn meaning(
     }
 }
 
-/// `4 bytes were read at 0x10`.
+/// `a read of 0x10`.
 fn doing(access: Option<&Access>, fault: Addr) -> String {
     match access {
         Some(access) => {
@@ -113,7 +116,11 @@ fn by_operand(access: Option<&Access>, crash: &Crash) -> Option<String> {
         .collect();
     Some(match values.is_empty() {
         true => format!("the operand's address is {}", access.expression),
-        false => format!("the operand's address is {}; {}", access.expression, values.join(", ")),
+        false => format!(
+            "the operand's address is {}; {}",
+            access.expression,
+            values.join(", ")
+        ),
     })
 }
 
@@ -142,7 +149,10 @@ fn null(fault: Addr, access: Option<&Access>, crash: &Crash) -> Option<Meaning> 
 
 /// SIGBUS in a file's mapping.
 fn past_end(mapping: &Mapping, fault: Addr, did: &str) -> Meaning {
-    let at = fault.since(mapping.start).unwrap_or(0).saturating_add(mapping.offset);
+    let at = fault
+        .since(mapping.start)
+        .unwrap_or(0)
+        .saturating_add(mapping.offset);
     let text = match mapping.file() {
         Some(file) => format!(
             "{did}, which stands for offset {at} of {file}, and the file has no such page: it was \
@@ -174,12 +184,15 @@ fn jump(process: &Process, crash: &mut Crash) -> Option<Meaning> {
     let meaning = match mapping {
         _ if pc.is_null() => "a NULL function pointer was called".to_owned(),
         None if pc.0 < NULL_AREA => {
-            format!("the process jumped to {pc}, a NULL pointer with an offset of {}", pc.0)
+            format!(
+                "the process jumped to {pc}, a NULL pointer with an offset of {}",
+                pc.0
+            )
         }
         None => format!("the process jumped to {pc}, where nothing is mapped"),
         Some(_) => format!("the process jumped to {pc}, which is no code but data"),
     };
-    let mut meaning = Meaning::new(Kind::Jump, meaning).because(format!("{pc} lies {}", place.text));
+    let mut meaning = Meaning::new(Kind::Jump, meaning).because(format!("{pc}: {}", place.text));
     crash.place = Some(place);
     let stack = process.stack(crash.thread);
     let caller = stack.as_ref().and_then(|stack| stack.frames.get(1));
@@ -188,14 +201,10 @@ fn jump(process: &Process, crash: &mut Crash) -> Option<Meaning> {
             Trust::Scan => "a word on the stack that looks like a return address",
             _ => "the return address on the stack",
         };
-        let locations = process.symbolize(caller);
-        let location = locations.first();
-        let function = location.and_then(|found| found.function.clone());
-        let function = function.map_or("??".to_owned(), |name| format!("{name} ()"));
-        let line = location.and_then(|found| Some((found.file.as_ref()?, found.line?)));
-        let line = line.map_or(String::new(), |(file, line)| format!(" at {file}:{line}"));
+        crash.caller = process.symbolize(caller).into_iter().next();
+        let words = crash.caller.as_ref().map_or(String::new(), where_it_is);
         let pc = caller.pc.addr();
-        meaning = meaning.because(format!("the caller is {pc} in {function}{line}, by {sure}"));
+        meaning = meaning.because(format!("the caller is {pc} in {words}, by {sure}"));
     }
     Some(meaning)
 }
@@ -208,7 +217,9 @@ fn without_address(info: &SignalInfo, crash: &mut Crash, accesses: &[Access]) ->
     let text = instruction.att.clone();
     let operation = instruction.operation;
     let bad = |addr: Addr| !is_canonical(addr);
-    let operand = accesses.iter().find(|access| access.address.is_some_and(bad));
+    let operand = accesses
+        .iter()
+        .find(|access| access.address.is_some_and(bad));
     if let Some((access, address)) = operand.and_then(|access| Some((access, access.address?))) {
         crash.address = Some(address);
         crash.address_source = Some(AddressSource::Operand);
@@ -226,7 +237,10 @@ fn without_address(info: &SignalInfo, crash: &mut Crash, accesses: &[Access]) ->
         };
     }
     match operation {
-        Operation::Branch { target: Some(target), returns } if bad(target) => {
+        Operation::Branch {
+            target: Some(target),
+            returns,
+        } if bad(target) => {
             crash.address = Some(target);
             crash.address_source = Some(AddressSource::Operand);
             crash.hints.extend(pattern::explain(target));
@@ -310,7 +324,9 @@ fn stack_overflow(
             place::stack::describe(&stack)
         )),
     };
-    meaning = meaning.because(format!("the stack pointer is {sp}, {from_sp} bytes from it"));
+    meaning = meaning.because(format!(
+        "the stack pointer is {sp}, {from_sp} bytes from it"
+    ));
     crash.recursion = recursion::of(&called(crash.thread));
     let whose = format!("the stack of thread {} is full", crash.thread);
     meaning.text = match &crash.recursion {

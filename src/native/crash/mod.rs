@@ -10,9 +10,9 @@ mod memory;
 mod pattern;
 pub mod recursion;
 
-use super::Process;
 use super::place::Place;
-use crate::addr::Addr;
+use super::{Location, Process};
+use crate::addr::{Addr, Pc};
 use crate::target::{SignalInfo, signal};
 pub use instruction::{Access, Instruction, Operation, RegisterValue};
 pub use meaning::{Kind, Meaning};
@@ -33,6 +33,10 @@ pub struct Crash {
     pub signal: Signal,
     /// Where it was: the instruction pointer; `None` when the registers are not known.
     pub pc: Option<Addr>,
+    /// What is there: function, file and line.
+    pub location: Option<Location>,
+    /// Who led there, for a jump to where no code is and for a process that ended itself.
+    pub caller: Option<Location>,
     /// The instruction it stood at; only where that caused the signal.
     pub instruction: Option<Instruction>,
     /// Why there is no instruction, if it was looked for.
@@ -142,6 +146,8 @@ impl Process {
             tid: thread.tid,
             signal: Signal::of(&info, self.target.process.pid),
             pc,
+            location: pc.and_then(|pc| self.locations(Pc::Exact(pc)).into_iter().next()),
+            caller: None,
             instruction: decoded,
             instruction_problem,
             address: None,
@@ -164,7 +170,7 @@ impl Process {
         let names = stack.frames.iter().map(|frame| {
             let locations = self.symbolize(frame);
             let name = locations.last().and_then(|found| found.function.clone());
-            (name.unwrap_or_else(|| "??".to_owned()), false)
+            (name.unwrap_or_default(), false)
         });
         names.collect()
     }

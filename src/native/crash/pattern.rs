@@ -6,11 +6,26 @@ use crate::addr::Addr;
 /// The byte, and what memory that is full of it is.
 const BYTES: &[(u8, &str)] = &[
     (0xdd, "memory that was freed (pymalloc's debug hooks, 3.8+)"),
-    (0xdb, "memory that was freed (pymalloc's debug hooks, before 3.8)"),
-    (0xcd, "memory that was allocated but never set (pymalloc's debug hooks, 3.8+)"),
-    (0xcb, "memory that was allocated but never set (pymalloc's debug hooks, before 3.8)"),
-    (0xfd, "the forbidden bytes around a block (pymalloc's debug hooks, 3.8+)"),
-    (0xfb, "the forbidden bytes around a block (pymalloc's debug hooks, before 3.8)"),
+    (
+        0xdb,
+        "memory that was freed (pymalloc's debug hooks, before 3.8)",
+    ),
+    (
+        0xcd,
+        "memory that was allocated but never set (pymalloc's debug hooks, 3.8+)",
+    ),
+    (
+        0xcb,
+        "memory that was allocated but never set (pymalloc's debug hooks, before 3.8)",
+    ),
+    (
+        0xfd,
+        "the forbidden bytes around a block (pymalloc's debug hooks, 3.8+)",
+    ),
+    (
+        0xfb,
+        "the forbidden bytes around a block (pymalloc's debug hooks, before 3.8)",
+    ),
 ];
 
 /// What a pointer is that consists of one such byte, but for its lowest two bytes, to which

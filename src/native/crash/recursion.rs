@@ -14,7 +14,7 @@ const DEEP: usize = 50;
 pub struct Recursion {
     /// How many frames the stack has.
     pub frames: usize,
-    /// The functions that repeat, in the order in which the innermost ones come, callee first.
+    /// The functions that repeat: Python's first, then as the innermost ones come, callee first.
     pub functions: Vec<Repeated>,
 }
 
@@ -30,14 +30,14 @@ pub struct Repeated {
 }
 
 /// The recursion in a stack given by its functions, innermost first, each with whether it is
-/// Python; `None` when nothing repeats often enough.
+/// Python; an empty name is one that is not known. `None` when nothing repeats often enough.
 pub fn of(functions: &[(String, bool)]) -> Option<Recursion> {
     let frames = functions.len();
     if frames < DEEP {
         return None;
     }
     let mut counts: FxHashMap<(&str, bool), usize> = FxHashMap::default();
-    for (name, python) in functions {
+    for (name, python) in functions.iter().filter(|(name, _)| !name.is_empty()) {
         *counts.entry((name, *python)).or_default() += 1;
     }
     // A function of the cycle has its share of the frames; one that is called from it in places
@@ -48,14 +48,25 @@ pub fn of(functions: &[(String, bool)]) -> Option<Recursion> {
     for (name, python) in functions {
         let key = (name.as_str(), *python);
         let count = counts.remove(&key).unwrap_or(0);
-        if count >= least && named.len() < MOST_NAMED {
+        if count >= least {
             let name = name.clone();
             let python = *python;
-            named.push(Repeated { name, python, count });
+            named.push(Repeated {
+                name,
+                python,
+                count,
+            });
         }
     }
+    // Python's functions tell most; those without a name tell nothing.
+    named.sort_by_key(|repeated| !repeated.python);
     let covered: usize = named.iter().map(|repeated| repeated.count).sum();
-    (covered * 2 > frames).then_some(Recursion {
+    named.truncate(MOST_NAMED);
+    let known = functions
+        .iter()
+        .filter(|(name, _)| !name.is_empty())
+        .count();
+    (covered * 2 > known).then_some(Recursion {
         frames,
         functions: named,
     })
@@ -89,7 +100,10 @@ mod tests {
         }
         stack.push(("main".to_owned(), false));
         let found = of(&stack).unwrap();
-        assert_eq!(found.words(), "2002 frames: Python's b 1000 times, a 1000 times");
+        assert_eq!(
+            found.words(),
+            "2002 frames: Python's b 1000 times, a 1000 times"
+        );
     }
 
     #[test]
@@ -97,5 +111,6 @@ mod tests {
         let all: Vec<_> = (0..1000).map(|n| (format!("f{n}"), false)).collect();
         assert_eq!(of(&all), None);
         assert_eq!(of(&vec![("f".to_owned(), false); 5]), None);
+        assert_eq!(of(&vec![(String::new(), false); 500]), None);
     }
 }

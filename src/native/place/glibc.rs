@@ -172,7 +172,9 @@ fn arena(memory: &dyn Memory, mapping: &Mapping, address: Addr) -> Option<Chunk>
         return None;
     }
     let attempts = HEAP_INFO.into_iter().flat_map(|info_size| {
-        STATES.into_iter().map(move |(state, top)| (info_size, state, top))
+        STATES
+            .into_iter()
+            .map(move |(state, top)| (info_size, state, top))
     });
     attempts.into_iter().find_map(|(info_size, state, top)| {
         let top = memory.ptr(arena.add(top)).ok()?;
@@ -230,14 +232,26 @@ mod tests {
         }
         let end = Addr(0x1_0000 + words.len() as u64 * 8);
         let mut memory = Synth::default();
-        memory.add(0x1_0000, words.iter().flat_map(|w| w.to_le_bytes()).collect());
+        memory.add(
+            0x1_0000,
+            words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+        );
         (memory, end)
     }
 
     #[test]
     fn chunks_are_used_free_or_the_rest() {
         let (memory, end) = heap(&[0x291, 0x41, 0x51, 0x60, 0x1001]);
-        let at = |address| walk(&memory, Addr(0x1_0000), end, None, Addr(address), Heap::Main);
+        let at = |address| {
+            walk(
+                &memory,
+                Addr(0x1_0000),
+                end,
+                None,
+                Addr(address),
+                Heap::Main,
+            )
+        };
         let used = at(0x1_0298).unwrap();
         assert_eq!((used.user, used.usable), (Addr(0x1_02a0), 0x38));
         assert_eq!(used.state, State::Used);
@@ -250,7 +264,14 @@ mod tests {
         for bad in [0x18u64, 0x8, 0x9_0001, 0x43] {
             let (mut memory, end) = heap(&[0x291, 0x41, 0x51, 0x1001]);
             memory.add(0x1_0298, bad.to_le_bytes().to_vec());
-            let found = walk(&memory, Addr(0x1_0000), end, None, Addr(0x1_0020), Heap::Main);
+            let found = walk(
+                &memory,
+                Addr(0x1_0000),
+                end,
+                None,
+                Addr(0x1_0020),
+                Heap::Main,
+            );
             assert!(found.is_none(), "{bad:#x}");
         }
     }

@@ -188,7 +188,10 @@ mod tests {
         let text = |at| process.place(Addr(at)).text;
         assert!(text(0x10_400c).starts_with("nothing is mapped there, 12 bytes behind the end of"));
         assert!(text(0x0f_fff0).contains("16 bytes before the start of anonymous memory"));
-        assert_eq!(text(0x5000_0000), "nothing is mapped there, nor anywhere near");
+        assert_eq!(
+            text(0x5000_0000),
+            "nothing is mapped there, nor anywhere near"
+        );
         assert!(text(0x10_0010).contains("which is readable, writable"));
     }
 

@@ -94,9 +94,9 @@ impl Process {
             return Some(place(owner, Region::RedZone, None, stack));
         }
         let frames = &self.stack(owner.thread)?.frames;
-        let frame = frames.iter().position(|frame| {
-            frame.sp <= address && frame.cfa.is_some_and(|cfa| address < cfa)
-        });
+        let frame = frames
+            .iter()
+            .position(|frame| frame.sp <= address && frame.cfa.is_some_and(|cfa| address < cfa));
         let known = frame.is_some() || owner.whole;
         known.then(|| place(owner, Region::Frames, frame, stack))
     }
@@ -116,7 +116,10 @@ impl Process {
         const WITHIN: u64 = 1 << 20;
         let mut behind = target.mappings.iter().filter(|mapping| mapping.start > sp);
         let next = behind.find(|mapping| mapping.write)?;
-        let near = next.start.since(sp).is_some_and(|distance| distance < WITHIN);
+        let near = next
+            .start
+            .since(sp)
+            .is_some_and(|distance| distance < WITHIN);
         let pointer = self.threads().get(thread - 1)?.pthread;
         let its = match first {
             true => next.path.as_deref() == Some("[stack]"),
