@@ -38,6 +38,7 @@ mod thread;
 mod thread_apply;
 mod thread_find;
 mod up;
+mod whatis;
 mod x;
 
 use crate::cli::Command;
@@ -81,5 +82,6 @@ pub const ALL: &[Command] = &[
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),
     Command::of::<up::Up>(),
+    Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),
 ];

@@ -29,6 +29,7 @@ mod validate;
 pub mod value;
 pub mod variables;
 mod version;
+pub mod whatis;
 #[cfg(test)]
 mod world;
 

@@ -36,6 +36,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        pool_size: Some(16384),
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -37,6 +37,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        pool_size: Some(16384),
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -322,6 +323,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        pool_size: None,
         ..LAYOUT_0.kinds
     },
     fields: Fields {

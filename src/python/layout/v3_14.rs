@@ -36,6 +36,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        pool_size: Some(16384),
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -285,6 +286,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
     kinds: Kinds {
         str: StrKind::BitsAfterInterned,
         attributes: Attributes::InlineFreeThreaded,
+        pool_size: None,
         ..LAYOUT.kinds
     },
     fields: Fields {
