@@ -21,3 +21,4 @@ mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod whatis;

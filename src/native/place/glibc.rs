@@ -79,6 +79,7 @@ impl Chunk {
             Heap::Mmapped => "memory that glibc's malloc mapped for it alone",
         };
         let state = match self.state {
+            State::Used if self.heap == Heap::Mmapped => "in use",
             State::Used => "in use, or freed and kept in a thread's cache",
             State::Free => "free",
             State::Top => return format!("in the part of {heap} that was not handed out yet"),
@@ -133,22 +134,29 @@ fn walk(
             return None;
         }
         let is_top = top == Some(at) || next == end;
-        if let Some(chunk) = found.as_mut().filter(|_| behind == 0)
-            && word & PREV_INUSE == 0
-        {
-            chunk.state = State::Free;
-        }
-        if found.is_some() {
-            behind += 1;
-        } else if address < next {
-            found = Some(Chunk {
-                start: at,
-                user: at.add(HEADER),
-                size,
-                usable: size - 8,
-                state: if is_top { State::Top } else { State::Used },
-                heap,
-            });
+        let chunk = Chunk {
+            start: at,
+            user: at.add(HEADER),
+            size,
+            usable: size - 8,
+            state: if is_top { State::Top } else { State::Used },
+            heap,
+        };
+        // The first word of the next chunk belongs to the user of this one while it is in use.
+        let shared = if is_top { next } else { next.add(8) };
+        match found.as_mut() {
+            Some(before) if behind == 0 && word & PREV_INUSE == 0 => {
+                before.state = State::Free;
+                if address >= at {
+                    *before = chunk;
+                    behind = 0;
+                } else {
+                    behind = 1;
+                }
+            }
+            Some(_) => behind += 1,
+            None if address < shared => found = Some(chunk),
+            None => {}
         }
         if is_top || behind == CHECKED_BEHIND {
             return found;
@@ -255,7 +263,11 @@ mod tests {
         let used = at(0x1_0298).unwrap();
         assert_eq!((used.user, used.usable), (Addr(0x1_02a0), 0x38));
         assert_eq!(used.state, State::Used);
+        let shared = at(0x1_02d4).unwrap();
+        assert_eq!(shared.user, Addr(0x1_02a0), "a word of the next chunk");
         assert_eq!(at(0x1_02e8).unwrap().state, State::Free);
+        let header = at(0x1_0321).unwrap();
+        assert_eq!(header.start, Addr(0x1_0320), "behind a free chunk");
         assert_eq!(at(0x1_0400).unwrap().state, State::Top);
     }
 

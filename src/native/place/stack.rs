@@ -21,6 +21,8 @@ pub struct StackPlace {
     pub region: Region,
     /// The native frame that owns it, counted from the innermost; `None` when none does.
     pub frame: Option<usize>,
+    /// The function of that frame.
+    pub function: Option<String>,
     /// The stack's mapping.
     pub start: Addr,
     /// The first address behind it.
@@ -44,8 +46,11 @@ pub enum Region {
 impl StackPlace {
     pub(super) fn words(&self) -> String {
         let whose = format!("the stack of thread {} (LWP {})", self.thread, self.tid);
-        match (self.region, self.frame) {
-            (Region::Frames, Some(frame)) => format!("in {whose}, in native frame {frame}"),
+        match (self.region, &self.function) {
+            (Region::Frames, Some(name)) => format!("in {whose}, in the frame of {name} ()"),
+            (Region::Frames, None) if self.frame.is_some() => {
+                format!("in {whose}, in the frame of an unknown function")
+            }
             (Region::Frames, None) => format!("in {whose}, above its stack pointer"),
             (Region::RedZone, _) => format!("in {whose}, in the red zone below its stack pointer"),
             (Region::Below, _) => format!("in {whose}, below its stack pointer, in no frame"),
@@ -98,7 +103,11 @@ impl Process {
             .iter()
             .position(|frame| frame.sp <= address && frame.cfa.is_some_and(|cfa| address < cfa));
         let known = frame.is_some() || owner.whole;
-        known.then(|| place(owner, Region::Frames, frame, stack))
+        let mut place = place(owner, Region::Frames, frame, stack);
+        let frame = frame.and_then(|frame| frames.get(frame));
+        let locations = frame.map(|frame| self.symbolize(frame)).unwrap_or_default();
+        place.function = locations.last().and_then(|found| found.function.clone());
+        known.then_some(place)
     }
 
     /// The mapping of a thread's stack: that of its thread pointer or the one called `[stack]`,
@@ -156,6 +165,7 @@ fn place(owner: &Owner, region: Region, frame: Option<usize>, stack: &Mapping) -
         tid: owner.tid,
         region,
         frame,
+        function: None,
         start: stack.start,
         end: stack.end,
     }

@@ -151,11 +151,15 @@ impl Python {
         } else if let Some(part) = self.state_part(address) {
             found.text = part.text.clone();
             found.kind = part.kind;
+            // 3.12 and later keep small numbers and constant strings within the interpreter.
+            if part.kind == Kind::InterpreterState {
+                found.object = object::exactly(objects, address, address);
+            }
             found.state = Some(part);
-            // 3.12 and later keep small numbers and constant strings within the states.
-            found.object = object::exactly(objects, address, address);
         } else if let Some(chunk) = &found.chunk {
-            found.object = object::in_block(objects, chunk.user, chunk.usable, address);
+            let (user, size) = (chunk.user, chunk.usable);
+            found.object = object::in_block(objects, user, size, address)
+                .or_else(|| object::in_number_block(objects, user, address));
         } else {
             let symbol = found.place.symbol.as_ref();
             let named = symbol.filter(|symbol| symbol.name.is_some());

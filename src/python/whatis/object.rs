@@ -4,7 +4,8 @@
 
 use crate::addr::Addr;
 use crate::bytes;
-use crate::python::object::{Objects, TypeInfo};
+use crate::python::layout::IntKind;
+use crate::python::object::{Objects, TypeInfo, flags};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -51,17 +52,23 @@ fn at(objects: &Objects, start: Addr, room: u64) -> Option<(Arc<TypeInfo>, bool)
         false => false,
     };
     let ty = objects.type_of(start).ok()?;
-    let size = u64::try_from(ty.basicsize).ok()?;
     let smallest = object.size.of(Addr::NULL).0;
+    let size = match objects.layout.fields.str.ascii_data {
+        // Compact strings are shorter than the struct that their type is measured by.
+        Some(data) if ty.is(flags::STR) => data.of(Addr::NULL).0,
+        _ => u64::try_from(ty.basicsize).ok()?,
+    };
     if size < smallest || size > room || ty.name.is_none() && !ty.is_heap() {
         return None;
     }
     let mut meta = objects.type_of(ty.addr).ok()?;
+    if !meta.is(flags::TYPE) {
+        return None;
+    }
     for _ in 0..MOST_METACLASSES {
         let above = objects.type_of(meta.addr).ok()?;
         if above.addr == meta.addr {
-            let is_type = meta.is(crate::python::object::flags::TYPE);
-            return is_type.then_some((ty, dead));
+            return above.is(flags::TYPE).then_some((ty, dead));
         }
         meta = above;
     }
@@ -93,6 +100,8 @@ pub(super) fn in_block(
     size: u64,
     address: Addr,
 ) -> Option<ObjectAt> {
+    // A large block has hooks of pymalloc, and around them those of malloc.
+    let (block, size) = without_hooks(objects, block, size);
     let (block, size) = without_hooks(objects, block, size);
     let headed = |start: u64| {
         let (ty, dead) = at(objects, block.add(start), size.checked_sub(start)?)?;
@@ -104,6 +113,20 @@ pub(super) fn in_block(
     };
     let first = headed(0);
     first.or_else(|| PREHEADERS.into_iter().find_map(headed))
+}
+
+/// Numbers of 2.7, of which `int` and `float` allocate many at once (Objects/intobject.c,
+/// Objects/floatobject.c: `struct { block *next; object objects[N]; }`).
+pub(super) fn in_number_block(objects: &Objects, block: Addr, address: Addr) -> Option<ObjectAt> {
+    const LINK: u64 = 8;
+    const NUMBER: u64 = 24;
+    if objects.layout.kinds.int != IntKind::TwoTypes {
+        return None;
+    }
+    let into = address.since(block)?.checked_sub(LINK)?;
+    let start = block.add(LINK + into / NUMBER * NUMBER);
+    let found = exactly(objects, start, address)?;
+    matches!(&*found.class, "int" | "float").then_some(found)
 }
 
 /// The part of a block that its user sees when CPython's debug hooks are on.
