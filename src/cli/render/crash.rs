@@ -109,7 +109,7 @@ impl CrashReport {
             true => &instruction.intel,
             false => &instruction.att,
         };
-        out.put(format_args!("=> {}:\t", instruction.pc))?;
+        out.put(format_args!("=> {}:  ", instruction.pc))?;
         out.styled(Style::Marked, text)?;
         out.end()?;
         for access in &instruction.accesses {

@@ -53,7 +53,8 @@ pub(super) fn meaning(
     }
     let did = doing(access, fault);
     let evidence = by_operand(access, crash);
-    let lies = format!("{fault}: {}", place.text);
+    let lies = &place.text;
+    let forbidden = |kind: Kind| Meaning::new(kind, format!("{did} {lies}"));
     let meaning = match (&place.mapping, info.signo, info.code) {
         (_, libc::SIGBUS, Some(4 | 5)) => {
             Meaning::new(Kind::HardwareMemory, "the hardware reports broken memory")
@@ -61,30 +62,20 @@ pub(super) fn meaning(
         (Some(mapping), libc::SIGBUS, Some(2)) => past_end(mapping, fault, &did),
         (Some(mapping), ..) if access.is_some_and(|a| a.writes) && !mapping.write => {
             match mapping.read {
-                true => Meaning::new(Kind::ReadOnly, format!("{did}, which is read-only")),
-                false => {
-                    let text = format!("{did}, which must not be accessed at all");
-                    Meaning::new(Kind::NoAccess, text)
-                }
+                true => forbidden(Kind::ReadOnly),
+                false => forbidden(Kind::NoAccess),
             }
-            .because(lies)
         }
-        (Some(mapping), ..) if !mapping.read && !mapping.write => {
-            let text = format!("{did}, which must not be accessed at all");
-            Meaning::new(Kind::NoAccess, text).because(lies)
-        }
+        (Some(mapping), ..) if !mapping.read && !mapping.write => forbidden(Kind::NoAccess),
         (Some(_), ..) if access.is_none() => {
-            let text = format!("{did}, where the mapping does not permit it");
-            Meaning::new(Kind::Unknown, text).because(lies)
+            let text = format!("{did} {lies}; which kind of access it was is not known");
+            Meaning::new(Kind::Unknown, text)
         }
         (Some(_), ..) => Meaning::new(
             Kind::Unknown,
-            format!("{did}; the mapping permits that now, so something else forbade it"),
-        )
-        .because(lies),
-        (None, ..) => {
-            Meaning::new(Kind::NotMapped, format!("{did}, where nothing is mapped")).because(lies)
-        }
+            format!("{did} {lies}; that permits it, so something else forbade it"),
+        ),
+        (None, ..) => Meaning::new(Kind::NotMapped, format!("{did}: {lies}")),
     };
     match evidence {
         Some(evidence) => meaning.because(evidence),
@@ -308,7 +299,7 @@ fn stack_overflow(
     let outside = fault < stack.start && below_start < STACK_REACH;
     // glibc 2.42 and later guards stacks within their mappings (MADV_GUARD_INSTALL).
     let inside = stack.contains(fault) && stack.read && stack.write;
-    if from_sp >= STACK_REACH || !(outside || inside) {
+    if from_sp >= STACK_REACH || !(outside || inside) || crash.signal.number != libc::SIGSEGV {
         return None;
     }
     let size = crate::diag::human(stack.end.since(sp.max(stack.start)).unwrap_or(0));
