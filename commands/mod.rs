@@ -37,11 +37,13 @@ mod quit;
 mod set;
 mod shell;
 mod show;
+mod signal;
 mod source;
 mod thread;
 mod thread_apply;
 mod thread_find;
 mod up;
+mod whatis;
 mod x;
 
 use crate::cli::Command;
@@ -84,10 +86,12 @@ pub const ALL: &[Command] = &[
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),
+    Command::of::<signal::Signal>(),
     Command::of::<source::Source>(),
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),
     Command::of::<up::Up>(),
+    Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),
 ];

@@ -3,6 +3,7 @@
 
 mod activation;
 pub mod code;
+mod crash;
 mod datastack;
 pub mod dis;
 pub mod doing;
@@ -30,6 +31,7 @@ mod validate;
 pub mod value;
 pub mod variables;
 mod version;
+pub mod whatis;
 #[cfg(test)]
 mod world;
 

@@ -99,7 +99,12 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[attrs::probe, record::probe, dataclass::probe, enumeration::probe];
+const PROBES: &[Probe] = &[
+    attrs::probe,
+    record::probe,
+    dataclass::probe,
+    enumeration::probe,
+];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
