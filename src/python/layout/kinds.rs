@@ -39,6 +39,22 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// Size in bytes of what the garbage collector keeps in front of an object.
+    pub gc_head: u32,
+    /// How references to an object are counted.
+    pub counting: Counting,
+}
+
+/// How references to an object are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// The first word (up to 3.11).
+    Word,
+    /// The low half of the first word; its sign bit marks what is never freed (3.12+).
+    LowHalf,
+    /// One count of the owning thread and one of all others (3.13+, free-threaded).
+    Biased,
 }
 
 /// Where a thread's chain of frames begins.

@@ -31,6 +31,8 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 32,
+        counting: Counting::Word,
     },
     fields: Fields {
         runtime: None,

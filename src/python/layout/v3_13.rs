@@ -37,6 +37,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -322,6 +324,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
         ..LAYOUT_0.kinds
     },
     fields: Fields {

@@ -36,6 +36,8 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -285,6 +287,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
     kinds: Kinds {
         str: StrKind::BitsAfterInterned,
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
         ..LAYOUT.kinds
     },
     fields: Fields {

@@ -5,10 +5,13 @@ mod attributes;
 mod class;
 mod dict;
 mod int;
+mod refcount;
+mod size;
 mod str;
 
 pub use self::str::Text;
 pub use class::{Found, Whence};
+pub use refcount::RefCount;
 
 use super::layout::Layout;
 use super::value;
