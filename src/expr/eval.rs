@@ -260,6 +260,15 @@ impl<'a> Evaluator<'a> {
         Ok(Index::Slice(numbers))
     }
 
+    /// The full name of a value's class, such as `app.Account`.
+    pub fn class_name(&self, value: &Value) -> String {
+        let ty = value.address().map(|addr| self.objects.type_of(addr));
+        match ty {
+            Some(Ok(ty)) => self.objects.full_name(&ty).to_string(),
+            _ => self.type_name(value),
+        }
+    }
+
     /// The name of a value's type, as Python's messages have it: `tp_name`.
     pub(crate) fn type_name(&self, value: &Value) -> String {
         let Some(addr) = value.address() else {

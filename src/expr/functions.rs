@@ -11,7 +11,7 @@ use crate::python::object::flags;
 use num_bigint::{BigInt, Sign};
 
 /// The functions, for completion.
-pub const FUNCTIONS: &[&str] = &[
+pub(super) const FUNCTIONS: &[&str] = &[
     "dir", "hex", "id", "isinstance", "len", "refcount", "repr", "sizeof", "str", "type", "vars",
 ];
 
