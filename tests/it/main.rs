@@ -8,6 +8,7 @@ mod builds;
 mod cli;
 mod debuginfod;
 mod doing;
+mod expr;
 mod harness;
 mod hostile;
 mod layering;
