@@ -25,6 +25,7 @@ mod info_threads;
 mod info_timings;
 mod py_bt;
 mod py_bt_full;
+mod py_dis;
 mod py_down;
 mod py_frame;
 mod py_list;
@@ -70,6 +71,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
+    Command::of::<py_dis::PyDis>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),

@@ -161,7 +161,8 @@ impl Evaluator<'_> {
         let full = objects.full_name(class);
         let (module, _) = full.rsplit_once('.').unwrap_or(("", &full));
         let builtins = if self.two { "__builtin__" } else { "builtins" };
-        let pointer = |field: crate::python::layout::Field| objects.memory.ptr(field.of(class.addr));
+        let pointer =
+            |field: crate::python::layout::Field| objects.memory.ptr(field.of(class.addr));
         match name {
             "__name__" => {
                 let known = class.is_heap().then(|| pointer(f.heap_name)).transpose()?;
@@ -193,7 +194,10 @@ impl Evaluator<'_> {
             }
             "__dict__" => {
                 let dict = objects.type_dict(class).ok_or_else(|| {
-                    Error::new(Class::Unreadable, format!("the namespace of {full} is not known"))
+                    Error::new(
+                        Class::Unreadable,
+                        format!("the namespace of {full} is not known"),
+                    )
                 })?;
                 return Ok(Value::Object(dict));
             }
@@ -294,12 +298,7 @@ impl Evaluator<'_> {
     }
 
     /// Attributes that C code makes of a field of the object.
-    fn computed(
-        &self,
-        addr: Addr,
-        ty: &Arc<TypeInfo>,
-        name: &str,
-    ) -> Result<Option<Value>, Error> {
+    fn computed(&self, addr: Addr, ty: &Arc<TypeInfo>, name: &str) -> Result<Option<Value>, Error> {
         let objects = self.objects;
         let f = &objects.layout.fields;
         let own = |offset| Some(objects.after(addr, offset));
@@ -391,7 +390,9 @@ impl Evaluator<'_> {
             return format!("type object '{class}' has no attribute '{name}'");
         }
         let module = (!self.two && ty.name.as_deref() == Some("module")).then(|| {
-            let namespace = objects.memory.ptr(objects.layout.fields.module.dict.of(addr));
+            let namespace = objects
+                .memory
+                .ptr(objects.layout.fields.module.dict.of(addr));
             let own = objects.dict_get(namespace.ok()?, "__name__").ok()??;
             objects.text(own, LONGEST_NAME).ok()
         });

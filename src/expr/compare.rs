@@ -101,10 +101,9 @@ impl Evaluator<'_> {
         match (&a, &b) {
             (Value::None, Value::None) => Ok(true),
             (Value::Str(a), Value::Str(b)) => Ok(a == b),
-            (
-                Value::Bytes(a) | Value::ByteArray(a),
-                Value::Bytes(b) | Value::ByteArray(b),
-            ) => Ok(a == b),
+            (Value::Bytes(a) | Value::ByteArray(a), Value::Bytes(b) | Value::ByteArray(b)) => {
+                Ok(a == b)
+            }
             (Value::Str(text), Value::Bytes(bytes)) | (Value::Bytes(bytes), Value::Str(text)) => {
                 // Python 2 compares them where the bytes are ASCII.
                 let ascii = self.two && bytes.is_ascii();
@@ -234,10 +233,9 @@ impl Evaluator<'_> {
         }
         match (&a, &b) {
             (Value::Str(a), Value::Str(b)) => Ok(Some(a.cmp(b))),
-            (
-                Value::Bytes(a) | Value::ByteArray(a),
-                Value::Bytes(b) | Value::ByteArray(b),
-            ) => Ok(Some(a.cmp(b))),
+            (Value::Bytes(a) | Value::ByteArray(a), Value::Bytes(b) | Value::ByteArray(b)) => {
+                Ok(Some(a.cmp(b)))
+            }
             (Value::Tuple(a), Value::Tuple(b))
             | (Value::List(a), Value::List(b))
             | (Value::Deque(a), Value::Deque(b)) => {
@@ -360,7 +358,10 @@ impl Evaluator<'_> {
                 let objects = self.objects;
                 let ty = objects.type_of(addr)?;
                 let decides = |name| objects.class_attribute(&ty, name).is_some();
-                if ["__bool__", "__nonzero__", "__len__"].into_iter().any(decides) {
+                if ["__bool__", "__nonzero__", "__len__"]
+                    .into_iter()
+                    .any(decides)
+                {
                     let name = self.type_name(value);
                     let message = format!("whether a '{name}' is true the target alone knows");
                     return Err(Error::new(Class::NotRun, message));

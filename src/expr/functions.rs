@@ -4,7 +4,7 @@
 use super::ast::{Expr, Kind};
 use super::error::{Class, Error};
 use super::eval::Evaluator;
-use super::load::{bounded, made_of, Made};
+use super::load::{Made, bounded};
 use super::scope::{Lookup, ScopeKind};
 use super::value::Value;
 use crate::python::object::flags;
@@ -12,7 +12,17 @@ use num_bigint::{BigInt, Sign};
 
 /// The functions, for completion.
 pub(super) const FUNCTIONS: &[&str] = &[
-    "dir", "hex", "id", "isinstance", "len", "refcount", "repr", "sizeof", "str", "type", "vars",
+    "dir",
+    "hex",
+    "id",
+    "isinstance",
+    "len",
+    "refcount",
+    "repr",
+    "sizeof",
+    "str",
+    "type",
+    "vars",
 ];
 
 impl Evaluator<'_> {
@@ -33,7 +43,8 @@ impl Evaluator<'_> {
         match self.scope.lookup(name) {
             Lookup::Found(_, ScopeKind::Builtin) | Lookup::Missing => {}
             Lookup::Found(_, kind) | Lookup::Unbound(kind) => {
-                let message = format!("{name} is a {kind} name of the target here, not the builtin");
+                let message =
+                    format!("{name} is a {kind} name of the target here, not the builtin");
                 return Err(Error::new(Class::NotRun, message).at(callee.span));
             }
         }
@@ -53,8 +64,12 @@ impl Evaluator<'_> {
             ("str", [value]) => self.str(value),
             ("hex", [value]) => self.hex(value),
             ("dir", []) => {
-                let mut names: Vec<String> =
-                    self.scope.locals().into_iter().map(|(name, _)| name).collect();
+                let mut names: Vec<String> = self
+                    .scope
+                    .locals()
+                    .into_iter()
+                    .map(|(name, _)| name)
+                    .collect();
                 names.sort();
                 Ok(self.names(&names))
             }
@@ -138,23 +153,14 @@ impl Evaluator<'_> {
         Ok(Value::int(length))
     }
 
-    /// The length of an object whose header tells it, without reading its items.
+    /// The length of an object that tells it without its items being read.
     fn quick_len(&self, value: &Value) -> Result<Option<u64>, Error> {
         let Some(addr) = value.address() else {
             return Ok(None);
         };
-        let ty = self.objects.type_of(addr)?;
-        Ok(match made_of(self.objects, &ty) {
-            Made::List | Made::Tuple | Made::Bytes | Made::ByteArray => {
-                Some(self.size(addr)? as u64)
-            }
-            Made::Dict if ty.is(flags::DICT) => {
-                let used = self.objects.layout.fields.dict.used.of(addr);
-                Some(self.objects.memory.u64(used)?)
-            }
-            Made::Set => Some(self.objects.memory.u64(self.objects.after(addr, 8))?),
-            Made::Str => Some(self.objects.text(addr, 0)?.left_out),
-            _ => None,
+        Ok(match self.made(addr)? {
+            Made::None | Made::Bool | Made::Int | Made::Float | Made::Complex | Made::Other => None,
+            _ => Some(self.objects.len(addr)?),
         })
     }
 
@@ -216,7 +222,9 @@ impl Evaluator<'_> {
         let ty = self.type_of_value(value)?.address().ok_or_else(wrong)?;
         let ty = self.objects.as_type(ty)?;
         let mro = self.objects.mro(&ty);
-        Ok(Value::Bool(mro.iter().any(|known| known.addr == class.addr)))
+        Ok(Value::Bool(
+            mro.iter().any(|known| known.addr == class.addr),
+        ))
     }
 }
 

@@ -85,12 +85,18 @@ fn next(rest: &str, first: char, two: bool) -> Result<(Token, usize), Error> {
         let which = behind.get(..length).unwrap_or("");
         return Ok((Token::History(which.to_owned()), length + 1));
     }
-    match OPERATORS.iter().find(|operator| rest.starts_with(**operator)) {
+    match OPERATORS
+        .iter()
+        .find(|operator| rest.starts_with(**operator))
+    {
         Some(operator) => Ok((Token::Operator(operator), operator.len())),
-        None => Err(Error::new(Class::SyntaxError, match first {
-            '{' | '}' => "dictionaries and sets cannot be written here".to_owned(),
-            '=' => "cannot assign; use == to compare".to_owned(),
-            _ => format!("invalid character '{first}'"),
-        })),
+        None => Err(Error::new(
+            Class::SyntaxError,
+            match first {
+                '{' | '}' => "dictionaries and sets cannot be written here".to_owned(),
+                '=' => "cannot assign; use == to compare".to_owned(),
+                _ => format!("invalid character '{first}'"),
+            },
+        )),
     }
 }

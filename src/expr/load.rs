@@ -8,14 +8,11 @@ use super::value::{Range, Value};
 use crate::addr::Addr;
 use crate::python::object::{Objects, TypeInfo, flags};
 use crate::target::{Fault, Why};
-use num_bigint::{BigInt, BigUint, Sign};
+use num_bigint::BigInt;
 use std::sync::Arc;
 
 /// The most items, characters or bytes that a value is made of.
 pub(crate) const MOST_ITEMS: usize = 1 << 20;
-
-/// The most 30-bit digits of an integer that is computed with.
-const MOST_DIGITS: u64 = 1 << 16;
 
 /// What a type is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,14 +116,15 @@ impl Evaluator<'_> {
         let objects = self.objects;
         Ok(match self.made(addr)? {
             Made::None => Value::None,
-            Made::Bool => Value::Bool(self.load_int(addr)? != BigInt::ZERO),
+            Made::Bool => Value::Bool(objects.int(addr)? != 0),
             Made::Int => Value::Int {
-                value: self.load_int(addr)?,
+                value: objects.big_int(addr)?,
                 long: self.two && objects.type_of(addr)?.is(flags::LONG),
             },
-            Made::Float => Value::Float(self.load_double(addr, 0)?),
+            Made::Float => Value::Float(objects.float(addr)?),
             Made::Complex => {
-                Value::Complex(self.load_double(addr, 0)?, self.load_double(addr, 8)?)
+                let part = |offset| objects.double(objects.after(addr, offset));
+                Value::Complex(part(0)?, part(8)?)
             }
             Made::Str => self.load_text(addr)?,
             Made::Bytes => Value::Bytes(objects.bytes(addr, MOST_ITEMS)?),
@@ -144,13 +142,13 @@ impl Evaluator<'_> {
             }
             Made::Tuple => Value::Tuple(self.load_items(addr)?),
             Made::List => Value::List(self.load_items(addr)?),
-            Made::Deque => Value::Deque(self.load_deque(addr)?),
+            Made::Deque => Value::Deque(self.load_items(addr)?),
             Made::Dict => {
                 let items = objects.dict_items(addr)?.into_iter();
                 let pair = |(key, value)| (Value::Object(key), Value::Object(value));
                 Value::Dict(items.map(pair).collect())
             }
-            Made::Set => Value::Set(self.load_set(addr)?),
+            Made::Set => Value::Set(self.load_items(addr)?),
             Made::Range => self.load_range(addr)?,
             Made::Proxy => {
                 let inner = Value::Object(objects.memory.ptr(objects.after(addr, 0))?);
@@ -170,113 +168,25 @@ impl Evaluator<'_> {
         usize::try_from(size).map_err(|_| malformed(addr))
     }
 
-    pub(crate) fn load_int(&self, addr: Addr) -> Result<BigInt, Error> {
-        const DIGIT_BITS: u32 = 30;
-        if let Ok(small) = self.objects.int(addr) {
-            return Ok(BigInt::from(small));
-        }
-        let objects = self.objects;
-        let f = &objects.layout.fields.int;
-        let (digits, negative) = match f.tag {
-            Some(tag) => {
-                let tag = objects.memory.u64(tag.of(addr))?;
-                (tag >> 3, tag & 3 == 2)
-            }
-            None => {
-                let size = objects.var_size(addr)?;
-                (size.unsigned_abs(), size < 0)
-            }
-        };
-        if digits > MOST_DIGITS || !objects.type_of(addr)?.is(flags::LONG) {
-            return Err(malformed(addr));
-        }
-        let raw = objects
-            .memory
-            .bytes(f.digits.of(addr), digits as usize * 4)?;
-        let mut value = BigUint::ZERO;
-        for index in (0..digits as usize).rev() {
-            let digit = crate::bytes::u32_at(&raw, index * 4).unwrap_or(0);
-            value = (value << DIGIT_BITS) + (digit & 0x3fff_ffff);
-        }
-        let sign = if negative { Sign::Minus } else { Sign::Plus };
-        Ok(BigInt::from_biguint(sign, value))
-    }
-
-    fn load_double(&self, addr: Addr, offset: u64) -> Result<f64, Error> {
-        let place = self.objects.after(addr, offset);
-        Ok(f64::from_bits(self.objects.memory.u64(place)?))
-    }
-
     fn load_text(&self, addr: Addr) -> Result<Value, Error> {
-        let text = self.objects.text(addr, MOST_ITEMS as u64)?;
-        bounded(MOST_ITEMS.saturating_add(usize::try_from(text.left_out).unwrap_or(usize::MAX)))?;
-        Ok(Value::text(&text.value))
+        let (codes, more) = self.objects.chars(addr, MOST_ITEMS)?;
+        bounded(
+            codes
+                .len()
+                .saturating_add(usize::try_from(more).unwrap_or(usize::MAX)),
+        )?;
+        Ok(Value::Str(codes))
     }
 
     fn load_items(&self, addr: Addr) -> Result<Vec<Value>, Error> {
-        let size = bounded(self.size(addr)?)?;
-        self.step(size)?;
-        let items = match self.objects.type_of(addr)?.is(flags::LIST) {
-            true => self.objects.list_items(addr, size)?,
-            false => self.objects.tuple_items(addr, size)?,
+        let length = self.objects.len(addr)?;
+        let length = bounded(usize::try_from(length).unwrap_or(usize::MAX))?;
+        self.step(length)?;
+        let items = match self.made(addr)? {
+            Made::Set => self.objects.set_items(addr, length)?,
+            _ => self.objects.items(addr, length)?,
         };
         Ok(items.into_iter().map(Value::Object).collect())
-    }
-
-    fn load_deque(&self, addr: Addr) -> Result<Vec<Value>, Error> {
-        let (objects, memory) = (self.objects, &self.objects.memory);
-        let f = &objects.layout.fields;
-        let length = match f.deque.length {
-            Some(length) => memory.u64(length.of(addr))? as usize,
-            None => self.size(addr)?,
-        };
-        let mut left = bounded(length)?;
-        self.step(left)?;
-        let block = &f.deque_block;
-        let whole = u64::from(block.right.offset.saturating_sub(block.data.offset) / 8).max(1);
-        let mut at = memory.ptr(f.deque.left_block.of(addr))?;
-        let mut index = memory.u64(f.deque.left_index.of(addr))?;
-        let mut items = Vec::new();
-        while left > 0 {
-            if index >= whole {
-                at = memory.ptr(block.right.of(at))?;
-                index = 0;
-            }
-            let count = (whole - index).min(left as u64);
-            let piece = objects.pointers(block.data.of(at).add(index * 8), count as usize)?;
-            items.extend(piece.into_iter().map(Value::Object));
-            index += count;
-            left -= count as usize;
-        }
-        Ok(items)
-    }
-
-    /// The elements of a set, by its table: {key, hash} since 3.0, {hash, key} in 2.7.
-    fn load_set(&self, addr: Addr) -> Result<Vec<Value>, Error> {
-        const REMOVED: u64 = u64::MAX;
-        let objects = self.objects;
-        let word = |index: u64| objects.memory.u64(objects.after(addr, index * 8));
-        let (used, mask, table) = (word(1)?, word(2)?, word(3)?);
-        let slots = usize::try_from(mask).unwrap_or(usize::MAX);
-        let slots = bounded(slots.saturating_add(1))?;
-        self.step(slots)?;
-        let words = objects.pointers(Addr(table), slots * 2)?;
-        let mut items = Vec::new();
-        for pair in words.chunks_exact(2) {
-            let [first, second] = *pair else { continue };
-            let (key, hash) = match self.two {
-                true => (second, first),
-                false => (first, second),
-            };
-            let dummy = self.two && !key.is_null() && objects.is_text(key, "<dummy key>");
-            if !key.is_null() && (self.two || hash.0 != REMOVED) && !dummy {
-                items.push(Value::Object(key));
-            }
-        }
-        match items.len() as u64 == used {
-            true => Ok(items),
-            false => Err(malformed(addr)),
-        }
     }
 
     fn load_range(&self, addr: Addr) -> Result<Value, Error> {
@@ -284,7 +194,7 @@ impl Evaluator<'_> {
         let number = |field: crate::python::layout::Field| -> Result<BigInt, Error> {
             let word = self.objects.memory.u64(field.of(addr))?;
             match f.stop {
-                Some(_) => self.load_int(Addr(word)),
+                Some(_) => Ok(self.objects.big_int(Addr(word))?),
                 None => Ok(BigInt::from(word as i64)),
             }
         };

@@ -175,7 +175,11 @@ fn true_division(a: &BigInt, b: &BigInt) -> Result<f64, Error> {
         (false, Sign::Minus) => quotient * 2 - 1,
         (false, _) => quotient * 2 + 1,
     };
-    let shift = if remainder == BigInt::ZERO { shift } else { shift + 1 };
+    let shift = if remainder == BigInt::ZERO {
+        shift
+    } else {
+        shift + 1
+    };
     if shift < -FAR {
         let message = "integer division result too large for a float";
         return Err(Error::new(Class::OverflowError, message));

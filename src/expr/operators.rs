@@ -65,7 +65,11 @@ impl Evaluator<'_> {
     }
 
     fn unsupported(&self, operator: &str, left: &Value, right: &Value) -> Error {
-        let operator = if operator == "**" { "** or pow()" } else { operator };
+        let operator = if operator == "**" {
+            "** or pow()"
+        } else {
+            operator
+        };
         let (left, right) = (self.type_name(left), self.type_name(right));
         let message = format!("unsupported operand type(s) for {operator}: '{left}' and '{right}'");
         Error::new(Class::TypeError, message)
@@ -86,9 +90,10 @@ impl Evaluator<'_> {
         }
         let name = self.type_name(value);
         Err(match loaded {
-            Value::Object(_) => {
-                Error::new(Class::NotRun, format!("{operator} of '{name}' is not computed here"))
-            }
+            Value::Object(_) => Error::new(
+                Class::NotRun,
+                format!("{operator} of '{name}' is not computed here"),
+            ),
             _ => Error::new(
                 Class::TypeError,
                 format!("bad operand type for unary {operator}: '{name}'"),

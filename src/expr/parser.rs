@@ -268,7 +268,11 @@ impl Parser {
         self.next += 1;
         let inner = self.expression(binds)?;
         let span = start.to(inner.span);
-        self.node(Kind::Unary(operator, Box::new(inner.clone())), span, &[&inner])
+        self.node(
+            Kind::Unary(operator, Box::new(inner.clone())),
+            span,
+            &[&inner],
+        )
     }
 
     /// An atom with what follows it: attributes, subscripts, calls.

@@ -49,12 +49,12 @@ impl Evaluator<'_> {
                 let found = self.find_key(items, key, 0)?.cloned();
                 found.map_or_else(|| self.missing_key(container, items, key), Ok)
             }
-            (Value::Str(codes), _) => {
-                Ok(Value::Str(match self.places("string", codes.len(), index)? {
+            (Value::Str(codes), _) => Ok(Value::Str(
+                match self.places("string", codes.len(), index)? {
                     Ok(at) => pick(codes, [at]),
                     Err(places) => pick(codes, places.all()),
-                }))
-            }
+                },
+            )),
             (Value::Bytes(bytes), _) => match self.places("bytes", bytes.len(), index)? {
                 Ok(at) if self.two => Ok(Value::Bytes(pick(bytes, [at]))),
                 Ok(at) => Ok(byte(bytes, at)),
@@ -252,13 +252,25 @@ fn slice(parts: &[Option<BigInt>; 3], length: i64) -> Result<Places, Error> {
     if step == 0 {
         return Err(Error::new(Class::ValueError, "slice step cannot be zero"));
     }
-    let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let (lowest, highest) = if step > 0 {
+        (0, length)
+    } else {
+        (-1, length - 1)
+    };
     let place = |number: &BigInt| {
         let number = small(number);
-        let number = if number < 0 { number.saturating_add(length) } else { number };
+        let number = if number < 0 {
+            number.saturating_add(length)
+        } else {
+            number
+        };
         number.clamp(lowest, highest)
     };
-    let (first, last) = if step > 0 { (0, length) } else { (length - 1, -1) };
+    let (first, last) = if step > 0 {
+        (0, length)
+    } else {
+        (length - 1, -1)
+    };
     let start = start.as_ref().map_or(first, place);
     let stop = stop.as_ref().map_or(last, place);
     let distance = if step > 0 { stop - start } else { start - stop };

@@ -38,7 +38,9 @@ impl Scope for One {
 
 fn objects(version: (u8, u8)) -> Objects {
     let target = TargetBuilder::new().build();
-    let layout = Layout::all_tables().find(|layout| layout.version == version).expect("a layout");
+    let layout = Layout::all_tables()
+        .find(|layout| layout.version == version)
+        .expect("a layout");
     Objects::new(Arc::clone(&target.memory), Arc::new(layout.clone()))
 }
 
@@ -72,7 +74,10 @@ fn arithmetic_is_pythons() {
         ("1 < 2 < 3, 1 < 2 > 3", "(True, False)"),
         ("not 1 == 2", "True"),
         ("0 or 'a' and 'b'", "'b'"),
-        ("2 in (1, 2), 'b' in 'abc', 3 not in [1]", "(True, True, True)"),
+        (
+            "2 in (1, 2), 'b' in 'abc', 3 not in [1]",
+            "(True, True, True)",
+        ),
         ("'abc'[1:], 'abc'[-1], 'abc'[::-1]", "('bc', 'c', 'cba')"),
         ("b'abc'[0], b'a\\x00'", "(97, b'a\\x00')"),
         ("[1, 2, 3][5:], [0] * 3", "([], [0, 0, 0])"),
@@ -86,12 +91,24 @@ fn arithmetic_is_pythons() {
         ("hex(255), hex(-1)", "('0xff', '-0x1')"),
         ("len('abc') + len((1, 2))", "5"),
         ("x * 2", "10"),
-        ("$1, $2, $, $_, $$, $$1", "(7, 'seven', 'seven', 'seven', 7, 7)"),
-        ("1 if x else 2", "SyntaxError: conditional expressions are not supported"),
+        (
+            "$1, $2, $, $_, $$, $$1",
+            "(7, 'seven', 'seven', 'seven', 7, 7)",
+        ),
+        (
+            "1 if x else 2",
+            "SyntaxError: conditional expressions are not supported",
+        ),
         ("(1, 2)[2]", "IndexError: tuple index out of range"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("1 + ''", "TypeError: unsupported operand type(s) for +: 'int' and 'str'"),
-        ("balanec", "NameError: name 'balanec' is not defined. Did you mean: 'balance'?"),
+        (
+            "1 + ''",
+            "TypeError: unsupported operand type(s) for +: 'int' and 'str'",
+        ),
+        (
+            "balanec",
+            "NameError: name 'balanec' is not defined. Did you mean: 'balance'?",
+        ),
         ("9**9**9", "too large: the integer has too many bits"),
         ("1 << 10**9", "too large: the integer has too many bits"),
         ("$9", "NameError: there is no answer $9"),
@@ -150,7 +167,9 @@ fn depth_and_size_are_bounded() {
         "'a' * 2**60".to_owned(),
     ] {
         let error = run(&text, (3, 11));
-        let refused = ["too large", "SyntaxError"].iter().any(|word| error.starts_with(word));
+        let refused = ["too large", "SyntaxError"]
+            .iter()
+            .any(|word| error.starts_with(word));
         assert!(refused, "{error}");
     }
 }

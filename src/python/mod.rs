@@ -4,6 +4,7 @@
 mod activation;
 pub mod code;
 mod datastack;
+pub mod dis;
 pub mod doing;
 mod eval_frames;
 mod frame;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod builds;
+mod bytecode;
 mod cli;
 mod debuginfod;
 mod doing;
@@ -22,3 +23,6 @@ mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod values_damage;
+mod values_length;
+mod values_without_files;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The options that open what this interpreter leaves.
-fn options(interpreter: &Interpreter) -> Options {
+pub(crate) fn options(interpreter: &Interpreter) -> Options {
     Options {
         sysroot: (interpreter.is_chroot()).then(|| interpreter.root.clone()),
         ..Options::default()

@@ -11,12 +11,16 @@ pub struct Kinds {
     pub last_instruction: LastInstruction,
     /// How lines are encoded.
     pub line_table: LineTable,
+    /// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+    pub line_instrumentation: LineInstrumentation,
     /// What each native activation of the evaluation loop leaves on the C stack.
     pub markers: Markers,
     /// How references in frames are tagged.
     pub references: References,
     /// How characters are stored.
     pub str: StrKind,
+    /// How `repr` writes a `bytearray`.
+    pub bytearray_repr: ByteArrayRepr,
     /// How dictionaries are stored.
     pub dict: DictKind,
     /// How the values of a split dictionary are stored.
@@ -43,6 +47,8 @@ pub struct Kinds {
     pub gc_head: u32,
     /// How references to an object are counted.
     pub counting: Counting,
+    /// How `repr` writes containers.
+    pub reprs: Reprs,
 }
 
 /// How references to an object are counted.
@@ -55,6 +61,22 @@ pub enum Counting {
     LowHalf,
     /// One count of the owning thread and one of all others (3.13+, free-threaded).
     Biased,
+}
+
+/// What `repr` of containers of the standard library was like, in the order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reprs {
+    /// `set([1])`, `OrderedDict([(1, 2)])`, and `deque([1])` for a subclass too (2.7).
+    SetOfList,
+    /// As before, but `{1}`; `SimpleNamespace` sorts its names (3.6).
+    FixedNames,
+    /// A subclass of `deque` and its kin is called by its name (3.7, 3.8).
+    SortedNames,
+    /// `SimpleNamespace` keeps the order of its names (3.9 to 3.11).
+    InOrder,
+    /// `OrderedDict({1: 2})` (3.12+).
+    OrderedAsDict,
 }
 
 /// Where a thread's chain of frames begins.
@@ -139,6 +161,19 @@ impl References {
     }
 }
 
+/// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineInstrumentation {
+    /// There is no such opcode (up to 3.11).
+    None,
+    /// Pairs {opcode, line} for each code unit, or, in later patch releases, as
+    /// [`LineInstrumentation::Sized`] (3.12, 3.13).
+    Either,
+    /// The size of an entry, then entries that begin with the opcode (3.14+).
+    Sized,
+}
+
 /// How characters are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -151,6 +186,19 @@ pub enum StrKind {
     Bits,
     /// The interned state has a byte of its own, before the bit field (3.14+, free-threaded).
     BitsAfterInterned,
+}
+
+/// How `repr` writes a `bytearray`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ByteArrayRepr {
+    /// It begins with `bytearray`, whatever the class, and `'` is escaped even between `"` (up to
+    /// 3.6).
+    Fixed,
+    /// It begins with the name of the class, and `'` is escaped even between `"` (3.7 to 3.14).
+    Class,
+    /// It begins with the name of the class, and is that of `bytes` within (3.15+).
+    AsBytes,
 }
 
 /// How dictionaries are stored.

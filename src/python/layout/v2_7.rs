@@ -18,9 +18,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabUnsigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::Pointer,
+        bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Open,
         values: ValuesKind::None,
         int: IntKind::TwoTypes,
@@ -33,6 +35,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         gc_head: 32,
         counting: Counting::Word,
+        reprs: Reprs::SetOfList,
     },
     fields: Fields {
         runtime: None,
@@ -123,7 +126,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -214,7 +220,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(32),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(24) },
+        memory_view: MemoryView {
+            view: at(24),
+            flags: None,
+        },
         range: Range {
             start: at(16),
             stop: None,

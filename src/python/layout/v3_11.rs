@@ -18,9 +18,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::CFrame,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Bare,
         int: IntKind::SignedSize,
@@ -33,6 +35,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         gc_head: 16,
         counting: Counting::Word,
+        reprs: Reprs::InOrder,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -145,7 +148,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -251,7 +257,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

@@ -18,9 +18,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Bare,
         int: IntKind::Tagged,
@@ -38,6 +40,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((40, 16)),
         gc_head: 16,
         counting: Counting::LowHalf,
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -150,7 +153,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(168),
+            executors: None,
         },
+        monitoring: Some(Monitoring {
+            lines: at(40),
+            instructions: at(56),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -256,7 +265,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

@@ -19,9 +19,11 @@ pub(super) const LAYOUT_0: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
         int: IntKind::Tagged,
@@ -39,6 +41,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         static_type_state: Some((48, 24)),
         gc_head: 16,
         counting: Counting::LowHalf,
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -148,7 +151,13 @@ pub(super) const LAYOUT_0: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -254,7 +263,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),
@@ -392,7 +404,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
@@ -482,7 +500,10 @@ pub(super) const LAYOUT_T: Layout = Layout {
             member: at(56),
         },
         bytearray: ByteArray { start: at(56) },
-        memory_view: MemoryView { view: at(72) },
+        memory_view: MemoryView {
+            view: at(72),
+            flags: has(56),
+        },
         range: Range {
             start: at(32),
             stop: has(40),

@@ -18,9 +18,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Sized,
         markers: Markers::BaseFrame,
         references: References::LowTwoBits,
         str: StrKind::Bits,
+        bytearray_repr: ByteArrayRepr::AsBytes,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
         int: IntKind::Tagged,
@@ -38,6 +40,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((48, 24)),
         gc_head: 16,
         counting: Counting::LowHalf,
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -147,7 +150,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -253,7 +262,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),
@@ -286,6 +298,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         str: StrKind::BitsAfterInterned,
+        bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
         gc_head: 0,
         counting: Counting::Biased,
@@ -352,7 +365,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
@@ -442,7 +461,10 @@ pub(super) const LAYOUT_T: Layout = Layout {
             member: at(56),
         },
         bytearray: ByteArray { start: at(56) },
-        memory_view: MemoryView { view: at(72) },
+        memory_view: MemoryView {
+            view: at(72),
+            flags: has(56),
+        },
         range: Range {
             start: at(32),
             stop: has(40),

@@ -18,9 +18,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabSigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
+        bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
         int: IntKind::SignedSize,
@@ -33,6 +35,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         gc_head: 32,
         counting: Counting::Word,
+        reprs: Reprs::FixedNames,
     },
     fields: Fields {
         runtime: None,
@@ -123,7 +126,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(48),
             names: at(56),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -219,7 +225,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

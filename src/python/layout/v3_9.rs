@@ -17,9 +17,11 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabSigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
+        bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
         int: IntKind::SignedSize,
@@ -32,6 +34,7 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         gc_head: 16,
         counting: Counting::Word,
+        reprs: Reprs::InOrder,
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -141,7 +144,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(56),
             names: at(64),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -242,7 +248,10 @@ pub(super) const LAYOUT: Layout = Layout {
             member: at(40),
         },
         bytearray: ByteArray { start: at(40) },
-        memory_view: MemoryView { view: at(56) },
+        memory_view: MemoryView {
+            view: at(56),
+            flags: has(40),
+        },
         range: Range {
             start: at(16),
             stop: has(24),

@@ -22,7 +22,8 @@ fn sum(addr: Addr, parts: &[u64]) -> Result<u64, Fault> {
     let sum = parts
         .iter()
         .try_fold(0u64, |sum, part| sum.checked_add(*part));
-    sum.filter(|sum| *sum < 1 << 48).ok_or_else(|| malformed(addr))
+    sum.filter(|sum| *sum < 1 << 48)
+        .ok_or_else(|| malformed(addr))
 }
 
 impl Objects {
@@ -259,7 +260,11 @@ impl Objects {
             Some(keys) => self.memory.ptr(keys.of(addr))?,
             None => Addr(0),
         };
-        let keys = if keys.is_null() { 0 } else { self.keys_size(keys)? };
+        let keys = if keys.is_null() {
+            0
+        } else {
+            self.keys_size(keys)?
+        };
         sum(addr, &[basic, keys])
     }
 

@@ -3,31 +3,41 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod array;
 mod attrs;
 mod binary;
 mod class;
+mod counter;
 mod dataclass;
 mod datetime;
 mod decimal;
 mod default;
+mod dialect;
+mod enumeration;
 mod exception;
 mod execution;
 mod file;
 mod function;
 mod mapping;
-mod number;
+mod module;
+mod naming;
+pub(crate) mod number;
 mod numpy;
 mod pandas;
 mod path;
+mod printable;
+pub(crate) mod quote;
 mod record;
 mod regex;
 mod sequence;
 mod sets;
 mod shape;
 mod simple;
+mod template;
 mod text;
 mod threading;
 mod torch;
+mod weak;
 mod writer;
 
 pub use shape::Shapes;
@@ -51,10 +61,10 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
-    dataclass::DECODERS,
     datetime::DECODERS,
     decimal::DECODERS,
     exception::DECODERS,
@@ -62,6 +72,7 @@ const DECODERS: &[Decoders] = &[
     file::DECODERS,
     function::DECODERS,
     mapping::DECODERS,
+    module::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
@@ -71,13 +82,15 @@ const DECODERS: &[Decoders] = &[
     sequence::DECODERS,
     sets::DECODERS,
     simple::DECODERS,
+    template::DECODERS,
     text::DECODERS,
     threading::DECODERS,
     torch::DECODERS,
+    weak::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[];
+const PROBES: &[Probe] = &[record::probe, dataclass::probe, enumeration::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,5 +146,7 @@ impl Objects {
     }
 }
 
+#[cfg(test)]
+mod scalar_tests;
 #[cfg(test)]
 mod tests;
