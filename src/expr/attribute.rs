@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The longest name of an attribute, in characters.
 const LONGEST_NAME: u64 = 1000;
 
+/// The longest name of a C function, in bytes.
+const MOST_CHARS: usize = 1000;
+
 /// Types of a C member (Include/structmember.h), with their sizes.
 mod member {
     pub(super) const SHORT: u32 = 0;
@@ -64,7 +67,10 @@ impl Evaluator<'_> {
         if let Some((descriptor, _)) = &class {
             match self.descriptor(*descriptor)? {
                 Descriptor::Member => return self.member(addr, *descriptor, name),
-                Descriptor::Property => return Ok(Value::Object(*descriptor)),
+                Descriptor::Property => {
+                    let item = self.tuple_field(value, *descriptor)?;
+                    return Ok(item.unwrap_or(Value::Object(*descriptor)));
+                }
                 Descriptor::Getset => {
                     if let Some(value) = self.computed(addr, &ty, name)? {
                         return Ok(value);
@@ -77,7 +83,11 @@ impl Evaluator<'_> {
         if let Some(found) = objects.attribute(addr, name)? {
             return Ok(Value::Object(found));
         }
-        if let Some((value, _)) = class {
+        if let Some((found, _)) = class {
+            if let Some(item) = self.tuple_field(value, found)? {
+                return Ok(item);
+            }
+            let value = found;
             return self.unwrapped(value);
         }
         if let Some(value) = self.computed(addr, &ty, name)? {
@@ -237,6 +247,32 @@ impl Evaluator<'_> {
         }
     }
 
+    /// The item that a named tuple's field stands for: `_tuplegetter` holds its index (3.8+);
+    /// before, the field is a property whose function is an `itemgetter`.
+    fn tuple_field(&self, tuple: &Value, descriptor: Addr) -> Result<Option<Value>, Error> {
+        let objects = self.objects;
+        let ty = objects.type_of(descriptor)?;
+        let name = objects.full_name(&ty);
+        let word = |at: Addr, offset| objects.memory.u64(objects.after(at, offset));
+        let index = match &*name {
+            "collections._tuplegetter" | "_collections._tuplegetter" => {
+                Value::int(word(descriptor, 0)?)
+            }
+            "property" => {
+                let getter = Addr(word(descriptor, 0)?);
+                let is_getter = !getter.is_null()
+                    && *objects.full_name(&*objects.type_of(getter)?) == *"operator.itemgetter";
+                if !is_getter || word(getter, 0)? != 1 {
+                    return Ok(None);
+                }
+                Value::Object(Addr(word(getter, 8)?))
+            }
+            _ => return Ok(None),
+        };
+        let index = super::subscript::Index::One(index);
+        self.subscript(tuple, &index).map(Some)
+    }
+
     /// What kind of descriptor an object is.
     fn descriptor(&self, addr: Addr) -> Result<Descriptor, Error> {
         let ty = self.objects.type_of(addr)?;
@@ -302,6 +338,14 @@ impl Evaluator<'_> {
         let objects = self.objects;
         let f = &objects.layout.fields;
         let own = |offset| Some(objects.after(addr, offset));
+        if (ty.name.as_deref(), name) == (Some("builtin_function_or_method"), "__name__") {
+            // PyMethodDef { const char *ml_name; … }
+            let definition = objects.memory.ptr(objects.after(addr, 0))?;
+            let text = objects
+                .memory
+                .cstr(objects.memory.ptr(definition)?, MOST_CHARS)?;
+            return Ok(Some(self.native_text(&String::from_utf8_lossy(&text))));
+        }
         let place = match (ty.name.as_deref().unwrap_or(""), name) {
             ("function", "__name__" | "func_name") => Some(f.function.name.of(addr)),
             ("function", "__qualname__") => f.function.qualname.map(|field| field.of(addr)),

@@ -31,7 +31,7 @@ impl Objects {
     /// that is not known here.
     pub fn size_of(&self, addr: Addr) -> Result<Option<u64>, Fault> {
         let ty = self.type_of(addr)?;
-        let own = self.own_size(addr, &ty)?;
+        let own = self.sizeof_method(addr, &ty)?;
         let before = self.size_before(addr, &ty)?;
         own.map(|own| sum(addr, &[own, before])).transpose()
     }
@@ -53,7 +53,7 @@ impl Objects {
     }
 
     /// `__sizeof__`.
-    fn own_size(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
+    fn sizeof_method(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
         let basic = u64::try_from(ty.basicsize).map_err(|_| malformed(addr))?;
         let method = self.class_attribute(ty, "__sizeof__");
         let Some((_, owner)) = method else {
