@@ -32,6 +32,7 @@ mod py_down;
 mod py_frame;
 mod py_list;
 mod py_locals;
+mod py_print;
 mod py_up;
 mod quit;
 mod set;
@@ -81,6 +82,7 @@ pub const ALL: &[Command] = &[
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),
     Command::of::<py_locals::PyLocals>(),
+    Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
     Command::of::<set::Set>(),

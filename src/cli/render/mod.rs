@@ -17,6 +17,7 @@ pub mod kept;
 pub mod listing;
 pub mod memory;
 pub mod number;
+pub mod raw;
 pub mod register;
 pub mod request;
 pub mod row;
