@@ -23,6 +23,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod locks;
 mod py_bt;
 mod py_down;
 mod py_frame;
@@ -65,6 +66,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<locks::LocksCommand>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),

@@ -12,6 +12,7 @@
 //! | [`unwind`] | native stack frames, each with how it was found |
 //! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
+//! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -23,6 +24,7 @@ pub mod escape;
 pub mod image;
 pub mod native;
 pub mod python;
+pub mod sync;
 pub mod target;
 pub mod unwind;
 

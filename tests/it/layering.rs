@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["unwind"],
     &["native"],
     &["python"],
+    &["sync"],
 ];
 
 /// Every Rust file below `folder`.

@@ -37,6 +37,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 44,
+            slots: 1,
+        },
     },
     fields: Fields {
         runtime: Some(Runtime {
@@ -119,6 +123,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
             owner: has(70),
             localsplus: at(72),
             size: at(80),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -269,6 +276,17 @@ pub(super) const LAYOUT_0: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };
 
@@ -304,6 +322,11 @@ pub(super) const LAYOUT_18: Layout = Layout {
         thread: Thread {
             size: at(312),
             ..LAYOUT_0.fields.thread
+        },
+        lock: LockObject {
+            lock: None,
+            mutex: has(16),
+            locked: None,
         },
         ..LAYOUT_0.fields
     },
@@ -491,6 +514,17 @@ pub(super) const LAYOUT_T: Layout = Layout {
             length: None,
             maxlen: at(80),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(32),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: has(32),
+            mutex: None,
+            owner: at(40),
+            count: at(48),
+        }),
         ..LAYOUT_0.fields
     },
 };
