@@ -4,7 +4,7 @@ use crate::cli::render::thread::ThreadView;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use comfy_table::{Table, presets};
 use pydbg::escape::escape;
-use pydbg::sync::{Deadlock, Lock, Locks, Owner, Place, Wait};
+use pydbg::sync::{Deadlock, Kind, Lock, Locks, Owner, Place, Wait};
 use serde_json::{Value, json};
 use std::io;
 
@@ -101,7 +101,11 @@ impl Answer {
             out.put(format_args!("\n"))?;
             place(out, wait.place.as_ref())?;
             if let Some(owner) = lock.owner.thread() {
-                out.put(format_args!("  which thread {owner} holds ("))?;
+                let verb = match lock.kind {
+                    Kind::Thread => format!("which is thread {owner}"),
+                    _ => format!("which thread {owner} holds"),
+                };
+                out.put(format_args!("  {verb} ("))?;
                 out.target(lock.owner.evidence())?;
                 out.put(format_args!(")\n"))?;
                 place(out, lock.owner.place())?;

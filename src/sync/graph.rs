@@ -85,6 +85,7 @@ mod tests {
                 thread: index + 1,
                 lock: index,
                 timed: false,
+                evidence: String::new(),
                 place: None,
             });
         }

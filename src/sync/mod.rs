@@ -156,6 +156,8 @@ pub struct Wait {
     pub lock: usize,
     /// Whether it gives up by itself after some time.
     pub timed: bool,
+    /// What says so.
+    pub evidence: String,
     /// Where in Python.
     pub place: Option<Place>,
 }

@@ -38,13 +38,29 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             thread: thread.id,
             lock: at,
             timed: found.timed,
+            evidence: found.evidence,
             place: state.and_then(|state| view.python.stack(state).frames.first().map(Place::of)),
         });
     }
 }
 
+/// Where a thread waits: in the program's own code, not in the standard library's that it called.
+fn place(view: &View<'_>, state: &PyThread) -> Option<Place> {
+    const LIBRARY: &[&str] = &[
+        "/threading.py",
+        "/queue.py",
+        "/Queue.py",
+        "/concurrent/futures/_base.py",
+    ];
+    let stack = view.python.stack(state);
+    let own = |frame: &&PyFrame| !LIBRARY.iter().any(|end| frame.file.ends_with(end));
+    let frame = stack.frames.iter().find(own).or(stack.frames.first())?;
+    Some(Place::of(frame))
+}
+
 /// What a thread waits for.
 struct Found {
+    evidence: String,
     kind: Kind,
     address: Addr,
     owner: Option<Owner>,
@@ -59,8 +75,10 @@ fn wait(view: &View<'_>, thread: &NativeThread, state: Option<&PyThread>) -> Opt
     if let Some(found) = state.and_then(|state| join(view, state, &futex)) {
         return Some(found);
     }
-    if let Some(lock) = state.and_then(|state| python_lock(view, thread, state, &futex)) {
+    let lock = state.and_then(|state| python_lock(view, thread, state, &futex));
+    if let Some((lock, evidence)) = lock {
         return Some(Found {
+            evidence: evidence.into(),
             kind: lock.kind,
             address: lock.addr,
             owner: view.rlock_owner(&lock),
@@ -68,6 +86,7 @@ fn wait(view: &View<'_>, thread: &NativeThread, state: Option<&PyThread>) -> Opt
         });
     }
     pthread::mutex(view, futex.addr).map(|owner| Found {
+        evidence: "it sleeps on the mutex".into(),
         kind: Kind::Mutex,
         address: futex.addr,
         owner: Some(owner),
@@ -121,6 +140,7 @@ fn gil(view: &View<'_>, state: &PyThread) -> Option<Found> {
     let mut interpreters = view.python.interpreters.iter();
     let address = interpreters.find(|i| i.id == first)?.addr;
     Some(Found {
+        evidence: "it sleeps on the GIL's condition variable".into(),
         kind: Kind::Gil,
         address,
         owner,
@@ -155,6 +175,7 @@ fn join(view: &View<'_>, state: &PyThread, futex: &Futex) -> Option<Found> {
         },
     };
     Some(Found {
+        evidence: "it is in Thread.join".into(),
         kind: Kind::Thread,
         address: thread,
         owner: Some(owner),
@@ -162,39 +183,77 @@ fn join(view: &View<'_>, state: &PyThread, futex: &Futex) -> Option<Found> {
     })
 }
 
-/// The Python lock that a thread waits for.
+/// The Python lock that a thread waits for, and what says so.
 fn python_lock(
     view: &View<'_>,
     thread: &NativeThread,
     state: &PyThread,
     futex: &Futex,
-) -> Option<PyLock> {
-    let native = parked_on(view, thread, futex).unwrap_or(futex.addr);
+) -> Option<(PyLock, &'static str)> {
     let stack = view.python.stack(state);
-    let frames = stack.frames.iter().take(FRAMES);
-    frames
-        .flat_map(|frame| view.values(frame))
-        .filter_map(|value| view.py_lock(value))
-        .find(|lock| lock.native == native)
+    let frames = || stack.frames.iter().take(FRAMES);
+    // A lock made in Python of another one is what its own method works on.
+    let receivers = frames().filter_map(|frame| view.argument(frame, 0));
+    let mut near = receivers
+        .chain(frames().flat_map(|frame| view.values(frame)))
+        .filter_map(|value| view.py_lock(value));
+    let (native, evidence) = match parked_on(view, thread, futex) {
+        Parked::No => (futex.addr, "it sleeps on the lock's semaphore"),
+        Parked::On(addr) => (addr, "its entry in the parking lot names the lock"),
+        Parked::Lost => {
+            let awaited = |lock: &PyLock| {
+                let byte = view.process.target.memory.u8(lock.native);
+                byte.is_ok_and(|byte| byte & HAS_PARKED != 0)
+            };
+            let mut awaited = near.filter(awaited);
+            let only = awaited.next()?;
+            let unique = awaited.all(|lock| lock.native == only.native);
+            let evidence = "its stack is not in the core; of the locks that its innermost frames \
+                            work with, only this one is waited for";
+            return unique.then_some((only, evidence));
+        }
+    };
+    let lock = near.find(|lock| lock.native == native)?;
+    Some((lock, evidence))
 }
 
-/// 3.13+: the address that a thread is parked on, which its entry on its own stack names.
-fn parked_on(view: &View<'_>, thread: &NativeThread, futex: &Futex) -> Option<Addr> {
+/// The bit of a `PyMutex` that has waiters.
+const HAS_PARKED: u8 = 2;
+
+/// What a thread is parked on (3.13+).
+enum Parked {
+    /// It sleeps on something that is not on its own stack.
+    No,
+    /// On this address, which its entry on its own stack names.
+    On(Addr),
+    /// Its entry is gone: gdb's gcore leaves zeros for stacks of glibc 2.42 and later.
+    Lost,
+}
+
+fn parked_on(view: &View<'_>, thread: &NativeThread, futex: &Futex) -> Parked {
     // struct wait_entry { void *park_arg; uintptr_t addr; _PySemaphore sema; … }
     const SEMAPHORE: u64 = 16;
     const ADDRESS: u64 = 8;
-    const HAS_PARKED: u8 = 2;
     let target = &view.process.target;
-    let native = target.threads.iter().find(|t| t.tid == thread.tid)?;
-    let sp = native.registers?.sp()?;
-    let stack = target.mapping(sp)?;
-    if futex.addr < sp || futex.addr >= stack.end {
-        return None;
+    let native = target.threads.iter().find(|t| t.tid == thread.tid);
+    let Some(sp) = native.and_then(|native| native.registers?.sp()) else {
+        return Parked::No;
+    };
+    let own = target
+        .mapping(sp)
+        .is_some_and(|stack| futex.addr < stack.end);
+    let entry = futex.addr.0.checked_sub(SEMAPHORE).map(Addr);
+    let Some(entry) = entry.filter(|entry| own && *entry >= sp) else {
+        return Parked::No;
+    };
+    match target.memory.ptr(entry.add(ADDRESS)) {
+        Ok(addr) if addr.is_null() => Parked::Lost,
+        Ok(addr) => match target.memory.u8(addr) {
+            Ok(byte) if byte & HAS_PARKED != 0 => Parked::On(addr),
+            _ => Parked::No,
+        },
+        Err(_) => Parked::Lost,
     }
-    let entry = Addr(futex.addr.0.checked_sub(SEMAPHORE)?);
-    let addr = target.memory.ptr(entry.add(ADDRESS)).ok()?;
-    let byte = target.memory.u8(addr).ok()?;
-    (byte & HAS_PARKED != 0).then_some(addr)
 }
 
 impl View<'_> {

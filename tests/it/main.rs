@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod layering;
 mod layout_tables;
+mod locks;
 mod mutation;
 mod native_truth;
 mod packed;
