@@ -200,25 +200,12 @@ fn python_lock(
     let (native, evidence) = match parked_on(view, thread, futex) {
         Parked::No => (futex.addr, "it sleeps on the lock's semaphore"),
         Parked::On(addr) => (addr, "its entry in the parking lot names the lock"),
-        Parked::Lost => {
-            let awaited = |lock: &PyLock| {
-                let byte = view.process.target.memory.u8(lock.native);
-                byte.is_ok_and(|byte| byte & HAS_PARKED != 0)
-            };
-            let mut awaited = near.filter(awaited);
-            let only = awaited.next()?;
-            let unique = awaited.all(|lock| lock.native == only.native);
-            let evidence = "its stack is not in the core; of the locks that its innermost frames \
-                            work with, only this one is waited for";
-            return unique.then_some((only, evidence));
-        }
+        // Which of the locks near by it is would be a guess.
+        Parked::Lost => return None,
     };
     let lock = near.find(|lock| lock.native == native)?;
     Some((lock, evidence))
 }
-
-/// The bit of a `PyMutex` that has waiters.
-const HAS_PARKED: u8 = 2;
 
 /// What a thread is parked on (3.13+).
 enum Parked {
@@ -234,6 +221,7 @@ fn parked_on(view: &View<'_>, thread: &NativeThread, futex: &Futex) -> Parked {
     // struct wait_entry { void *park_arg; uintptr_t addr; _PySemaphore sema; … }
     const SEMAPHORE: u64 = 16;
     const ADDRESS: u64 = 8;
+    const HAS_PARKED: u8 = 2;
     let target = &view.process.target;
     let native = target.threads.iter().find(|t| t.tid == thread.tid);
     let Some(sp) = native.and_then(|native| native.registers?.sp()) else {

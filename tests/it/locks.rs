@@ -23,8 +23,9 @@ fn names(threads: &Value) -> BTreeMap<u64, String> {
         .collect()
 }
 
-/// Holds the answer of `locks` against what the fixture expects.
-fn compare(expect: &Value, locks: &Value, threads: &Value) -> Result<(), String> {
+/// Holds the answer of `locks` against what the fixture expects. Where a core `lacks` the stacks of
+/// threads, waits may be missing; what is said must still be true.
+fn compare(expect: &Value, locks: &Value, threads: &Value, lacks: bool) -> Result<(), String> {
     let data = &locks["data"];
     let names = names(threads);
     let named = |id: &Value| names.get(&id.as_u64()?).cloned();
@@ -38,7 +39,7 @@ fn compare(expect: &Value, locks: &Value, threads: &Value) -> Result<(), String>
         .iter()
         .map(|cycle| list(cycle).iter().filter_map(text).collect())
         .collect();
-    if found != expected {
+    if found != expected && !(lacks && found.is_subset(&expected)) {
         return Err(format!("deadlocks {found:?}, truth {expected:?}"));
     }
     let empty = serde_json::Map::new();
@@ -56,14 +57,13 @@ fn compare(expect: &Value, locks: &Value, threads: &Value) -> Result<(), String>
         }
         let waiters: BTreeSet<String> = list(&lock["waiters"]).iter().filter_map(named).collect();
         let awaited: BTreeSet<String> = list(&expected[1]).iter().filter_map(text).collect();
-        if waiters != awaited {
+        if waiters != awaited && !(lacks && waiters.is_subset(&awaited)) {
             return Err(format!("{name}: waiters {waiters:?}, truth {awaited:?}"));
         }
     }
     // A lock that nobody holds and nobody waits for need not be listed.
     let idle = |expected: &Value| expected[0].is_null() && list(&expected[1]).is_empty();
-    let missing = truth
-        .iter()
+    let missing = (truth.iter().filter(|_| !lacks))
         .find(|(name, expected)| !seen.contains(*name) && !idle(expected));
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
 }
@@ -79,8 +79,13 @@ fn check(interpreter: &Interpreter, shape: &[String], failures: &mut Failures) {
         true => vec!["--sysroot", &root],
         false => Vec::new(),
     };
+    // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
+    // the waiting thread's entry names the lock.
     let mut judge = |how: &str, run: &dyn Fn(&str) -> Result<Value, String>| {
-        let result = run("locks").and_then(|locks| compare(&expect, &locks, &run("info threads")?));
+        let result = run("locks").and_then(|locks| {
+            let lacks = how == "gcore" && interpreter.is_chroot();
+            compare(&expect, &locks, &run("info threads")?, lacks)
+        });
         failures.check(&format!("{} {shape:?} {how}", interpreter.id), result);
     };
     let pid = fixture.pid();
