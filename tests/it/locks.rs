@@ -3,8 +3,14 @@
 
 use crate::harness::fixture::header;
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use pydbg::Addr;
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::sync::Locks;
+use pydbg::target::{self, Options};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The elements of a JSON array; none when it is no array.
 fn list(value: &Value) -> &[Value] {
@@ -107,5 +113,71 @@ fn owners_waiters_and_deadlocks_are_the_true_ones() {
             check(interpreter, shape, &mut failures);
         }
     }
+    failures.finish();
+}
+
+/// What was counted over all snapshots.
+#[derive(Default)]
+struct Tally {
+    claimed: usize,
+    logged: usize,
+    missed: usize,
+}
+
+/// One snapshot of `lock_log`: every owner that is claimed is the one that the process itself wrote
+/// down, or nobody is written down, because the owner has not come that far.
+fn hold_against_log(fixture: &Fixture, tally: &mut Tally) -> Result<(), String> {
+    let target = target::live::attach(fixture.pid(), &Options::default());
+    let target = target.map_err(|why| why.to_string())?;
+    let python = Python::find(Arc::new(Process::new(Arc::new(target))));
+    let python = python.map_err(|why| why.to_string())?;
+    let locks = Locks::of(&python);
+    let expect = &fixture.truth.expect;
+    let log = Addr(expect["log"].as_u64().ok_or("no log")?);
+    let name_of = |id: usize| {
+        let tid = python.process.threads().get(id - 1)?.tid;
+        python.thread_of(tid)?.name.clone()
+    };
+    for (index, address) in list(&expect["locks"]).iter().enumerate() {
+        let written = log.add(index as u64 * 8);
+        let written = python.process.target.memory.u64(written);
+        let written = written.map_err(|fault| fault.to_string())?;
+        let mut all = locks.all.iter();
+        let lock = all.find(|lock| Some(lock.address.0) == address.as_u64());
+        let owner = lock.and_then(|lock| lock.owner.thread()).and_then(name_of);
+        tally.logged += usize::from(written != 0);
+        tally.claimed += usize::from(owner.is_some());
+        match owner {
+            Some(owner) if written != 0 && owner != format!("worker {written}") => {
+                return Err(format!(
+                    "lock {index}: {owner:?}, but the log says {written}"
+                ));
+            }
+            None if written != 0 => tally.missed += 1,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_owner_is_claimed_that_the_log_contradicts() {
+    const SNAPSHOTS: usize = 70;
+    let mut failures = Failures::default();
+    let mut tally = Tally::default();
+    for interpreter in interpreters() {
+        let fixture = Fixture::start(interpreter, "lock_log", &[]);
+        for _ in 0..SNAPSHOTS {
+            let result = hold_against_log(&fixture, &mut tally);
+            failures.check(&interpreter.id, result);
+        }
+    }
+    println!(
+        "{} owners claimed, {} logged, {} of them not claimed",
+        tally.claimed, tally.logged, tally.missed
+    );
+    assert!(tally.claimed > 0);
+    // A quarter of the locks is taken without `with`.
+    assert!(tally.missed * 2 < tally.logged, "most owners are found");
     failures.finish();
 }

@@ -79,7 +79,7 @@ macro_rules! fixtures {
 
 fixtures! {
     asyncio_tasks collecting ctypes_callback dead_thread deadlocks deep_recursion embedded except_finally
-    exec_code exiting fork_child fresh_frames generators hostile_files in_c inlined_calls jit linecache_only
+    exec_code exiting fork_child fresh_frames generators hostile_files in_c inlined_calls jit linecache_only lock_log
     long_lines many_threads native_thread segv segv_extension signal_handler spin subinterpreters
     subprocess_wait surrogate_names threads tracing unicode_names values yield_from
 }
