@@ -197,7 +197,27 @@ impl Report for Answer {
     }
 
     fn json(&self) -> Value {
-        json!(self.locks)
+        let mentioned = |view: &&ThreadView| {
+            let waits = self
+                .locks
+                .waits
+                .iter()
+                .any(|wait| Some(wait.thread) == view.id);
+            waits
+                || self
+                    .locks
+                    .all
+                    .iter()
+                    .any(|lock| lock.owner.thread() == view.id && view.id.is_some())
+        };
+        let threads = self.threads.iter().filter(mentioned);
+        json!({
+            "deadlocks": self.locks.deadlocks,
+            "all": self.locks.all,
+            "waits": self.locks.waits,
+            "unknown": self.locks.unknown,
+            "threads": threads.collect::<Vec<_>>(),
+        })
     }
 }
 

@@ -31,10 +31,11 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
                 {
                     lock.owner = owner;
                 }
-                claims
-                    .entry(at)
-                    .or_default()
-                    .push((*thread, Place::of(frame)));
+                let place = Place {
+                    line: with.line.or(frame.position.line),
+                    ..Place::of(frame)
+                };
+                claims.entry(at).or_default().push((*thread, place));
             }
         }
     }

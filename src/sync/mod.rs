@@ -185,15 +185,30 @@ pub struct Locks {
 }
 
 impl Locks {
-    /// Looks at every thread of a process.
+    /// Looks at every thread of a process, and names the locks.
     pub fn of(python: &Python) -> Locks {
         let view = View::new(python);
+        let mut locks = Locks::nameless(&view);
+        names::give(&view, &mut locks);
+        locks
+    }
+
+    /// Only the cycles: how many threads each has.
+    pub fn deadlocks_of(python: &Python) -> Vec<usize> {
+        let locks = Locks::nameless(&View::new(python));
+        locks
+            .deadlocks
+            .iter()
+            .map(|cycle| cycle.waits.len())
+            .collect()
+    }
+
+    fn nameless(view: &View<'_>) -> Locks {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
-        waits::find(&view, &mut locks, &mut known);
-        holders::find(&view, &mut locks, &mut known);
+        waits::find(view, &mut locks, &mut known);
+        holders::find(view, &mut locks, &mut known);
         locks.deadlocks = graph::cycles(&locks);
-        names::give(&view, &mut locks);
         locks
     }
 }

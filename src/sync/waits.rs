@@ -39,7 +39,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             lock: at,
             timed: found.timed,
             evidence: found.evidence,
-            place: state.and_then(|state| view.python.stack(state).frames.first().map(Place::of)),
+            place: state.and_then(|state| place(view, state)),
         });
     }
 }
