@@ -25,6 +25,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod locks;
 mod py_bt;
 mod py_bt_full;
 mod py_dis;
@@ -75,6 +76,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<locks::LocksCommand>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_dis::PyDis>(),

@@ -17,6 +17,7 @@ mod hostile;
 mod layering;
 mod layout_tables;
 mod locals;
+mod locks;
 mod mutation;
 mod native_truth;
 mod packages;
