@@ -1,5 +1,5 @@
 //! The names of builtin types where a core lacks the constants of the binary that `tp_name`
-//! points to: the namespace of `builtins` has them as its keys, and lies on the heap.
+//! points to: the namespaces of `builtins` and of some modules have them, and lie on the heap.
 
 use super::{Objects, flags};
 use crate::addr::Addr;
@@ -10,6 +10,34 @@ const SINGLETONS: &[(&str, &str)] = &[
     ("None", "NoneType"),
     ("Ellipsis", "ellipsis"),
     ("NotImplemented", "NotImplementedType"),
+];
+
+/// Types that other modules hold: the module, the name there, the type's own name.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("types", "FunctionType", "function"),
+    ("types", "CodeType", "code"),
+    ("types", "ModuleType", "module"),
+    ("types", "MethodType", "method"),
+    ("types", "BuiltinFunctionType", "builtin_function_or_method"),
+    ("types", "GeneratorType", "generator"),
+    ("types", "CoroutineType", "coroutine"),
+    ("types", "AsyncGeneratorType", "async_generator"),
+    ("types", "MappingProxyType", "mappingproxy"),
+    ("types", "TracebackType", "traceback"),
+    ("types", "FrameType", "frame"),
+    ("types", "CellType", "cell"),
+    ("types", "GetSetDescriptorType", "getset_descriptor"),
+    ("types", "MemberDescriptorType", "member_descriptor"),
+    ("types", "WrapperDescriptorType", "wrapper_descriptor"),
+    ("types", "MethodDescriptorType", "method_descriptor"),
+    ("collections", "deque", "collections.deque"),
+    ("collections", "defaultdict", "collections.defaultdict"),
+    ("collections", "OrderedDict", "collections.OrderedDict"),
+    ("datetime", "date", "datetime.date"),
+    ("datetime", "datetime", "datetime.datetime"),
+    ("datetime", "time", "datetime.time"),
+    ("datetime", "timedelta", "datetime.timedelta"),
+    ("datetime", "timezone", "datetime.timezone"),
 ];
 
 /// The longest name in `builtins` that is looked at, in characters.
@@ -40,6 +68,20 @@ impl Objects {
                 names.entry(value).or_insert(key.value);
             } else if let Some((_, name)) = SINGLETONS.iter().find(|(one, _)| *one == key.value) {
                 names.insert(ty.addr, (*name).to_owned());
+            }
+        }
+        let modules = self.layout.fields.interpreter.modules.of(interpreter);
+        let modules = self.memory.ptr(modules);
+        for (module, attribute, name) in ELSEWHERE {
+            let ty = modules.and_then(|modules| {
+                let Some(module) = self.dict_get(modules, module)? else {
+                    return Ok(None);
+                };
+                let namespace = self.memory.ptr(self.layout.fields.module.dict.of(module))?;
+                self.dict_get(namespace, attribute)
+            });
+            if let Ok(Some(ty)) = ty {
+                names.entry(ty).or_insert_with(|| (*name).to_owned());
             }
         }
         names
