@@ -214,7 +214,10 @@ impl World {
         self.piece(size, |piece| {
             match f.slots {
                 Some(slots) => piece.set(slots, 8),
-                None => piece.bytes(f.log2_index_bytes, &[3]),
+                None => {
+                    piece.bytes(f.log2_slots, &[3]);
+                    piece.bytes(f.log2_index_bytes, &[3]);
+                }
             }
             piece.set(f.nentries, count);
             let mut at = f.indices;

@@ -43,6 +43,49 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// How `repr` writes containers.
+    pub reprs: Reprs,
+    /// How `repr` writes objects of the standard library that do not tell it themselves.
+    pub library: LibraryReprs,
+}
+
+/// How `repr` writes objects of the standard library that do not tell it themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct LibraryReprs {
+    /// `timedelta(days=1)`, no longer `timedelta(1)` (3.7+).
+    pub timedelta_keywords: bool,
+    /// Files are said to be of their own class, no longer of the base that writes them (3.13+).
+    pub file_class: bool,
+    /// The bits of a `FileIO`.
+    pub file_bits: FileBits,
+}
+
+/// Which bits a `FileIO` has, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileBits {
+    /// readable, writable, appending, seekable (two), closefd (2.7).
+    Plain,
+    /// created before these (3.3 to 3.14).
+    Created,
+    /// And truncated before closefd (3.15).
+    Truncated,
+}
+
+/// What `repr` of containers of the standard library was like, in the order of time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reprs {
+    /// `set([1])`, `OrderedDict([(1, 2)])`, and `deque([1])` for a subclass too (2.7).
+    SetOfList,
+    /// As before, but `{1}`; `SimpleNamespace` sorts its names (3.6).
+    FixedNames,
+    /// A subclass of `deque` and its kin is called by its name (3.7, 3.8).
+    SortedNames,
+    /// `SimpleNamespace` keeps the order of its names (3.9 to 3.11).
+    InOrder,
+    /// `OrderedDict({1: 2})` (3.12+).
+    OrderedAsDict,
 }
 
 /// Where a thread's chain of frames begins.

@@ -33,6 +33,12 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        library: LibraryReprs {
+            timedelta_keywords: false,
+            file_class: false,
+            file_bits: FileBits::Plain,
+        },
+        reprs: Reprs::SetOfList,
     },
     fields: Fields {
         runtime: None,

@@ -38,6 +38,12 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {

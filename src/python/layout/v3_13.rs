@@ -39,6 +39,12 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: true,
+            file_bits: FileBits::Created,
+        },
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -38,6 +38,12 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: true,
+            file_bits: FileBits::Truncated,
+        },
+        reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
         runtime: Some(Runtime {

@@ -32,6 +32,12 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
+        reprs: Reprs::SortedNames,
     },
     fields: Fields {
         runtime: Some(Runtime {

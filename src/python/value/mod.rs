@@ -3,23 +3,35 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod address;
+mod array;
 mod attrs;
 mod binary;
 mod class;
+mod counter;
 mod dataclass;
 mod datetime;
 mod decimal;
 mod default;
+mod dialect;
+mod enumeration;
 mod exception;
 mod execution;
 mod file;
 mod function;
+mod logging;
 mod mapping;
+mod module;
+mod naming;
 mod number;
 mod numpy;
+mod numpy_text;
+mod numpy_type;
 mod pandas;
+mod parts;
 mod path;
 mod printable;
+mod program;
 mod quote;
 mod record;
 mod regex;
@@ -27,9 +39,11 @@ mod sequence;
 mod sets;
 mod shape;
 mod simple;
+mod socket;
+mod template;
 mod text;
 mod threading;
-mod torch;
+mod weak;
 mod writer;
 
 pub use shape::Shapes;
@@ -53,33 +67,39 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    address::DECODERS,
+    array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
-    dataclass::DECODERS,
     datetime::DECODERS,
     decimal::DECODERS,
     exception::DECODERS,
     execution::DECODERS,
     file::DECODERS,
     function::DECODERS,
+    logging::DECODERS,
     mapping::DECODERS,
+    module::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
     path::DECODERS,
+    program::DECODERS,
     record::DECODERS,
     regex::DECODERS,
     sequence::DECODERS,
     sets::DECODERS,
     simple::DECODERS,
+    socket::DECODERS,
+    template::DECODERS,
     text::DECODERS,
     threading::DECODERS,
-    torch::DECODERS,
+    weak::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[];
+const PROBES: &[Probe] = &[attrs::probe, record::probe, dataclass::probe, enumeration::probe];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

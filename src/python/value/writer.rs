@@ -4,14 +4,20 @@
 use super::shape::Shape;
 use super::{Limits, Shown, default};
 use crate::addr::Addr;
-use crate::python::object::Objects;
+use crate::python::object::{Objects, TypeInfo};
 use crate::target::Fault;
 
 /// The most objects that are visited for one value, whatever the limits say.
 const MOST_STEPS: usize = 50_000_000;
 
+/// The most characters of one value, whatever the limits say.
+const MOST_CHARACTERS: usize = 1 << 28;
+
 /// The deepest nesting that is followed, whatever the limits say; the walk is recursive.
 const DEEPEST: usize = 200;
+
+/// The most objects written within each other, those included that do not count as containers.
+const MOST_NESTED: usize = 2 * DEEPEST;
 
 /// Writes values.
 pub struct Writer<'o> {
@@ -62,13 +68,13 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
-        if self.nesting >= 2 * DEEPEST || self.steps >= MOST_STEPS {
+        if self.nesting >= MOST_NESTED || self.steps >= MOST_STEPS {
             self.left_out("more, too deep or too many");
             return;
         }
         self.steps += 1;
         self.nesting += 1;
-        let start = self.out.len();
+        let (start, written) = (self.out.len(), self.written);
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
             Ok(ty) => match self.objects.shape(&ty) {
@@ -81,7 +87,7 @@ impl<'o> Writer<'o> {
             // A half of a value would look like a whole one.
             self.path.truncate(depth);
             self.out.truncate(start);
-            self.written = self.out.chars().count();
+            self.written = written;
             self.unreadable(addr, fault);
         }
         self.nesting -= 1;
@@ -103,9 +109,37 @@ impl<'o> Writer<'o> {
         self.out.push_str(text);
     }
 
+    /// The end of the text so far, for [`Writer::shorten`].
+    pub fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// How many characters were written since `mark`.
+    pub fn chars_since(&self, mark: usize) -> usize {
+        self.out.get(mark..).map_or(0, |text| text.chars().count())
+    }
+
+    /// Drops what was written since `mark` beyond the first `most` characters, where Python's own
+    /// `repr` does so.
+    pub fn shorten(&mut self, mark: usize, most: usize) {
+        let text = self.out.get(mark..).unwrap_or_default();
+        if let Some((end, _)) = text.char_indices().nth(most) {
+            self.out.truncate(mark + end);
+            self.written = self.out.chars().count();
+        }
+    }
+
+    /// Drops the last character if it is this one.
+    pub fn drop_end(&mut self, end: char) {
+        if self.out.ends_with(end) {
+            self.out.pop();
+            self.written = self.written.saturating_sub(1);
+        }
+    }
+
     /// Whether there is no room for more; then what follows is to be counted, not written.
     pub fn is_full(&self) -> bool {
-        self.written >= self.limits.total || self.steps >= MOST_STEPS
+        self.written >= self.limits.total.min(MOST_CHARACTERS) || self.steps >= MOST_STEPS
     }
 
     /// How many characters there is room for.
@@ -132,11 +166,15 @@ impl<'o> Writer<'o> {
     /// instead (`...` within the container's own brackets is the caller's affair): `false`.
     /// Every `true` wants a [`Writer::leave`].
     pub fn enter(&mut self, addr: Addr) -> bool {
-        if self.path.contains(&addr) || self.path.len() >= self.limits.depth.min(DEEPEST) {
+        if self.is_open(addr) || self.is_too_deep() {
             return false;
         }
         self.path.push(addr);
         true
+    }
+
+    fn is_too_deep(&self) -> bool {
+        self.path.len() >= self.limits.depth.min(DEEPEST)
     }
 
     /// Whether the object at `addr` is being written already, further out.
@@ -158,6 +196,25 @@ impl<'o> Writer<'o> {
         (open, close): (&str, &str),
         total: usize,
         items: impl IntoIterator<Item = T>,
+        item: impl FnMut(&mut Writer<'o>, T),
+    ) {
+        if total > 0 && self.is_open(addr) {
+            self.push(open);
+            self.push("...");
+            self.push(close);
+            return;
+        }
+        self.fields(addr, (open, close), total, items, item);
+    }
+
+    /// As [`Writer::items`], for types whose `repr` does not watch for cycles (named tuples): what
+    /// they contain has to.
+    pub fn fields<T>(
+        &mut self,
+        addr: Addr,
+        (open, close): (&str, &str),
+        total: usize,
+        items: impl IntoIterator<Item = T>,
         mut item: impl FnMut(&mut Writer<'o>, T),
     ) {
         self.push(open);
@@ -165,11 +222,11 @@ impl<'o> Writer<'o> {
             self.push(close);
             return;
         }
-        if self.is_open(addr) {
-            self.push("...");
-        } else if !self.enter(addr) {
-            self.left_out(&format!("{total} items"));
+        if self.is_too_deep() {
+            let plural = if total == 1 { "" } else { "s" };
+            self.left_out(&format!("{total} item{plural}"));
         } else {
+            self.path.push(addr);
             let mut count = 0;
             for each in items.into_iter().take(self.limits.elements) {
                 if self.is_full() {
@@ -188,6 +245,77 @@ impl<'o> Writer<'o> {
             self.leave();
         }
         self.push(close);
+    }
+
+    /// Writes an object whose address may not be known.
+    pub fn item(&mut self, item: Result<Addr, Fault>) {
+        match item {
+            Ok(addr) => self.object(addr),
+            Err(fault) => self.gap(fault),
+        }
+    }
+
+    /// Writes `key: value`, where these may not be known.
+    pub fn pair(&mut self, item: Result<(Addr, Addr), Fault>) {
+        match item {
+            Ok((key, value)) => {
+                self.object(key);
+                self.push(": ");
+                self.object(value);
+            }
+            Err(fault) => self.gap(fault),
+        }
+    }
+
+    /// Says that what follows in a container cannot be read.
+    pub fn gap(&mut self, fault: Fault) {
+        self.unreadable += 1;
+        self.push(&format!("<unreadable: {fault}>"));
+    }
+
+    /// Writes an object within another whose `repr` consists of it and does not watch for cycles.
+    pub fn within(&mut self, outer: Addr, addr: Addr) {
+        if self.is_too_deep() {
+            self.left_out("1 item");
+            return;
+        }
+        self.path.push(outer);
+        self.object(addr);
+        self.leave();
+    }
+
+    /// The value of a builtin, which `body` writes, for an object that may be of a subclass:
+    /// `repr` is inherited and does not tell the class, so that is written around it where
+    /// attributes are wanted: `Stack([1, 2])`, with the attributes behind.
+    pub fn inherited(&mut self, addr: Addr, ty: &TypeInfo, body: impl FnOnce(&mut Writer<'o>)) {
+        self.classed(ty, body);
+        if self.limits.attributes && ty.is_heap() && self.enter(addr) {
+            let attributes = self.objects.instance_attributes(addr);
+            self.attributes(attributes);
+            self.leave();
+        }
+    }
+
+    /// The attributes in the dictionary of an instance of a Python class, behind a `repr` that
+    /// tells the class but not these.
+    pub fn extras(&mut self, addr: Addr, ty: &TypeInfo) {
+        if self.limits.attributes && ty.is_heap() && self.enter(addr) {
+            let attributes = self.objects.namespace(addr);
+            self.attributes(attributes);
+            self.leave();
+        }
+    }
+
+    /// What `body` writes, with the name of a Python class around it where attributes are wanted.
+    pub fn classed(&mut self, ty: &TypeInfo, body: impl FnOnce(&mut Writer<'o>)) {
+        if !self.limits.attributes || !ty.is_heap() {
+            body(self);
+            return;
+        }
+        self.push(short_name(ty).unwrap_or("?"));
+        self.push("(");
+        body(self);
+        self.push(")");
     }
 
     /// `name=value` for each attribute, behind what was written: ` (a=1, b=2)`; nothing when
@@ -223,4 +351,10 @@ impl<'o> Writer<'o> {
         }
         self.push(")");
     }
+}
+
+/// The name of a class without its module; `None` when it cannot be read.
+pub(super) fn short_name(ty: &TypeInfo) -> Option<&str> {
+    let name = ty.name.as_deref()?;
+    Some(name.rsplit('.').next().unwrap_or(name))
 }
