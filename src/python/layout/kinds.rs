@@ -43,6 +43,12 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// Size in bytes of what the garbage collector keeps in front of an object.
+    pub gc_head: u32,
+    /// How references to an object are counted.
+    pub counting: Counting,
+    /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
+    pub pool_size: Option<u32>,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
@@ -70,6 +76,18 @@ pub enum FileBits {
     Created,
     /// And truncated before closefd (3.15).
     Truncated,
+}
+
+/// How references to an object are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// The first word (up to 3.11).
+    Word,
+    /// The low half of the first word; its sign bit marks what is never freed (3.12+).
+    LowHalf,
+    /// One count of the owning thread and one of all others (3.13+, free-threaded).
+    Biased,
 }
 
 /// What `repr` of containers of the standard library was like, in the order of time.
@@ -162,6 +180,11 @@ impl References {
             References::LowBit => bits & !1,
             References::LowTwoBits => bits & !3,
         }
+    }
+
+    /// Whether a reference holds a small number in place of a pointer.
+    pub fn is_int(self, bits: u64) -> bool {
+        self != References::Plain && bits & 3 == 3
     }
 }
 

@@ -33,6 +33,9 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,

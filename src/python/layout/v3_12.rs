@@ -38,6 +38,9 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,

@@ -39,6 +39,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -339,6 +342,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT_0.kinds
     },
     fields: Fields {

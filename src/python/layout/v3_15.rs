@@ -38,6 +38,9 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -303,6 +306,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT.kinds
     },
     fields: Fields {

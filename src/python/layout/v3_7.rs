@@ -32,6 +32,9 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,

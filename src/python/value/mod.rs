@@ -23,7 +23,7 @@ mod logging;
 mod mapping;
 mod module;
 mod naming;
-mod number;
+pub(crate) mod number;
 mod numpy;
 mod numpy_text;
 mod numpy_type;
@@ -32,7 +32,7 @@ mod parts;
 mod path;
 mod printable;
 mod program;
-mod quote;
+pub(crate) mod quote;
 mod record;
 mod regex;
 mod sequence;
@@ -99,7 +99,12 @@ const DECODERS: &[Decoders] = &[
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[attrs::probe, record::probe, dataclass::probe, enumeration::probe];
+const PROBES: &[Probe] = &[
+    attrs::probe,
+    record::probe,
+    dataclass::probe,
+    enumeration::probe,
+];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
