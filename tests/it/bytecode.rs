@@ -1,6 +1,6 @@
 //! Bytecode of every kind is shown as Python's own `dis` shows it, live and from a kernel core.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::dis::{Argument, Instruction};
@@ -64,6 +64,21 @@ fn check(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
     }
 }
 
+/// What `py-dis` says of the frame that waits: it is at one instruction, of its current line.
+fn check_command(pid: i32, how: &str, failures: &mut Failures) {
+    let result = Pydbg::live(pid, &[], "py-dis").and_then(|answer| {
+        let listed = answer["data"]["instructions"].as_array();
+        let listed = listed.ok_or_else(|| format!("no instructions: {answer}"))?;
+        let current = listed.iter().filter(|one| one["current"] == true);
+        let current: Vec<&Value> = current.collect();
+        match current.as_slice() {
+            [one] if one["line"].is_number() && one["opcode"].is_string() => Ok(()),
+            other => Err(format!("current: {other:?}")),
+        }
+    });
+    failures.check(how, result);
+}
+
 /// The options that open what this interpreter leaves.
 fn options(interpreter: &Interpreter) -> Options {
     Options {
@@ -83,6 +98,7 @@ fn bytecode_is_shown_as_dis_shows_it() {
             Ok(live) => check(live, &truth, &format!("{id} live"), &mut failures),
             Err(why) => failures.check(id, Err(why.to_string())),
         }
+        check_command(fixture.pid(), &format!("{id} py-dis"), &mut failures);
         match target::core::open(&fixture.kernel_core(), &options(interpreter)) {
             Ok(core) => check(core, &truth, &format!("{id} kernel"), &mut failures),
             Err(why) => failures.check(id, Err(why.to_string())),

@@ -281,7 +281,7 @@ fn narrow_unicode_of_python_2_is_joined() {
 }
 
 #[test]
-fn builtin_types_whose_names_are_lost_are_found_in_builtins() {
+fn builtin_types_whose_names_are_lost_are_found_in_modules() {
     for layout in Layout::all_tables() {
         let f = layout.fields;
         let mut world = World::new(layout);
@@ -302,8 +302,12 @@ fn builtin_types_whose_names_are_lost_are_found_in_builtins() {
             piece.set(value, 2.5f64.to_bits());
         });
         let builtins = world.dict(&[("float", nameless), ("None", none)]);
-        let size = u64::from(f.interpreter.builtins.offset) + 8;
-        let interpreter = world.piece(size, |piece| piece.set(f.interpreter.builtins, builtins.0));
+        let module = world.object(("module", 0), 64, |piece| {
+            piece.set(f.module.dict, builtins.0);
+        });
+        let modules = world.dict(&[("builtins", module)]);
+        let size = u64::from(f.interpreter.modules.offset) + 8;
+        let interpreter = world.piece(size, |piece| piece.set(f.interpreter.modules, modules.0));
         let objects = world.objects();
         objects.interpreter.set(interpreter).unwrap();
         assert_eq!(
