@@ -68,6 +68,10 @@ all_groups! {
     deque: Deque,
     /// `struct BLOCK` of a deque.
     deque_block: DequeBlock,
+    /// `lockobject`: `_thread.lock`.
+    lock: LockObject,
+    /// `rlockobject`: `_thread.RLock`, from 3.2 on.
+    rlock: Option<RLockObject>,
 }
 
 groups! {
@@ -237,6 +241,12 @@ groups! {
         localsplus: Field,
         /// Size of the struct.
         size: Field,
+        /// `f_valuestack`: where its evaluation stack begins, up to 3.10.
+        valuestack: Option<Field>,
+        /// `f_iblock`: how many blocks are open, up to 3.10.
+        iblock: Option<Field>,
+        /// `f_blockstack`: the open blocks, embedded, up to 3.10.
+        blockstack: Option<Field>,
     }
 
     /// `PyCodeObject`.
@@ -579,5 +589,27 @@ groups! {
         data: Field,
         /// The next block.
         right: Field,
+    }
+
+    /// `lockobject`: `_thread.lock`.
+    LockObject {
+        /// The `PyThread_type_lock`, a `sem_t *`.
+        lock: Option<Field>,
+        /// The `PyMutex`, embedded.
+        mutex: Option<Field>,
+        /// Whether it is locked, in a `char`.
+        locked: Option<Field>,
+    }
+
+    /// `rlockobject`: `_thread.RLock`, from 3.2 on.
+    RLockObject {
+        /// The `PyThread_type_lock`, a `sem_t *`.
+        lock: Option<Field>,
+        /// The `PyMutex`, embedded.
+        mutex: Option<Field>,
+        /// The owner's ident.
+        owner: Field,
+        /// How often it is taken; where there is a `PyMutex`, how often beyond the first time.
+        count: Field,
     }
 }

@@ -33,6 +33,20 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 143,
+            handler: 81,
+            unit: 1,
+            wide: true,
+        },
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
+        library: LibraryReprs {
+            timedelta_keywords: false,
+            file_class: false,
+            file_bits: FileBits::Plain,
+        },
         reprs: Reprs::SetOfList,
     },
     fields: Fields {
@@ -97,6 +111,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(376),
             size: at(384),
+            valuestack: has(64),
+            iblock: has(128),
+            blockstack: has(132),
         },
         code: Code {
             argcount: at(16),
@@ -238,5 +255,11 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(0),
             right: at(496),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: None,
+        },
+        rlock: None,
     },
 };

@@ -33,6 +33,20 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 122,
+            handler: 49,
+            unit: 2,
+            wide: false,
+        },
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::InOrder,
     },
     fields: Fields {
@@ -119,6 +133,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(352),
             size: at(360),
+            valuestack: has(64),
+            iblock: has(104),
+            blockstack: has(112),
         },
         code: Code {
             argcount: at(16),
@@ -270,5 +287,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

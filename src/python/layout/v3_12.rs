@@ -38,6 +38,18 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 49,
+            slots: 1,
+        },
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
@@ -124,6 +136,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: has(70),
             localsplus: at(72),
             size: at(80),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -283,5 +298,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

@@ -38,6 +38,18 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 43,
+            slots: 2,
+        },
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: true,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
@@ -121,6 +133,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: has(74),
             localsplus: at(80),
             size: at(88),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -280,6 +295,17 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(16),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: None,
+            mutex: has(16),
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };
 
@@ -298,6 +324,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::Class,
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT.kinds
     },
     fields: Fields {
@@ -477,6 +506,17 @@ pub(super) const LAYOUT_T: Layout = Layout {
             length: None,
             maxlen: at(80),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(32),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: None,
+            mutex: has(32),
+            owner: at(40),
+            count: at(48),
+        }),
         ..LAYOUT.fields
     },
 };

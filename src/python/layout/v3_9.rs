@@ -32,6 +32,20 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 122,
+            handler: 49,
+            unit: 1,
+            wide: false,
+        },
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(4096),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::InOrder,
     },
     fields: Fields {
@@ -115,6 +129,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(360),
             size: at(368),
+            valuestack: has(64),
+            iblock: has(112),
+            blockstack: has(120),
         },
         code: Code {
             argcount: at(16),
@@ -266,5 +283,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

@@ -109,6 +109,34 @@ impl<'o> Writer<'o> {
         self.out.push_str(text);
     }
 
+    /// The end of the text so far, for [`Writer::shorten`].
+    pub fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// How many characters were written since `mark`.
+    pub fn chars_since(&self, mark: usize) -> usize {
+        self.out.get(mark..).map_or(0, |text| text.chars().count())
+    }
+
+    /// Drops what was written since `mark` beyond the first `most` characters, where Python's own
+    /// `repr` does so.
+    pub fn shorten(&mut self, mark: usize, most: usize) {
+        let text = self.out.get(mark..).unwrap_or_default();
+        if let Some((end, _)) = text.char_indices().nth(most) {
+            self.out.truncate(mark + end);
+            self.written = self.out.chars().count();
+        }
+    }
+
+    /// Drops the last character if it is this one.
+    pub fn drop_end(&mut self, end: char) {
+        if self.out.ends_with(end) {
+            self.out.pop();
+            self.written = self.written.saturating_sub(1);
+        }
+    }
+
     /// Whether there is no room for more; then what follows is to be counted, not written.
     pub fn is_full(&self) -> bool {
         self.written >= self.limits.total.min(MOST_CHARACTERS) || self.steps >= MOST_STEPS
