@@ -76,11 +76,12 @@ impl Objects {
     }
 
     /// How many items the dictionary at `addr` says that it has; an error when its table has no
-    /// room for them.
+    /// room for them or cannot be where it should be.
     pub fn dict_len(&self, addr: Addr) -> Result<u64, Fault> {
         let table = self.dict_table(addr)?;
         let used = self.memory.u64(self.layout.fields.dict.used.of(addr))?;
-        match used <= table.count {
+        let mapped = self.plausible(table.at, table.count, table.stride);
+        match used <= table.count && mapped.is_ok() {
             true => Ok(used),
             false => Err(malformed(addr)),
         }

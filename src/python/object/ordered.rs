@@ -4,7 +4,7 @@
 use super::{Objects, malformed};
 use crate::addr::Addr;
 use crate::target::Fault;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The attribute that holds the links of an `OrderedDict` written in Python.
 const ROOT: &str = "_OrderedDict__root";
@@ -20,13 +20,17 @@ impl Objects {
         };
         // The values are in the table, mostly in the same order.
         let mut values: FxHashMap<Addr, Addr> = FxHashMap::default();
-        let mut wanted: FxHashMap<Addr, ()> = keys.iter().map(|key| (*key, ())).collect();
+        let mut wanted: FxHashSet<Addr> = keys.iter().copied().collect();
+        if wanted.len() < keys.len() {
+            // The list of nodes runs in a circle.
+            return Err(malformed(addr));
+        }
         for item in self.dict_iter(addr)? {
             if wanted.is_empty() {
                 break;
             }
             let (key, value) = item?;
-            if wanted.remove(&key).is_some() {
+            if wanted.remove(&key) {
                 values.insert(key, value);
             }
         }

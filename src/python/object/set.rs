@@ -76,7 +76,8 @@ impl Objects {
         };
         let slots = header.mask.checked_add(1);
         let sound = slots.is_some_and(|slots| slots.is_power_of_two() && slots <= MOST_SLOTS);
-        match sound && header.used <= header.fill && header.fill <= header.mask {
+        let filled = header.used <= header.fill && header.fill <= header.mask;
+        match sound && filled && self.plausible(header.table, header.mask + 1, 16).is_ok() {
             true => Ok(header),
             false => Err(malformed(addr)),
         }

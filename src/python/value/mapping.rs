@@ -79,19 +79,34 @@ fn ordered(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
         w.push(&format!("{name}()"));
         return Ok(());
     }
-    let items = objects.ordered_items(addr, w.limits.elements)?;
+    let (items, known) = in_order(w, addr)?;
     if objects.layout.kinds.reprs >= Reprs::OrderedAsDict {
         let open = format!("{name}({{");
-        w.items(addr, (&open, "})"), total, items, |w, item| {
-            w.pair(Ok(item))
-        });
-        return Ok(());
+        let one = |w: &mut Writer<'_>, item| w.pair(Ok(item));
+        w.items(addr, (&open, "})"), total, items, one);
+    } else {
+        let open = format!("{name}([");
+        let one = |w: &mut Writer<'_>, item| two(w, addr, item);
+        w.items(addr, (&open, "])"), total, items, one);
     }
-    let open = format!("{name}([");
-    w.items(addr, (&open, "])"), total, items, |w, item| {
-        two(w, addr, item)
-    });
+    if !known {
+        w.left_out(ORDER_LOST);
+    }
     Ok(())
+}
+
+/// What is said behind items whose order cannot be read.
+const ORDER_LOST: &str = "not in their order, which cannot be read";
+
+/// The first items of an `OrderedDict`, and whether they are in its order: where that is damaged,
+/// they are in the order of the table.
+fn in_order(w: &Writer<'_>, dict: Addr) -> Result<(Vec<(Addr, Addr)>, bool), Fault> {
+    let (objects, most) = (w.objects, w.limits.elements);
+    if let Ok(items) = objects.ordered_items(dict, most) {
+        return Ok((items, true));
+    }
+    let items: Result<_, Fault> = objects.dict_iter(dict)?.take(most).collect();
+    Ok((items?, false))
 }
 
 /// A pair as a tuple, which there is no object of.
@@ -174,8 +189,11 @@ fn view(w: &mut Writer<'_>, addr: Addr, name: &str, part: Part) -> Result<(), Fa
     };
     match name.starts_with('o') {
         true => {
-            let items = objects.ordered_items(dict, w.limits.elements)?;
+            let (items, known) = in_order(w, dict)?;
             w.items(addr, (&open, "])"), total, items.into_iter().map(Ok), one);
+            if !known {
+                w.left_out(ORDER_LOST);
+            }
         }
         false => w.items(addr, (&open, "])"), total, objects.dict_iter(dict)?, one),
     }

@@ -136,3 +136,38 @@ fn objects_that_are_their_own_type() {
         }
     });
 }
+
+#[test]
+fn an_order_that_is_lost_is_said_to_be() {
+    everywhere(|world, measured| {
+        let f = world.layout.fields;
+        let (one, two) = (tuple(world, &[]), list(world, &[]));
+        let dict = world.dict_of(&[(one, two), (two, one)]);
+        let size = u64::from(f.dict.size.offset);
+        let memory = world.objects().memory;
+        let raw = memory.bytes(dict, size as usize).unwrap().into_owned();
+        let last = world.words(&[one.0, 0, 0, 0]);
+        let first = world.words(&[two.0, 0, last.0, 0]);
+        let ty = world.type_of("collections.OrderedDict", 1 << 29);
+        let ordered = world.piece(size + 8, |piece| {
+            piece.bytes(AT_START, &raw);
+            piece.set(f.object.ob_type, ty.0);
+            piece.set(f.dict.size, first.0);
+        });
+        let text = show(&world.objects(), ordered).text;
+        let known = [
+            "OrderedDict([([], ()), ((), [])])",
+            "OrderedDict({[]: (), (): []})",
+        ];
+        assert!(known.contains(&&*text), "{measured}: {text}");
+        for damage in [first.0, 0, 1 << 47] {
+            world.piece_at(first.add(16), 8, |piece| piece.set(AT_START, damage));
+            let shown = show(&world.objects(), ordered);
+            let said = shown
+                .text
+                .ends_with("<not in their order, which cannot be read>");
+            let whole = shown.text.contains("()") && shown.text.contains("[]");
+            assert!(said && whole && shown.cut, "{measured}: {}", shown.text);
+        }
+    });
+}
