@@ -127,7 +127,11 @@ impl Objects {
                 return Ok(Some(text));
             }
         }
-        Ok(None)
+        match ty.name.is_none() && type_name.starts_with('<') {
+            // It may have one; without the name of its type that cannot be told.
+            true => Err(malformed(object)),
+            false => Ok(None),
+        }
     }
 
     /// The name of a descriptor of a C function, with its class or without.
