@@ -15,6 +15,7 @@ const NAMELESS: &[(&str, &[&str])] = &[
     ("async_generator_asend", &[""]),
     ("capsule", &[""]),
     ("cell_of_closure", &["-2.7", "-3.6", "-3.7"]),
+    ("method_of_wrapper", &["-2.7", "-3.6"]),
     ("method_wrapper", &["-2.7", "-3.6"]),
     ("method_wrapper_of_plain", &["-2.7", "-3.6"]),
     ("template", &[""]),

@@ -106,7 +106,7 @@ fn generic_alias(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<
     if crate::bytes::u8_at(&raw, 32) == Some(1) && w.objects.has(Change::StarredAliases) {
         w.push("*");
     }
-    part(w, origin)?;
+    part(w, addr, origin)?;
     arguments(w, addr, args, ("[", "]"), ", ", part)
 }
 
@@ -114,12 +114,12 @@ fn generic_alias(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<
 fn union(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     // unionobject: args first
     let args = w.objects.memory.ptr(w.objects.after(addr, 0))?;
-    arguments(w, addr, args, ("", ""), " | ", |w, arg| {
+    arguments(w, addr, args, ("", ""), " | ", |w, alias, arg| {
         let is_none_type = w.objects.type_of(arg)?.is(flags::TYPE)
             && *w.objects.full_name(&*w.objects.type_at(arg)?) == *"NoneType";
         match is_none_type {
             true => w.push("None"),
-            false => part(w, arg)?,
+            false => part(w, alias, arg)?,
         }
         Ok(())
     })
@@ -132,17 +132,12 @@ fn arguments(
     args: Addr,
     (open, close): (&str, &str),
     separator: &str,
-    part: fn(&mut Writer<'_>, Addr) -> Result<(), Fault>,
+    part: fn(&mut Writer<'_>, Addr, Addr) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let total = usize::try_from(w.objects.var_size(args)?).map_err(|_| malformed(args))?;
     let most = w.limits.elements.min(1 << 16);
     let items = w.objects.tuple_items(args, most)?;
     w.push(open);
-    if !w.enter(addr) {
-        w.left_out(&format!("{total} arguments"));
-        w.push(close);
-        return Ok(());
-    }
     if total == 0 {
         w.push("()");
     }
@@ -151,19 +146,18 @@ fn arguments(
             break;
         }
         w.push(if index > 0 { separator } else { "" });
-        part(w, *item)?;
+        part(w, addr, *item)?;
     }
     if items.len() < total {
         w.push(separator);
         w.left_out(&format!("{} more", total - items.len()));
     }
-    w.leave();
     w.push(close);
     Ok(())
 }
 
 /// A part of an alias: a class by its name, `...` for an ellipsis, anything else as it is.
-fn part(w: &mut Writer<'_>, part: Addr) -> Result<(), Fault> {
+fn part(w: &mut Writer<'_>, alias: Addr, part: Addr) -> Result<(), Fault> {
     let ty = w.objects.type_of(part)?;
     if ty.is(flags::TYPE) {
         let class = w.objects.type_at(part)?;
@@ -172,7 +166,7 @@ fn part(w: &mut Writer<'_>, part: Addr) -> Result<(), Fault> {
     } else if *w.objects.full_name(&ty) == *"ellipsis" {
         w.push("...");
     } else {
-        w.object(part);
+        w.within(alias, part);
     }
     Ok(())
 }

@@ -41,13 +41,7 @@ fn member(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Faul
         w.push(&format!(".{}", parts.join("|")));
     }
     w.push(": ");
-    match w.enter(addr) {
-        true => {
-            w.object(value);
-            w.leave();
-        }
-        false => w.left_out("..."),
-    }
+    w.within(addr, value);
     w.push(">");
     Ok(())
 }

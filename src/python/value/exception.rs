@@ -24,21 +24,16 @@ fn exception(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), F
     let args = w.objects.memory.ptr(args)?;
     let name = w.objects.c_name(ty);
     w.push(last_part(&name));
-    if !w.enter(addr) {
-        w.left_out("...");
-        return Ok(());
-    }
     match w.objects.tuple_items(args, 1)?.first() {
         Some(only)
             if w.objects.var_size(args)? == 1 && w.objects.has(Change::NoCommaInExceptions) =>
         {
             w.push("(");
-            w.object(*only);
+            w.within(addr, *only);
             w.push(")");
         }
-        _ => w.object(args),
+        _ => w.within(addr, args),
     }
-    w.leave();
     Ok(())
 }
 
@@ -62,12 +57,8 @@ fn group(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
     let exceptions = w.objects.memory.ptr(own.add(8))?;
     let name = w.objects.c_name(ty);
     w.push(last_part(&name));
-    if !w.enter(addr) {
-        w.left_out("...");
-        return Ok(());
-    }
     w.push("(");
-    w.object(message);
+    w.text_object(message)?;
     w.push(", ");
     let args = w.objects.layout.fields.exception.args.of(addr);
     let given = w.objects.tuple_item(w.objects.memory.ptr(args)?, 1)?;
@@ -78,14 +69,13 @@ fn group(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
         let total = w.objects.var_size(exceptions)?;
         let total = usize::try_from(total).map_err(|_| malformed(exceptions))?;
         let items = w.objects.tuple_items(exceptions, most)?;
-        w.items(exceptions, ("[", "]"), total, items, |w, item| {
+        w.fields(exceptions, ("[", "]"), total, items, |w, item| {
             w.object(item)
         });
     } else {
-        w.object(exceptions);
+        w.within(addr, exceptions);
     }
     w.push(")");
-    w.leave();
     Ok(())
 }
 
@@ -114,17 +104,12 @@ fn import_error(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<()
         .tuple_items(args, w.limits.elements.min(1 << 16))?;
     let name = w.objects.c_name(ty);
     w.push(last_part(&name));
-    if !w.enter(addr) {
-        w.left_out("...");
-        return Ok(());
-    }
-    w.items(args, ("(", ""), total, items, |w, item| w.object(item));
+    w.fields(args, ("(", ""), total, items, |w, item| w.object(item));
     for (index, (name, value)) in parts.into_iter().enumerate() {
         w.push(if index + total > 0 { ", " } else { "" });
         w.push(&format!("{name}="));
-        w.object(value);
+        w.within(addr, value);
     }
     w.push(")");
-    w.leave();
     Ok(())
 }

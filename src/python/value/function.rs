@@ -57,7 +57,7 @@ fn method(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fau
     w.name_of(function)?;
     if !bound.is_null() {
         w.push(" of ");
-        inside(w, addr, bound);
+        w.within(addr, bound);
     }
     w.push(">");
     Ok(())
@@ -76,17 +76,6 @@ fn old_class_name(w: &mut Writer<'_>, class: Addr) -> Result<(), Fault> {
             w.plain(name)
         }
         false => w.name_of(class),
-    }
-}
-
-/// An object within another one that no bracket of its own surrounds.
-fn inside(w: &mut Writer<'_>, outer: Addr, object: Addr) {
-    match w.enter(outer) {
-        true => {
-            w.object(object);
-            w.leave();
-        }
-        false => w.left_out("..."),
     }
 }
 
@@ -221,7 +210,7 @@ fn wrapped_callable(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Resul
         false => "classmethod",
     };
     w.push(&format!("<{kind}("));
-    inside(w, addr, callable);
+    w.within(addr, callable);
     w.push(")>");
     Ok(())
 }

@@ -14,6 +14,16 @@ pub(super) const DECODERS: Decoders = &[("module", module)];
 
 /// `<module 'os' from '/usr/lib/python3.11/os.py'>`.
 fn module(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fault> {
+    if !w.enter(addr) {
+        w.left_out(&format!("module at {addr}"));
+        return Ok(());
+    }
+    described(w, addr)?;
+    w.leave();
+    Ok(())
+}
+
+fn described(w: &mut Writer<'_>, addr: Addr) -> Result<(), Fault> {
     let objects = w.objects;
     let namespace = objects.layout.fields.module.dict.of(addr);
     let namespace = objects.memory.ptr(namespace)?;

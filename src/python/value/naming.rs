@@ -21,6 +21,16 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Writes an object that has to be a string, with quotes.
+    pub(super) fn text_object(&mut self, text: Addr) -> Result<(), Fault> {
+        let ty = self.objects.type_of(text)?;
+        if !ty.is(flags::STR | flags::BYTES) {
+            return Err(malformed(text));
+        }
+        self.object(text);
+        Ok(())
+    }
+
     /// Writes `__qualname__` of an object, else its `__name__`, else `?`.
     pub(super) fn name_of(&mut self, object: Addr) -> Result<(), Fault> {
         match self.objects.qualname_of(object)? {
@@ -62,31 +72,51 @@ impl Objects {
     /// `__qualname__` of a class, function or builtin, or what an instance has by that name;
     /// else the same of `__name__`.
     fn qualname_of(&self, object: Addr) -> Result<Option<String>, Fault> {
-        let ty = self.type_of(object)?;
+        /// Methods of methods of methods.
+        const MOST_METHODS: usize = 64;
+        let mut object = object;
+        for _ in 0..MOST_METHODS {
+            let ty = self.type_of(object)?;
+            // A method has the names of what it binds.
+            match &*self.full_name(&ty) {
+                "method" | "instancemethod" => {
+                    object = self.memory.ptr(self.after(object, 0))?;
+                }
+                name => return self.unbound_qualname(object, &ty, name),
+            }
+        }
+        Err(malformed(object))
+    }
+
+    /// The same for what is no bound method but of the type `ty`, whose name is `type_name`.
+    fn unbound_qualname(
+        &self,
+        object: Addr,
+        ty: &Arc<TypeInfo>,
+        type_name: &str,
+    ) -> Result<Option<String>, Fault> {
         if ty.is(flags::TYPE) {
             return Ok(Some(self.type_qualname(&*self.type_at(object)?)));
         }
         let f = &self.layout.fields.function;
-        match &*self.full_name(&ty) {
+        let with_class = f.qualname.is_some();
+        match type_name {
             "function" => {
                 let name = self.memory.ptr(f.qualname.unwrap_or(f.name).of(object))?;
                 return self.name_text(name).map(Some);
             }
-            "builtin_function_or_method" | "builtin_method" => {
-                let name = match f.qualname {
-                    Some(_) => self.builtin_qualname(object)?,
-                    None => super::function::builtin_name(self, object)?,
-                };
-                return Ok(Some(name));
+            "builtin_function_or_method" | "builtin_method" if with_class => {
+                return self.builtin_qualname(object).map(Some);
             }
-            // A method has the names of what it binds.
-            "method" | "instancemethod" => {
-                let function = self.memory.ptr(self.after(object, 0))?;
-                let ty = self.type_of(function)?;
-                return match self.full_name(&ty).starts_with("method") {
-                    true => Ok(None),
-                    false => self.qualname_of(function),
-                };
+            "builtin_function_or_method" => {
+                return super::function::builtin_name(self, object).map(Some);
+            }
+            "method-wrapper" => {
+                let descriptor = self.memory.ptr(self.after(object, 0))?;
+                return self.descriptor_qualname(descriptor, with_class).map(Some);
+            }
+            "wrapper_descriptor" | "method_descriptor" | "classmethod_descriptor" => {
+                return self.descriptor_qualname(object, with_class).map(Some);
             }
             _ => {}
         }
@@ -97,7 +127,23 @@ impl Objects {
                 return Ok(Some(text));
             }
         }
-        Ok(None)
+        match ty.name.is_none() && type_name.starts_with('<') {
+            // It may have one; without the name of its type that cannot be told.
+            true => Err(malformed(object)),
+            false => Ok(None),
+        }
+    }
+
+    /// The name of a descriptor of a C function, with its class or without.
+    fn descriptor_qualname(&self, descriptor: Addr, with_class: bool) -> Result<String, Fault> {
+        let f = &self.layout.fields.descriptor;
+        let name = self.memory.ptr(f.name.of(descriptor))?;
+        let name = self.name_text(name)?;
+        if !with_class {
+            return Ok(name);
+        }
+        let owner = self.type_at(self.memory.ptr(f.owner.of(descriptor))?)?;
+        Ok(format!("{}.{name}", self.type_qualname(&owner)))
     }
 
     /// `__qualname__` of a builtin: with the class, if it is bound to one or to an instance.

@@ -36,16 +36,15 @@ fn parts(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>, names: &[&str]) -> 
     let parts = w.objects.pointers(w.objects.after(addr, 0), names.len())?;
     let name = w.objects.c_name(ty);
     w.push(&format!("{}(", last_part(&name)));
-    match w.enter(addr) {
-        true => {
-            for (index, (name, part)) in names.iter().zip(parts).enumerate() {
-                w.push(if index > 0 { ", " } else { "" });
-                w.push(name);
-                w.object(part);
-            }
-            w.leave();
+    if w.enter(addr) {
+        for (index, (name, part)) in names.iter().zip(parts).enumerate() {
+            w.push(if index > 0 { ", " } else { "" });
+            w.push(name);
+            w.object(part);
         }
-        false => w.left_out("..."),
+        w.leave();
+    } else {
+        w.left_out("...");
     }
     w.push(")");
     Ok(())
@@ -57,16 +56,10 @@ fn context_variable(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Resu
     let name = w.objects.memory.ptr(w.objects.after(addr, 0))?;
     let default = w.objects.memory.ptr(w.objects.after(addr, 8))?;
     w.push("<ContextVar name=");
-    w.object(name);
+    w.text_object(name)?;
     if !default.is_null() {
         w.push(" default=");
-        match w.enter(addr) {
-            true => {
-                w.object(default);
-                w.leave();
-            }
-            false => w.left_out("..."),
-        }
+        w.within(addr, default);
     }
     w.push(&format!(" at {addr}>"));
     Ok(())

@@ -2,6 +2,7 @@
 //! soon and says what is wrong in its place.
 
 mod flood;
+mod garbage;
 mod large;
 mod shapes;
 mod sizes;

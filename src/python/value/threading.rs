@@ -44,7 +44,12 @@ impl Objects {
 
     /// Whether the attribute `name` is true, where it is a boolean.
     fn is_true(&self, object: Addr, class: &str, name: &str) -> Result<bool, Fault> {
-        Ok(self.int(self.private(object, class, name)?)? != 0)
+        Ok(self.number(object, class, name)? != 0)
+    }
+
+    /// The attribute `name` as a number.
+    fn number(&self, object: Addr, class: &str, name: &str) -> Result<i128, Fault> {
+        self.int(self.private(object, class, name)?)
     }
 
     /// Bytes of a lock behind its header, as its static or heap type says.
@@ -122,7 +127,7 @@ fn python_lock(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(),
     let objects = w.objects;
     let is_old = objects.layout.fields.instance.is_some();
     let owner = objects.private(addr, "RLock", "_owner")?;
-    let count = objects.int(objects.private(addr, "RLock", "_count")?)?;
+    let count = objects.number(addr, "RLock", "_count")?;
     if is_old {
         let name = objects.short_name(ty);
         w.push(&format!("<{name} owner="));
@@ -163,13 +168,7 @@ fn condition(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), 
         _ => objects.var_size(waiters)?,
     };
     w.push("<Condition(");
-    match w.enter(addr) {
-        true => {
-            w.object(lock);
-            w.leave();
-        }
-        false => w.left_out("..."),
-    }
+    w.within(addr, lock);
     w.push(&format!(", {waiters})>"));
     Ok(())
 }
@@ -187,26 +186,19 @@ fn event(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
 
 /// `<threading.Semaphore at 0x7f…: value=1>`, from 3.11 on.
 fn semaphore(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
-    let value = w.objects.private(addr, "Semaphore", "_value")?;
+    let value = w.objects.number(addr, "Semaphore", "_value")?;
     let name = w.objects.full_name(ty);
-    w.push(&format!("<{name} at {addr}: value="));
-    w.object(value);
-    w.push(">");
+    w.push(&format!("<{name} at {addr}: value={value}>"));
     Ok(())
 }
 
 /// `<threading.BoundedSemaphore at 0x7f…: value=1/2>`, from 3.11 on.
 fn bounded_semaphore(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
-    let value = w.objects.private(addr, "Semaphore", "_value")?;
-    let initial = w
-        .objects
-        .private(addr, "BoundedSemaphore", "_initial_value")?;
-    let name = w.objects.full_name(ty);
-    w.push(&format!("<{name} at {addr}: value="));
-    w.object(value);
-    w.push("/");
-    w.object(initial);
-    w.push(">");
+    let objects = w.objects;
+    let value = objects.number(addr, "Semaphore", "_value")?;
+    let initial = objects.number(addr, "BoundedSemaphore", "_initial_value")?;
+    let name = objects.full_name(ty);
+    w.push(&format!("<{name} at {addr}: value={value}/{initial}>"));
     Ok(())
 }
 
@@ -216,9 +208,9 @@ fn barrier(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     const BROKEN: i128 = -2;
     const FILLING: i128 = 0;
     let objects = w.objects;
-    let state = objects.int(objects.private(addr, "Barrier", "_state")?)?;
-    let count = objects.int(objects.private(addr, "Barrier", "_count")?)?;
-    let parties = objects.private(addr, "Barrier", "_parties")?;
+    let state = objects.number(addr, "Barrier", "_state")?;
+    let count = objects.number(addr, "Barrier", "_count")?;
+    let parties = objects.number(addr, "Barrier", "_parties")?;
     let name = objects.full_name(ty);
     w.push(&format!("<{name} at {addr}: "));
     if state == BROKEN {
@@ -226,9 +218,7 @@ fn barrier(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
         return Ok(());
     }
     let waiting = if state == FILLING { count } else { 0 };
-    w.push(&format!("waiters={waiting}/"));
-    w.object(parties);
-    w.push(">");
+    w.push(&format!("waiters={waiting}/{parties}>"));
     Ok(())
 }
 

@@ -117,12 +117,6 @@ fn weak_dictionary(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result
 fn weak_set(w: &mut Writer<'_>, addr: Addr, _ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let data = w.objects.attribute(addr, "data")?;
     let data = data.ok_or_else(|| malformed(addr))?;
-    match w.enter(addr) {
-        true => {
-            w.object(data);
-            w.leave();
-        }
-        false => w.left_out("..."),
-    }
+    w.within(addr, data);
     Ok(())
 }
