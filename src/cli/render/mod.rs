@@ -7,6 +7,7 @@ pub mod carets;
 pub mod dialect;
 pub mod exception;
 pub mod exception_text;
+pub mod exception_tree;
 pub mod expression;
 pub mod fold;
 pub mod frame;
