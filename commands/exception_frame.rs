@@ -4,7 +4,7 @@ use crate::cli::render::exception::{current, rows};
 use crate::cli::render::number::number;
 use crate::cli::render::row::{PythonRow, Row};
 use crate::cli::render::source::{self, Sources};
-use crate::cli::render::{exception_text, frame};
+use crate::cli::render::{exception_tree, frame};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::{Context, anyhow};
 use pydbg::diag::Note;
@@ -46,7 +46,7 @@ impl Run for ExceptionFrame {
         let chain = current(session)?;
         let roots = source::roots(session);
         let mut sources = Sources::new(&python, &roots);
-        let mut groups: Vec<Group> = exception_text::line(&chain, &python.version)
+        let mut groups: Vec<Group> = exception_tree::line(&chain, &python.version)
             .into_iter()
             .filter_map(|number| chain.all.get(number))
             .map(|exception| Group {
@@ -59,7 +59,7 @@ impl Run for ExceptionFrame {
                 Some((which, index)) => (number(which)?, number(index)?),
                 None => (0, number(text)?),
             };
-            let line = exception_text::line(&chain, &python.version);
+            let line = exception_tree::line(&chain, &python.version);
             let exception = line.get(which).and_then(|number| chain.all.get(*number));
             let exception = exception.with_context(|| {
                 format!("no exception has number {which}; there are {}", line.len())

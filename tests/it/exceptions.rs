@@ -2,8 +2,14 @@
 //! wrote down what `traceback.format_exception` gave there; live and from cores.
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::target::{self, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Opens what is looked at.
 fn words(interpreter: &Interpreter, target: &[&str]) -> Vec<String> {
@@ -173,6 +179,46 @@ fn exceptions_that_c_code_has_set_are_shown() {
         }
     }
     failures.finish();
+}
+
+#[test]
+fn damaged_exceptions_end_soon() {
+    const ROUNDS: u64 = 8;
+    const WORDS: u64 = 20_000;
+    let Some(interpreter) = interpreters().iter().find(|i| i.id == "pyenv-3.12") else {
+        return;
+    };
+    let mut fixture = Fixture::start(interpreter, "exceptions", &[]);
+    let path = fixture.kernel_core();
+    let core = std::fs::OpenOptions::new().write(true).open(&path);
+    let core = core.expect("the core");
+    let size = core.metadata().expect("its size").len();
+    let mut random = 1u64;
+    for _ in 0..ROUNDS {
+        for _ in 0..WORDS {
+            // xorshift64; the headers stay whole.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let place = 0x10000 + random % (size - 0x10008);
+            let word = [0, 1, 1 << 60, random, u64::MAX][(random >> 40) as usize % 5];
+            core.write_all_at(&word.to_le_bytes(), place)
+                .expect("write");
+        }
+        let start = Instant::now();
+        let target = target::core::open(&path, &Options::default()).expect("a core");
+        let process = Arc::new(Process::new(Arc::new(target)));
+        let Ok(python) = Python::find(process) else {
+            break;
+        };
+        let threads: Vec<_> = python.threads().collect();
+        for thread in threads {
+            let _ = python.exceptions(thread);
+        }
+        let _ = python.last_exceptions();
+        // Generous, because machines are shared.
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
 }
 
 /// The exception that nobody handled, as shown and as data, and the variables of the frames it

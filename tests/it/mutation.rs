@@ -79,6 +79,10 @@ fn look_at(target: Target) -> usize {
                 let _ = python.objects.show(value, Limits::default());
             }
         }
+        for (thread, _) in &stacks {
+            let _ = python.exceptions(thread);
+        }
+        let _ = python.last_exceptions();
         for thread in process.threads() {
             let _ = python.merged(thread.id);
         }

@@ -45,10 +45,13 @@ impl Reading<'_, '_> {
             true => Vec::new(),
             false => exception_text::lines(chain, &self.python.version, &mut self.sources),
         };
-        let data = match self.json {
+        let mut data = match self.json {
             true => self.data(chain, 0, 0, &mut FxHashSet::default()),
             false => Value::Null,
         };
+        if let Some(data) = data.as_object_mut().filter(|_| chain.cut) {
+            data.insert("more_exceptions".into(), true.into());
+        }
         ExceptionView {
             title,
             address: chain.address(),

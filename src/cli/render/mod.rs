@@ -8,6 +8,7 @@ pub mod crash;
 pub mod dialect;
 pub mod exception;
 pub mod exception_text;
+pub mod exception_tree;
 pub mod expression;
 pub mod fold;
 pub mod frame;

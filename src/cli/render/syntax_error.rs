@@ -44,7 +44,7 @@ fn source(text: &str, details: &SyntaxDetails, how: Syntax) -> Vec<String> {
             let mut lines = vec![format!("{INDENT}{}", text.trim())];
             if let Some(offset) = details.offset {
                 // Python slices with what may be negative: counted from the end.
-                let offset = offset.min(count(&right)) - 1;
+                let offset = offset.min(count(&right)).saturating_sub(1);
                 let before: String = slice_to(&right, offset).iter().collect();
                 let before: Vec<char> = before.trim_start().chars().collect();
                 lines.push(format!("{INDENT}{}^", blank(&before)));
@@ -58,7 +58,8 @@ fn source(text: &str, details: &SyntaxDetails, how: Syntax) -> Vec<String> {
             let spaces = count(&right) - count(&left);
             let mut lines = vec![format!("{INDENT}{}", left.iter().collect::<String>())];
             let found = range(text, &right, details, how);
-            if let Some((start, end)) = found.map(|(start, end)| (start - spaces, end - spaces))
+            if let Some((start, end)) =
+                found.map(|(start, end)| (start.saturating_sub(spaces), end.saturating_sub(spaces)))
                 && start >= 0
             {
                 lines.push(format!("{INDENT}{}", marks(&left, start, end, how)));
