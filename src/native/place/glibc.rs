@@ -130,7 +130,7 @@ fn walk(
         let word = memory.u64(at.add(8)).ok()?;
         let size = word & !FLAGS;
         let next = Addr(at.0.checked_add(size)?);
-        if size < SMALLEST || size % 16 != 0 || next > end || word & IS_MMAPPED != 0 {
+        if size < SMALLEST || !size.is_multiple_of(16) || next > end || word & IS_MMAPPED != 0 {
             return None;
         }
         let is_top = top == Some(at) || next == end;
@@ -208,7 +208,7 @@ fn mmapped(memory: &dyn Memory, mapping: &Mapping, address: Addr) -> Option<Chun
         let word = memory.u64(at.add(8)).ok()?;
         let size = word & !FLAGS;
         let next = Addr(at.0.checked_add(size)?);
-        let whole = size > 0 && size % PAGE == 0 && before == 0;
+        let whole = size > 0 && size.is_multiple_of(PAGE) && before == 0;
         if word & FLAGS != IS_MMAPPED || !whole || next > mapping.end {
             return None;
         }

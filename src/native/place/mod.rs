@@ -200,7 +200,8 @@ mod tests {
         let process = process();
         let region = |at| process.place(Addr(at)).stack.map(|stack| stack.region);
         assert_eq!(region(0x7fff_0010), Some(Region::Guard));
-        assert_eq!(region(0x7fff_1ff0), Some(Region::Below));
+        assert_eq!(region(0x7fff_1ff0), Some(Region::RedZone));
+        assert_eq!(region(0x7fff_1e00), Some(Region::Below));
         assert_eq!(region(0x7fff_3000), Some(Region::Frames));
         assert_eq!(region(0x10_0010), None);
     }

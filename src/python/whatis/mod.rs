@@ -130,6 +130,8 @@ impl Python {
             return found;
         }
         let objects = &self.objects;
+        let mut interpreters = self.interpreters.iter();
+        let collecting = interpreters.any(|interpreter| interpreter.collecting == Some(true));
         let anonymous = matches!(found.kind, Kind::Mapping | Kind::MallocChunk);
         if let Some(pool_size) = objects.layout.kinds.pool_size.filter(|_| anonymous) {
             found.pymalloc = pymalloc::find(&*objects.memory, pool_size, address);
@@ -143,7 +145,7 @@ impl Python {
                 (BlockState::Header | BlockState::Rest, _) | (_, None) => Kind::PymallocPool,
                 (BlockState::Used, Some(block)) => {
                     let size = u64::from(pooled.block_size);
-                    found.object = object::in_block(objects, block, size, address);
+                    found.object = object::in_block(objects, block, size, address, collecting);
                     Kind::PymallocBlock
                 }
                 _ => Kind::PymallocBlock,
@@ -158,7 +160,7 @@ impl Python {
             found.state = Some(part);
         } else if let Some(chunk) = &found.chunk {
             let (user, size) = (chunk.user, chunk.usable);
-            found.object = object::in_block(objects, user, size, address)
+            found.object = object::in_block(objects, user, size, address, collecting)
                 .or_else(|| object::in_number_block(objects, user, address));
         } else {
             let symbol = found.place.symbol.as_ref();

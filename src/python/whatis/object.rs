@@ -14,11 +14,13 @@ const HAVE_GC: u64 = 1 << 14;
 /// Bits of a reference count's word that are 0 in every version, but not in a pointer: above the
 /// count of 32 bits, below the flags of 3.14.
 const NEVER_COUNTED: u64 = 0xffff << 32;
+/// Linux maps nothing below.
+const LOWEST_POINTER: u64 = 1 << 16;
 /// The metaclasses between a class and `type`.
 const MOST_METACLASSES: usize = 8;
 /// What may lie before an object in its block: header of the garbage collector (16 bytes, 32 up to
 /// 3.7), dictionary and weak references (16 bytes, 3.11+).
-const PREHEADERS: [u64; 5] = [16, 24, 32, 40, 48];
+const PREHEADERS: [u64; 3] = [16, 32, 48];
 /// The bytes that CPython's debug hooks put in front of a block: its size, what it is for, and a
 /// pattern.
 const HOOKED: u64 = 16;
@@ -44,7 +46,11 @@ fn at(objects: &Objects, start: Addr, room: u64) -> Option<(Arc<TypeInfo>, bool)
         // With GIL the reference count is the word before the type.
         true => {
             let count = objects.memory.u64(start).ok()?;
-            if count & NEVER_COUNTED != 0 {
+            let low = Addr(count & 0xffff_ffff);
+            // Executables that are not position-independent lie at such small addresses, and
+            // tables of their types look like objects.
+            let pointer = low.0 >= LOWEST_POINTER && objects.memory.u8(low).is_ok();
+            if count & NEVER_COUNTED != 0 || pointer {
                 return None;
             }
             count & 0xffff_ffff == 0
@@ -86,7 +92,7 @@ fn found(objects: &Objects, start: Addr, ty: &TypeInfo, dead: bool, address: Add
 
 /// The object that begins exactly at `start`, with `address` in it.
 pub(super) fn exactly(objects: &Objects, start: Addr, address: Addr) -> Option<ObjectAt> {
-    if start.0 % 8 != 0 {
+    if !start.0.is_multiple_of(8) {
         return None;
     }
     let (ty, dead) = at(objects, start, u64::MAX)?;
@@ -99,6 +105,7 @@ pub(super) fn in_block(
     block: Addr,
     size: u64,
     address: Addr,
+    collecting: bool,
 ) -> Option<ObjectAt> {
     // A large block has hooks of pymalloc, and around them those of malloc.
     let (block, size) = without_hooks(objects, block, size);
@@ -108,11 +115,30 @@ pub(super) fn in_block(
         // Without a GIL nothing but dictionaries and weak references lies before an object.
         let gil = objects.layout.kinds.pool_size.is_some();
         let collected = ty.flags & HAVE_GC != 0;
-        let fits = !gil || collected == (start > 0);
+        // A collection takes the links of the objects it looks at apart.
+        let linked = || start == 0 || collecting || has_header(objects, block.add(start));
+        let fits = !gil || collected == (start > 0) && linked();
         fits.then(|| found(objects, block.add(start), &ty, dead, address))
     };
     let first = headed(0);
     first.or_else(|| PREHEADERS.into_iter().find_map(headed))
+}
+
+/// Whether the header of the garbage collector lies before the object: of two words from 3.8 on,
+/// of three in 32 bytes before. Either the object is not tracked, or the next one's header points
+/// back to it; the lowest two bits of the links are flags.
+fn has_header(objects: &Objects, object: Addr) -> bool {
+    const UNTRACKED: [i64; 2] = [-2, -4];
+    let memory = &objects.memory;
+    let link = |at: Addr| memory.u64(at).ok().map(|word| word & !3);
+    let tracked = |head: Addr| {
+        let next = link(head).map(Addr).filter(|next| !next.is_null());
+        next.is_some_and(|next| link(next.add(8)) == Some(head.0))
+    };
+    let (short, long) = (object.sub(16), object.sub(32));
+    let state = memory.i64(long.add(16));
+    let untracked = state.is_ok_and(|state| UNTRACKED.contains(&(state & !1)));
+    tracked(short) || tracked(long) || link(short) == Some(0) || untracked
 }
 
 /// Numbers of 2.7, of which `int` and `float` allocate many at once (Objects/intobject.c,
