@@ -226,13 +226,20 @@ impl Objects {
         let start = self.layout.fields.bytearray.start;
         // `ob_alloc` precedes `ob_bytes`; behind `ob_start` lie the exports, and from 3.15 on the
         // bytes object that holds the data.
-        let alloc = match basic.saturating_sub(start.offset.into()) {
+        let behind = basic.saturating_sub(start.offset.into());
+        let alloc = match behind {
             8 => start.of(addr).sub(8),
-            16 => start.of(addr).sub(16),
+            16 | 24 => start.of(addr).sub(16),
             _ => return Ok(None),
         };
         let alloc = self.memory.u64(alloc)?;
-        sum(addr, &[basic, alloc]).map(Some)
+        let holder = match (behind, alloc) {
+            // The empty one is shared by all.
+            (24, 0) => return Ok(None),
+            (24, _) => u64::from(self.layout.fields.bytes.data.offset) + 1,
+            _ => 0,
+        };
+        sum(addr, &[basic, holder, alloc]).map(Some)
     }
 
     fn deque_size(&self, addr: Addr, basic: u64) -> Result<Option<u64>, Fault> {
