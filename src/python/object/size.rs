@@ -31,7 +31,7 @@ impl Objects {
     /// that is not known here.
     pub fn size_of(&self, addr: Addr) -> Result<Option<u64>, Fault> {
         let ty = self.type_of(addr)?;
-        let own = self.sizeof_method(addr, &ty)?;
+        let own = self.own_bytes(addr, &ty)?;
         let before = self.size_before(addr, &ty)?;
         own.map(|own| sum(addr, &[own, before])).transpose()
     }
@@ -52,8 +52,9 @@ impl Objects {
         Ok(head + if ty.is(words) { 2 * WORD } else { 0 })
     }
 
-    /// `__sizeof__`.
-    fn sizeof_method(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
+    /// What `__sizeof__` of the object at `addr` tells; `None` where its type computes it by code that
+    /// is not known here.
+    pub fn own_bytes(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
         let basic = u64::try_from(ty.basicsize).map_err(|_| malformed(addr))?;
         let method = self.class_attribute(ty, "__sizeof__");
         let Some((_, owner)) = method else {
