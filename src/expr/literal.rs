@@ -84,8 +84,9 @@ fn decimal(text: &str) -> Result<(Value, usize), Error> {
 
 /// The string at the start of `text`, if there is one, and its length in bytes.
 pub(crate) fn string(text: &str, two: bool) -> Result<Option<(Value, usize)>, Error> {
-    let prefix = text.find(['\'', '"']).unwrap_or(usize::MAX);
-    let Some(prefix) = text.get(..prefix).filter(|prefix| prefix.len() <= 2) else {
+    let mut start = text.char_indices().take(3);
+    let quote = start.find(|(_, c)| matches!(c, '\'' | '"'));
+    let Some(prefix) = quote.and_then(|(at, _)| text.get(..at)) else {
         return Ok(None);
     };
     let (mut raw, mut bytes, mut unicode) = (false, false, false);
@@ -106,6 +107,9 @@ pub(crate) fn string(text: &str, two: bool) -> Result<Option<(Value, usize)>, Er
     };
     let inside = body.get(quote.len()..).unwrap_or("");
     let (codes, length) = contents(inside, quote, raw, bytes)?;
+    if bytes && !two && inside.get(..length).is_some_and(|text| !text.is_ascii()) {
+        return Err(syntax("bytes can only contain ASCII literal characters"));
+    }
     let value = match bytes {
         false => Value::Str(codes),
         // In Python 3 they are ASCII; in Python 2 they are what the terminal sent.

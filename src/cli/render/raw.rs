@@ -42,7 +42,7 @@ pub struct RawWord {
 pub fn words(python: &Python, address: Addr) -> anyhow::Result<Vec<RawWord>> {
     let objects = &python.objects;
     let ty = objects.type_of(address)?;
-    let size = objects.size_of(address).ok().flatten();
+    let size = objects.own_bytes(address, &ty).ok().flatten();
     let size = size.unwrap_or(0).max(ty.basicsize.unsigned_abs());
     let group = objects.mro(&ty).iter().find_map(|class| {
         let name = objects.full_name(class);

@@ -31,7 +31,7 @@ impl Objects {
     /// that is not known here.
     pub fn size_of(&self, addr: Addr) -> Result<Option<u64>, Fault> {
         let ty = self.type_of(addr)?;
-        let own = self.sizeof_method(addr, &ty)?;
+        let own = self.own_bytes(addr, &ty)?;
         let before = self.size_before(addr, &ty)?;
         own.map(|own| sum(addr, &[own, before])).transpose()
     }
@@ -52,8 +52,9 @@ impl Objects {
         Ok(head + if ty.is(words) { 2 * WORD } else { 0 })
     }
 
-    /// `__sizeof__`.
-    fn sizeof_method(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
+    /// What `__sizeof__` of the object at `addr` tells; `None` where its type computes it by code that
+    /// is not known here.
+    pub fn own_bytes(&self, addr: Addr, ty: &Arc<TypeInfo>) -> Result<Option<u64>, Fault> {
         let basic = u64::try_from(ty.basicsize).map_err(|_| malformed(addr))?;
         let method = self.class_attribute(ty, "__sizeof__");
         let Some((_, owner)) = method else {
@@ -226,13 +227,20 @@ impl Objects {
         let start = self.layout.fields.bytearray.start;
         // `ob_alloc` precedes `ob_bytes`; behind `ob_start` lie the exports, and from 3.15 on the
         // bytes object that holds the data.
-        let alloc = match basic.saturating_sub(start.offset.into()) {
+        let behind = basic.saturating_sub(start.offset.into());
+        let alloc = match behind {
             8 => start.of(addr).sub(8),
-            16 => start.of(addr).sub(16),
+            16 | 24 => start.of(addr).sub(16),
             _ => return Ok(None),
         };
         let alloc = self.memory.u64(alloc)?;
-        sum(addr, &[basic, alloc]).map(Some)
+        let holder = match (behind, alloc) {
+            // The empty one is shared by all.
+            (24, 0) => return Ok(None),
+            (24, _) => u64::from(self.layout.fields.bytes.data.offset) + 1,
+            _ => 0,
+        };
+        sum(addr, &[basic, holder, alloc]).map(Some)
     }
 
     fn deque_size(&self, addr: Addr, basic: u64) -> Result<Option<u64>, Fault> {
