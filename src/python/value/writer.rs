@@ -19,6 +19,9 @@ const DEEPEST: usize = 200;
 /// The most objects that are being written at once: also such as do not count as containers.
 const MOST_OPEN: usize = 2 * DEEPEST;
 
+/// How often one object may be written within itself: `[[...]]` is twice.
+const MOST_ROUNDS: usize = 2;
+
 /// Writes values.
 pub struct Writer<'o> {
     /// Reads the objects.
@@ -31,6 +34,8 @@ pub struct Writer<'o> {
     path: Vec<Addr>,
     /// How many objects are being written, each within the one before.
     open: usize,
+    /// Which these are.
+    writing: Vec<Addr>,
     steps: usize,
     cut: bool,
     unreadable: usize,
@@ -46,6 +51,7 @@ impl<'o> Writer<'o> {
             written: 0,
             path: Vec::new(),
             open: 0,
+            writing: Vec::new(),
             steps: 0,
             cut: false,
             unreadable: 0,
@@ -71,6 +77,14 @@ impl<'o> Writer<'o> {
             self.left_out("more, too deep or too many");
             return;
         }
+        // A decoder that begins no container would go round a damaged object that holds itself,
+        // twice as often at each level.
+        let rounds = self.writing.iter().filter(|open| **open == addr).count();
+        if rounds >= MOST_ROUNDS {
+            self.left_out("itself");
+            return;
+        }
+        self.writing.push(addr);
         self.steps += 1;
         self.open += 1;
         let (start, written) = (self.out.len(), self.written);
@@ -90,6 +104,7 @@ impl<'o> Writer<'o> {
             self.unreadable(addr, fault);
         }
         self.open -= 1;
+        self.writing.pop();
     }
 
     /// Says that the object at `addr` cannot be read.
