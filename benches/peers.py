@@ -114,6 +114,7 @@ def main():
     pystack, pyspy = peers()
     stacks = ["--batch", "-nx", "-q", "-ex", "py-bt all"]
     merged = ["--batch", "-nx", "-q", "-ex", "bt all"]
+    values = ["--batch", "-nx", "-q", "-ex", "py-bt -l all"]
     print("Python %s, %d runs, medians." % (sys.version.split()[0], options.runs))
     for threads in (4, 1000):
         wanted = [kind for kind in ("live", "core") if "%s-%d" % (kind, threads) in only]
@@ -158,6 +159,12 @@ def main():
                                     os.path.realpath(sys.executable), core])]
                 actions = [(n, lambda c=c: run(c, folder)) for n, c in rows]
                 table("Core, %d threads, beside pystack and gdb" % threads, actions, slow, columns)
+                rows = [("pydbg py-bt -l, kernel core", [pydbg, core] + values),
+                        ("pydbg bt -l, kernel core", [pydbg, core] + merged[:-1] + ["bt -l all"]),
+                        ("py-spy dump --locals --core", [pyspy, "dump", "--locals", "--core", core]),
+                        ("pystack core --locals", [pystack, "core", "--locals", core, sys.executable])]
+                actions = [(n, lambda c=c: run(c, folder)) for n, c in rows]
+                table("Core with variables, %d threads of 50 frames" % threads, actions, slow, columns)
             if target.child.poll() is None:
                 target.child.kill()
         finally:

@@ -5,11 +5,14 @@ use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, group, row, source, stack};
+use crate::cli::render::value::limits;
+use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals, in_parallel};
+use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
 use pydbg::diag::{Note, Severity};
-use pydbg::python::MergedFrame;
+use pydbg::python::value::Limits;
+use pydbg::python::{MergedFrame, MergedStack, Python};
 use pydbg::unwind::{End, NativeFrame};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,7 +26,8 @@ use std::io;
 /// compiler inlined share the number of the frame they are part of.
 ///
 /// Of a deep recursion the innermost frames are printed; -v prints them all. With -m, threads
-/// with the same stack (functions, and of Python lines) are shown as one.
+/// with the same stack (functions, and of Python lines) are shown as one. With -l, the variables
+/// of each Python frame are printed below it, arguments first.
 ///
 /// A frame that was not found by call frame information is marked: [frame pointer] is mostly
 /// right, [scan: may be wrong] is a guess.
@@ -36,6 +40,7 @@ use std::io;
 ///     bt -m         all threads, those with the same stack as one
 ///     bt -p         the Python frames alone, with their numbers in the whole stack
 ///     bt -n         the native frames alone, with the evaluation loop
+///     bt -l 5       the five innermost frames, the Python ones with their variables
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Bt {
@@ -46,8 +51,11 @@ pub struct Bt {
     #[arg(short, long)]
     python: bool,
     /// Show threads with the same stack (functions; of Python also lines) as one
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "locals")]
     merge: bool,
+    /// Print the variables of each Python frame
+    #[arg(short, long, visible_alias = "full", conflicts_with = "native")]
+    locals: bool,
     /// Print each frame of a recursion
     #[arg(short, long)]
     verbose: bool,
@@ -61,6 +69,13 @@ impl Run for Bt {
     const ALIASES: &'static [&'static str] = &["where", "backtrace"];
     const CLASS: Class = Class::Stack;
     const NEEDS: Needs = Needs::NativeStacks;
+
+    fn needs(_session: &Session, words: &[String]) -> Needs {
+        match asks_for_locals(words) {
+            true => Needs::Values,
+            false => Self::NEEDS,
+        }
+    }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let extent = limited(session, Extent::parse(self.extent.as_deref())?);
@@ -112,6 +127,18 @@ impl Run for Bt {
                 note: stack.merged.note.clone().filter(|_| !self.native),
                 more: frames.more,
                 frames: frames.rows,
+                merged: stack.merged,
+            });
+        }
+        if self.locals
+            && let Some(Ok(python)) = &session.python
+        {
+            let (limits, cancel) = (limits(session), &session.cancel);
+            let budget = Budget::default();
+            in_parallel(&mut threads, |thread: &mut Thread| {
+                if !cancel.is_cancelled() {
+                    thread.add_variables(python, limits, &budget);
+                }
             });
         }
         Ok(Box::new(Backtrace {
@@ -264,6 +291,9 @@ struct Thread {
     broken: Option<String>,
     #[serde(skip)]
     note: Option<String>,
+    /// The stack that `frames` shows.
+    #[serde(skip)]
+    merged: MergedStack,
 }
 
 impl Thread {
@@ -278,6 +308,11 @@ impl Thread {
             }
             frame::line(out, row)?;
             frame::indented_source(out, row)?;
+            if let Row::Python(row) = row
+                && let Some(variables) = &row.variables
+            {
+                variables.indented(out, "    ")?;
+            }
         }
         for (_, words) in gaps {
             out.put(format_args!("{words}\n"))?;
@@ -294,6 +329,17 @@ impl Thread {
 }
 
 impl Thread {
+    /// Adds the variables of each Python frame.
+    fn add_variables(&mut self, python: &Python, limits: Limits, budget: &Budget) {
+        for row in &mut self.frames {
+            if let Row::Python(row) = row
+                && let Some(MergedFrame::Python(frame)) = self.merged.frames.get(row.index)
+            {
+                row.variables = Some(VariablesView::of(python, frame, limits, budget));
+            }
+        }
+    }
+
     /// What is the same in stacks that are the same.
     fn key(&self) -> (u128, usize) {
         let left_out = self.gaps.len() + self.left_out.unwrap_or(0);
@@ -394,6 +440,11 @@ impl Report for Backtrace {
                 notes.push(partial(thread, "frames marked [scan] may be wrong"));
             }
         }
+        let rows = self.threads.iter().flat_map(|thread| &thread.frames);
+        notes.extend(variables::note(rows.filter_map(|row| match row {
+            Row::Python(row) => Some(row),
+            Row::Native(_) => None,
+        })));
         notes.extend(self.remarks.iter().map(|remark| source::note(remark)));
         notes
     }

@@ -4,7 +4,9 @@ use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::{Traceback, Wanted};
-use crate::cli::render::{group, stack};
+use crate::cli::render::value::limits;
+use crate::cli::render::variables::{Budget, asks_for_locals, in_parallel};
+use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
 use pydbg::diag::{Note, Severity};
@@ -18,7 +20,8 @@ use std::io;
 /// The expression that runs is marked below its line as Python itself marks it (from 3.11 on).
 /// A line that a recursion repeats is printed three times and then counted, and of a deep
 /// recursion through several functions the innermost frames are printed; -v prints them all.
-/// With -m, threads with the same stack (functions, files and lines) are shown as one.
+/// With -m, threads with the same stack (functions, files and lines) are shown as one; with -l,
+/// the variables of each frame are printed below it, arguments first.
 ///
 /// Examples:
 ///     py-bt           the Python stack of the selected thread
@@ -27,6 +30,7 @@ use std::io;
 ///     py-bt all       the Python stacks of all threads
 ///     py-bt -v        every frame of a recursion
 ///     py-bt -m        all threads, those with the same stack as one
+///     py-bt -l 1      the innermost frame with its variables
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct PyBt {
@@ -34,11 +38,26 @@ pub struct PyBt {
     #[arg(short = 'v', long, visible_alias = "no-fold")]
     verbose: bool,
     /// Show threads with the same stack as one
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "locals")]
     merge: bool,
+    /// Print the variables of each frame
+    #[arg(short, long)]
+    locals: bool,
     /// How many innermost frames (-COUNT: outermost), or "all" threads
     #[arg(value_name = "COUNT")]
     extent: Option<String>,
+}
+
+impl PyBt {
+    /// The command `py-bt -l`.
+    pub fn with_locals(extent: Option<String>) -> PyBt {
+        PyBt {
+            verbose: false,
+            merge: false,
+            locals: true,
+            extent,
+        }
+    }
 }
 
 impl Run for PyBt {
@@ -48,6 +67,9 @@ impl Run for PyBt {
     const NEEDS: Needs = Needs::Python;
 
     fn needs(_session: &Session, words: &[String]) -> Needs {
+        if asks_for_locals(words) {
+            return Needs::Values;
+        }
         // What a thread is doing, which headers say, takes its native stack.
         let all = |word: &String| word == "all" || (word.starts_with("-m") || word == "--merge");
         match words.iter().any(all) {
@@ -96,6 +118,15 @@ impl Run for PyBt {
             threads.push(Traceback::of(&python, &mut sources, view, wanted));
         }
         let remarks = sources.remarks().to_vec();
+        if self.locals {
+            let (limits, cancel) = (limits(session), &session.cancel);
+            let budget = Budget::default();
+            in_parallel(&mut threads, |thread| {
+                if !cancel.is_cancelled() {
+                    thread.add_variables(&python, limits, &budget);
+                }
+            });
+        }
         Ok(Box::new(Tracebacks {
             // A thread that runs several interpreters has a stack in each.
             headers: all || threads.len() > 1,
@@ -200,6 +231,7 @@ impl Report for Tracebacks {
             })
         });
         let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        cut.chain(remarks).collect()
+        let rows = self.threads.iter().flat_map(|thread| &thread.frames);
+        cut.chain(remarks).chain(variables::note(rows)).collect()
     }
 }

@@ -28,6 +28,18 @@ impl Run for Set {
     const RAW: bool = true;
     const REPEATS: bool = false;
 
+    fn needs(_session: &Session, words: &[String]) -> Needs {
+        // With other limits, values are read further than they were captured.
+        let name = match settings::names().find(&words.join(" ")) {
+            Ok(Found::Entry { entry, .. }) => settings::ALL.get(entry).map(|setting| setting.name),
+            _ => None,
+        };
+        match name.is_some_and(|name| name.starts_with("print ")) {
+            true => Needs::Memory,
+            false => Self::NEEDS,
+        }
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let words = self.words.unwrap_or_default();
         match settings::names().find(&words).map_err(|e| e.below("set"))? {

@@ -7,10 +7,13 @@
 
 use super::Session;
 use super::command::Needs;
+use super::render::value::limits;
+use super::render::variables::{Budget, VariablesView, in_parallel};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
+use pydbg::python::value::Limits;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
 use std::sync::Arc;
 
@@ -60,7 +63,7 @@ impl Session {
         let target = Arc::new(live::rehearse(pid, options)?);
         let process = Arc::new(Process::new(target.clone()));
         let python = Python::find(process.clone()).ok();
-        stacks(&process, python.as_ref(), needs);
+        stacks(&process, python.as_ref(), needs, limits(self));
         Some(Rehearsal {
             runtime: python.map(|python| python.runtime.clone()),
             wanted: target.live()?.kept(),
@@ -88,7 +91,8 @@ impl Session {
     fn compute_stacks(&self) {
         let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
         if let Some(process) = &self.process {
-            stacks(process, python.map(|python| &**python), self.wants());
+            let python = python.map(|python| &**python);
+            stacks(process, python, self.wants(), limits(self));
         }
     }
 
@@ -108,10 +112,19 @@ impl Session {
     }
 }
 
-/// Computes the stacks that commands with these needs will ask for.
-fn stacks(process: &Process, python: Option<&Python>, needs: Needs) {
+/// Computes the stacks that commands with these needs will ask for, and has the variables read
+/// that they may print. A value is written anew when it is printed, from pages that are kept.
+fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limits) {
     if let Some(python) = python.filter(|_| needs >= Needs::Python) {
-        python.stacks();
+        let mut stacks = python.stacks();
+        if needs >= Needs::Values {
+            let budget = Budget::default();
+            in_parallel(&mut stacks, |(_, stack)| {
+                for frame in &stack.frames {
+                    VariablesView::of(python, frame, limits, &budget);
+                }
+            });
+        }
     }
     if needs >= Needs::NativeStacks {
         process.stacks();

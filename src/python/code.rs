@@ -4,6 +4,7 @@ use super::FrameKind;
 use super::layout::LastInstruction;
 use super::lines::Lines;
 use super::object::{Objects, Text};
+use super::variables::Names;
 use crate::addr::Addr;
 use crate::bytes;
 use crate::target::{Fault, Why};
@@ -47,6 +48,8 @@ pub struct Code {
     pub first_traceable: i64,
     /// What is wrong with it, in words.
     pub problem: Option<Arc<str>>,
+    /// What its variables are called.
+    pub(super) names: Names,
     table: Vec<u8>,
     lines: OnceLock<Lines>,
 }
@@ -148,6 +151,7 @@ impl Code {
                 .firsttraceable
                 .map_or(0, |field| i64::from(int(field)) * 2),
             problem: problem.map(Arc::from),
+            names: Names::default(),
             table: table.unwrap_or_default(),
             lines: OnceLock::new(),
         })

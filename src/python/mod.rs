@@ -3,9 +3,13 @@
 
 mod activation;
 pub mod code;
+mod crash;
 mod datastack;
+pub mod dis;
 pub mod doing;
 mod eval_frames;
+mod evaluation;
+pub mod exceptions;
 mod frame;
 mod gil;
 mod interpreter;
@@ -28,6 +32,7 @@ mod validate;
 pub mod value;
 pub mod variables;
 mod version;
+pub mod whatis;
 #[cfg(test)]
 mod world;
 
@@ -35,6 +40,7 @@ use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::Process;
 pub use code::Position;
+pub use evaluation::OpenWith;
 use layout::{DwarfOffsets, FieldReport, Layout};
 pub use merge::{MergedFrame, MergedStack};
 use object::Objects;
@@ -160,6 +166,8 @@ pub enum FrameOrigin {
     /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
     /// be missing next to it.
     DataStack,
+    /// The traceback of an exception; the frame may have ended.
+    Traceback,
 }
 
 /// One Python frame.
@@ -300,6 +308,30 @@ impl Python {
     pub fn module(&self, name: &str) -> Option<Addr> {
         let main = self.interpreters.iter().find(|i| i.id == 0)?;
         names::module(&self.objects, main.addr, name).ok()?
+    }
+
+    /// The modules imported in the main interpreter, by name, each with its namespace.
+    pub fn modules(&self) -> Vec<(Arc<str>, Addr)> {
+        const LONGEST_NAME: u64 = 1000;
+        let objects = &self.objects;
+        let main = self.interpreters.iter().find(|i| i.id == 0);
+        let modules = main.and_then(|main| {
+            let field = self.layout.fields.interpreter.modules;
+            let modules = objects.memory.ptr(field.of(main.addr)).ok()?;
+            objects.dict_items(modules).ok()
+        });
+        let namespace = |(name, module): (Addr, Addr)| {
+            let name = objects.text(name, LONGEST_NAME).ok()?;
+            let is_module = objects.type_of(module).ok()?.may_be("module");
+            let field = self.layout.fields.module.dict.of(module);
+            let namespace = is_module.then(|| objects.memory.ptr(field).ok())??;
+            Some((Arc::from(name.value), namespace))
+        };
+        modules
+            .into_iter()
+            .flatten()
+            .filter_map(namespace)
+            .collect()
     }
 
     /// All thread states of all interpreters.

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["unwind"],
     &["native"],
     &["python"],
+    &["expr", "sync"],
 ];
 
 /// Every Rust file below `folder`.

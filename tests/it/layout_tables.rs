@@ -202,6 +202,12 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("descriptor", "owner") => (&["PyMemberDescrObject"], &["d_common.d_type", "d_type"]),
         ("descriptor", "name") => (&["PyMemberDescrObject"], &["d_common.d_name", "d_name"]),
         ("descriptor", "member") => (&["PyMemberDescrObject"], &["d_member"]),
+        ("code", "monitoring") => (&["PyCodeObject"], &["_co_monitoring"]),
+        ("code", "executors") => (&["PyCodeObject"], &["co_executors"]),
+        ("monitoring", "lines") => (&["_PyCoMonitoringData"], &["lines"]),
+        ("monitoring", "instructions") => {
+            (&["_PyCoMonitoringData"], &["per_instruction_opcodes"])
+        }
         ("bytearray", "start") => (&["PyByteArrayObject"], &["ob_start", "ob_bytes"]),
         ("memory_view", "view") => (&["PyMemoryViewObject"], &["view"]),
         ("memory_view", "flags") => (&["PyMemoryViewObject"], &["flags"]),
@@ -215,6 +221,16 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("deque", "maxlen") => (&["dequeobject"], &["maxlen"]),
         ("deque_block", "data") => (&["struct BLOCK", "struct _block", "block", "struct block"], &["data"]),
         ("deque_block", "right") => (&["struct BLOCK", "struct _block", "block", "struct block"], &["rightlink"]),
+        ("frame", "valuestack") => (&["PyFrameObject"], &["f_valuestack"]),
+        ("frame", "iblock") => (&["PyFrameObject"], &["f_iblock"]),
+        ("frame", "blockstack") => (&["PyFrameObject"], &["f_blockstack"]),
+        ("lock", "lock") => (&["lockobject"], &["lock_lock"]),
+        ("lock", "mutex") => (&["lockobject"], &["lock._bits", "lock"]),
+        ("lock", "locked") => (&["lockobject"], &["locked"]),
+        ("rlock", "lock") => (&["rlockobject"], &["rlock_lock"]),
+        ("rlock", "mutex") => (&["rlockobject"], &["lock.mutex._bits", "lock.mutex"]),
+        ("rlock", "owner") => (&["rlockobject"], &["rlock_owner", "lock.thread"]),
+        ("rlock", "count") => (&["rlockobject"], &["rlock_count", "lock.level"]),
         _ => return None,
     })
 }

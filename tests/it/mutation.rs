@@ -7,6 +7,7 @@ use pydbg::Addr;
 use pydbg::dwarf::Lines;
 use pydbg::native::Process;
 use pydbg::python::Python;
+use pydbg::python::value::Limits;
 use pydbg::target::synth::TargetBuilder;
 use pydbg::target::synth_core::CoreBuilder;
 use pydbg::target::{Options, Target, core};
@@ -72,6 +73,12 @@ fn look_at(target: Target) -> usize {
     if let Ok(python) = Python::find(Arc::clone(&process)) {
         let stacks = python.stacks();
         frames = stacks.iter().map(|(_, stack)| stack.frames.len()).sum();
+        for frame in stacks.iter().flat_map(|(_, stack)| &stack.frames) {
+            for variable in python.variables(frame).all {
+                let value = variable.value.unwrap_or(Addr::NULL);
+                let _ = python.objects.show(value, Limits::default());
+            }
+        }
         for thread in process.threads() {
             let _ = python.merged(thread.id);
         }

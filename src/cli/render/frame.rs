@@ -254,6 +254,7 @@ mod tests {
             code: Addr(0),
             problem: Some("odd".into()),
             source: None,
+            variables: None,
         };
         assert_eq!(
             shown(Row::Python(row)),

@@ -1,5 +1,6 @@
 //! One frame as it is shown: the same value is printed as a line and written as JSON.
 
+use super::variables::VariablesView;
 use pydbg::Addr;
 use pydbg::native::Location;
 use pydbg::python::{FrameKind, FrameOrigin, Position, PyFrame};
@@ -102,6 +103,9 @@ pub struct PythonRow {
     pub problem: Option<Arc<str>>,
     /// The text of its line.
     pub source: Option<String>,
+    /// Its variables, where they were asked for.
+    #[serde(flatten)]
+    pub variables: Option<VariablesView>,
 }
 
 impl PythonRow {
@@ -121,6 +125,7 @@ impl PythonRow {
             code: frame.code,
             problem: frame.problem.clone(),
             source,
+            variables: None,
         }
     }
 

@@ -8,7 +8,9 @@ use super::number::Extent;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
+use super::variables::{Budget, VariablesView};
 use crate::cli::{Out, Style};
+use pydbg::python::value::Limits;
 use pydbg::python::{FrameOrigin, PyStack, Python};
 use serde::Serialize;
 use std::io;
@@ -106,6 +108,16 @@ impl Traceback {
         }
     }
 
+    /// Adds the variables of each frame.
+    pub fn add_variables(&mut self, python: &Python, limits: Limits, budget: &Budget) {
+        let all = self.stack.as_ref().map_or(&[][..], |stack| &stack.frames);
+        for row in &mut self.frames {
+            if let Some(frame) = all.get(row.index) {
+                row.variables = Some(VariablesView::of(python, frame, limits, budget));
+            }
+        }
+    }
+
     /// What is the same in stacks that are the same.
     pub fn key(&self) -> (u128, Option<String>) {
         let all = self.stack.as_ref().map_or(&[][..], |stack| &stack.frames);
@@ -188,5 +200,8 @@ fn entry(out: &mut Out<'_>, row: &PythonRow, marks: &[Line]) -> io::Result<()> {
         out.styled(Style::Faint, &format!("[{problem}]"))?;
         out.end()?;
     }
-    Ok(())
+    match &row.variables {
+        Some(variables) => variables.indented(out, "    "),
+        None => Ok(()),
+    }
 }

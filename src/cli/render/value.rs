@@ -6,15 +6,16 @@ use pydbg::Addr;
 use pydbg::python::Python;
 use pydbg::python::value::Limits;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One value.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ValueView {
     /// Where the object is.
     pub address: Addr,
     /// The full name of its class, such as `int` or `app.Account`; `None` when it is not known.
     #[serde(rename = "type")]
-    pub class: Option<String>,
+    pub class: Option<Arc<str>>,
     /// As `repr` writes it.
     pub repr: String,
     /// Whether something was left out of `repr`; it says what.
@@ -31,7 +32,7 @@ impl ValueView {
         let ty = objects.type_of(address).ok();
         ValueView {
             address,
-            class: ty.map(|ty| objects.full_name(&ty).to_string()),
+            class: ty.map(|ty| objects.full_name(&ty)),
             repr: shown.text,
             cut: shown.cut,
             unreadable: shown.unreadable,

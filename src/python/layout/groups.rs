@@ -22,6 +22,8 @@ all_groups! {
     frame: Frame,
     /// `PyCodeObject`.
     code: Code,
+    /// `_PyCoMonitoringData`, from 3.12 on.
+    monitoring: Option<Monitoring>,
     /// `PyObject` and `PyVarObject`.
     object: Object,
     /// `PyTypeObject` and `PyHeapTypeObject`.
@@ -66,6 +68,10 @@ all_groups! {
     deque: Deque,
     /// `struct BLOCK` of a deque.
     deque_block: DequeBlock,
+    /// `lockobject`: `_thread.lock`.
+    lock: LockObject,
+    /// `rlockobject`: `_thread.RLock`, from 3.2 on.
+    rlock: Option<RLockObject>,
 }
 
 groups! {
@@ -235,6 +241,12 @@ groups! {
         localsplus: Field,
         /// Size of the struct.
         size: Field,
+        /// `f_valuestack`: where its evaluation stack begins, up to 3.10.
+        valuestack: Option<Field>,
+        /// `f_iblock`: how many blocks are open, up to 3.10.
+        iblock: Option<Field>,
+        /// `f_blockstack`: the open blocks, embedded, up to 3.10.
+        blockstack: Option<Field>,
     }
 
     /// `PyCodeObject`.
@@ -289,6 +301,18 @@ groups! {
         names: Field,
         /// `co_exceptiontable`, from 3.11 on.
         exceptiontable: Option<Field>,
+        /// `_co_monitoring`, from 3.12 on.
+        monitoring: Option<Field>,
+        /// `co_executors`, from 3.13 on.
+        executors: Option<Field>,
+    }
+
+    /// `_PyCoMonitoringData`: what instrumented opcodes were written over.
+    Monitoring {
+        /// For each code unit, the opcode under `INSTRUMENTED_LINE`.
+        lines: Field,
+        /// `per_instruction_opcodes`: the one under `INSTRUMENTED_INSTRUCTION`.
+        instructions: Field,
     }
 
     /// `PyObject` and `PyVarObject`.
@@ -565,5 +589,27 @@ groups! {
         data: Field,
         /// The next block.
         right: Field,
+    }
+
+    /// `lockobject`: `_thread.lock`.
+    LockObject {
+        /// The `PyThread_type_lock`, a `sem_t *`.
+        lock: Option<Field>,
+        /// The `PyMutex`, embedded.
+        mutex: Option<Field>,
+        /// Whether it is locked, in a `char`.
+        locked: Option<Field>,
+    }
+
+    /// `rlockobject`: `_thread.RLock`, from 3.2 on.
+    RLockObject {
+        /// The `PyThread_type_lock`, a `sem_t *`.
+        lock: Option<Field>,
+        /// The `PyMutex`, embedded.
+        mutex: Option<Field>,
+        /// The owner's ident.
+        owner: Field,
+        /// How often it is taken; where there is a `PyMutex`, how often beyond the first time.
+        count: Field,
     }
 }

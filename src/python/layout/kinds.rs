@@ -11,6 +11,8 @@ pub struct Kinds {
     pub last_instruction: LastInstruction,
     /// How lines are encoded.
     pub line_table: LineTable,
+    /// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+    pub line_instrumentation: LineInstrumentation,
     /// What each native activation of the evaluation loop leaves on the C stack.
     pub markers: Markers,
     /// How references in frames are tagged.
@@ -41,6 +43,14 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// How a frame that is inside a `with` statement keeps the exit of its context manager.
+    pub with_blocks: WithBlocks,
+    /// Size in bytes of what the garbage collector keeps in front of an object.
+    pub gc_head: u32,
+    /// How references to an object are counted.
+    pub counting: Counting,
+    /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
+    pub pool_size: Option<u32>,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
@@ -68,6 +78,18 @@ pub enum FileBits {
     Created,
     /// And truncated before closefd (3.15).
     Truncated,
+}
+
+/// How references to an object are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// The first word (up to 3.11).
+    Word,
+    /// The low half of the first word; its sign bit marks what is never freed (3.12+).
+    LowHalf,
+    /// One count of the owning thread and one of all others (3.13+, free-threaded).
+    Biased,
 }
 
 /// What `repr` of containers of the standard library was like, in the order of time.
@@ -161,6 +183,24 @@ impl References {
             References::LowTwoBits => bits & !3,
         }
     }
+
+    /// Whether a reference holds a small number in place of a pointer.
+    pub fn is_int(self, bits: u64) -> bool {
+        self != References::Plain && bits & 3 == 3
+    }
+}
+
+/// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineInstrumentation {
+    /// There is no such opcode (up to 3.11).
+    None,
+    /// Pairs {opcode, line} for each code unit, or, in later patch releases, as
+    /// [`LineInstrumentation::Sized`] (3.12, 3.13).
+    Either,
+    /// The size of an entry, then entries that begin with the opcode (3.14+).
+    Sized,
 }
 
 /// How characters are stored.
@@ -269,4 +309,28 @@ pub struct StatusBits {
     pub cleared: u8,
     /// Finalized: about to be freed.
     pub finalized: u8,
+}
+
+/// How a frame that is inside a `with` statement keeps the exit of its context manager on its
+/// evaluation stack (Python/compile.c, Python/codegen.c).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub enum WithBlocks {
+    /// An open block in the frame tells the slot: a bound `__exit__` (up to 3.10).
+    BlockStack {
+        /// `b_type` of the block.
+        block: i32,
+        /// The opcode that its handler begins with.
+        handler: u8,
+        /// Bytes of one unit of `b_handler`.
+        unit: u8,
+        /// Instructions have 1 or 3 bytes (2.7), not 2.
+        wide: bool,
+    },
+    /// The code's exception table tells the slot (3.11+).
+    ExceptionTable {
+        /// The number of WITH_EXCEPT_START, the second instruction of the handler.
+        handler: u8,
+        /// 1: a bound `__exit__`; 2: the function `__exit__`, then the context manager (3.14+).
+        slots: u8,
+    },
 }

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabUnsigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::Pointer,
@@ -32,6 +33,15 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 143,
+            handler: 81,
+            unit: 1,
+            wide: true,
+        },
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,
@@ -101,6 +111,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(376),
             size: at(384),
+            valuestack: has(64),
+            iblock: has(128),
+            blockstack: has(132),
         },
         code: Code {
             argcount: at(16),
@@ -128,7 +141,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -239,5 +255,11 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(0),
             right: at(496),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: None,
+        },
+        rlock: None,
     },
 };

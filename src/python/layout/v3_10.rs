@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::UnitIndex,
         line_table: LineTable::Ranges,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::CFrame,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
@@ -32,6 +33,15 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 122,
+            handler: 49,
+            unit: 2,
+            wide: false,
+        },
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -123,6 +133,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(352),
             size: at(360),
+            valuestack: has(64),
+            iblock: has(104),
+            blockstack: has(112),
         },
         code: Code {
             argcount: at(16),
@@ -150,7 +163,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(56),
             names: at(64),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -271,5 +287,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

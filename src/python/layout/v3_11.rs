@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::CFrame,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
@@ -32,6 +33,13 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 49,
+            slots: 1,
+        },
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -123,6 +131,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: has(69),
             localsplus: at(72),
             size: at(80),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(56),
@@ -150,7 +161,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -276,5 +290,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

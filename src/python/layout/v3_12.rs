@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
@@ -37,6 +38,13 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 49,
+            slots: 1,
+        },
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -128,6 +136,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: has(70),
             localsplus: at(72),
             size: at(80),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -155,7 +166,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(168),
+            executors: None,
         },
+        monitoring: Some(Monitoring {
+            lines: at(40),
+            instructions: at(56),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -281,5 +298,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

@@ -19,6 +19,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
@@ -38,6 +39,13 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 44,
+            slots: 1,
+        },
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -126,6 +134,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
             owner: has(70),
             localsplus: at(72),
             size: at(80),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -153,7 +164,13 @@ pub(super) const LAYOUT_0: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -279,6 +296,17 @@ pub(super) const LAYOUT_0: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };
 
@@ -315,6 +343,11 @@ pub(super) const LAYOUT_18: Layout = Layout {
             size: at(312),
             ..LAYOUT_0.fields.thread
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(16),
+            locked: None,
+        },
         ..LAYOUT_0.fields
     },
 };
@@ -332,6 +365,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT_0.kinds
     },
     fields: Fields {
@@ -398,7 +434,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
@@ -504,6 +546,17 @@ pub(super) const LAYOUT_T: Layout = Layout {
             length: None,
             maxlen: at(80),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(32),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: has(32),
+            mutex: None,
+            owner: at(40),
+            count: at(48),
+        }),
         ..LAYOUT_0.fields
     },
 };

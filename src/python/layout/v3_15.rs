@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Sized,
         markers: Markers::BaseFrame,
         references: References::LowTwoBits,
         str: StrKind::Bits,
@@ -37,6 +38,13 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        with_blocks: WithBlocks::ExceptionTable {
+            handler: 41,
+            slots: 2,
+        },
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -125,6 +133,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: has(74),
             localsplus: at(80),
             size: at(88),
+            valuestack: None,
+            iblock: None,
+            blockstack: None,
         },
         code: Code {
             argcount: at(52),
@@ -152,7 +163,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -278,6 +295,17 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(16),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: None,
+            mutex: has(16),
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };
 
@@ -296,6 +324,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT.kinds
     },
     fields: Fields {
@@ -359,7 +390,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
@@ -465,6 +502,17 @@ pub(super) const LAYOUT_T: Layout = Layout {
             length: None,
             maxlen: at(80),
         },
+        lock: LockObject {
+            lock: None,
+            mutex: has(32),
+            locked: None,
+        },
+        rlock: Some(RLockObject {
+            lock: None,
+            mutex: has(32),
+            owner: at(40),
+            count: at(48),
+        }),
         ..LAYOUT.fields
     },
 };

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabSigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
@@ -32,6 +33,15 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        with_blocks: WithBlocks::BlockStack {
+            block: 122,
+            handler: 81,
+            unit: 1,
+            wide: false,
+        },
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,
@@ -101,6 +111,9 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: None,
             localsplus: at(376),
             size: at(384),
+            valuestack: has(64),
+            iblock: has(128),
+            blockstack: has(136),
         },
         code: Code {
             argcount: at(16),
@@ -128,7 +141,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(48),
             names: at(56),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -244,5 +260,16 @@ pub(super) const LAYOUT: Layout = Layout {
             data: at(8),
             right: at(520),
         },
+        lock: LockObject {
+            lock: has(16),
+            mutex: None,
+            locked: has(32),
+        },
+        rlock: Some(RLockObject {
+            lock: has(16),
+            mutex: None,
+            owner: at(24),
+            count: at(32),
+        }),
     },
 };

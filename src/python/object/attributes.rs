@@ -66,7 +66,8 @@ impl Objects {
             false => Place::Dict(dict),
         };
         if let Some(instance) = &self.layout.fields.instance
-            && ty.name.as_deref() == Some("instance")
+            && !ty.is_heap()
+            && *self.full_name(ty) == *"instance"
         {
             return Ok(dict_or_nowhere(self.memory.ptr(instance.dict.of(object))?));
         }

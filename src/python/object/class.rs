@@ -6,6 +6,7 @@ use super::{Objects, TypeInfo, flags, malformed};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::target::Fault;
+use rustc_hash::FxHashMap;
 use std::sync::{Arc, PoisonError};
 
 /// The most classes in one method resolution order.
@@ -13,6 +14,12 @@ const MOST_CLASSES: usize = 1000;
 
 /// The longest name of a class or module, in characters.
 const LONGEST_NAME: u64 = 1024;
+
+/// The namespace of a class.
+pub(super) type Members = FxHashMap<Box<str>, Addr>;
+
+/// A slot of instances: its name, and its offset in bytes.
+pub(super) type Slot = (Addr, u64);
 
 /// Where an attribute was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,32 +50,31 @@ impl Objects {
             return Arc::clone(name);
         }
         drop(names);
-        let name: Arc<str> = self.read_full_name(ty).into();
+        let name = self.read_full_name(ty);
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         names.insert(ty.addr, Arc::clone(&name));
         name
     }
 
-    fn read_full_name(&self, ty: &TypeInfo) -> String {
-        let unknown = || format!("<type at {}>", ty.addr);
-        let own = || ty.name.clone().unwrap_or_else(unknown);
+    fn read_full_name(&self, ty: &TypeInfo) -> Arc<str> {
         if !ty.is_heap() {
-            let name = ty.name.clone().or_else(|| self.builtin_name(ty.addr));
-            return name.unwrap_or_else(unknown);
+            return self.c_name(ty);
         }
         let f = &self.layout.fields.type_object;
         let qualname = f.heap_qualname.unwrap_or(f.heap_name).of(ty.addr);
         let text = |at: Addr| self.text(at, LONGEST_NAME).ok().map(|text| text.value);
         let Some(qualname) = self.memory.ptr(qualname).ok().and_then(text) else {
-            return own();
+            return self.c_name(ty);
         };
         let module = self.type_dict(ty);
         let module = module.and_then(|dict| self.dict_get(dict, "__module__").ok()?);
         match module.and_then(text) {
             Some(module) if module != "builtins" && module != "__builtin__" => {
-                format!("{module}.{qualname}")
+                format!("{module}.{qualname}").into()
             }
-            _ => qualname,
+            // For such classes CPython itself takes the name without the outer classes.
+            _ if ty.name.is_some() => self.c_name(ty),
+            _ => qualname.into(),
         }
     }
 
@@ -138,13 +144,37 @@ impl Objects {
         })
     }
 
+    /// The namespace of a class by name, read once. What cannot be read is empty.
+    fn members(&self, class: &TypeInfo) -> Arc<Members> {
+        let known = self.members.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(members) = known.get(&class.addr) {
+            return Arc::clone(members);
+        }
+        drop(known);
+        let dict = self.type_dict(class);
+        let items = dict.and_then(|dict| self.dict_items(dict).ok());
+        let items = items.unwrap_or_default().into_iter();
+        let members = items.filter_map(|(name, value)| {
+            let name = self.text(name, LONGEST_NAME).ok()?;
+            (name.left_out == 0).then(|| (name.value.into(), value))
+        });
+        let members = Arc::new(members.collect::<Members>());
+        let mut known = self.members.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(class.addr, Arc::clone(&members));
+        members
+    }
+
+    /// The attribute `name` in the namespace of this very class.
+    pub fn own_attribute(&self, class: &TypeInfo, name: &str) -> Option<Addr> {
+        self.members(class).get(name).copied()
+    }
+
     /// The attribute `name` of a class: the first in its method resolution order, and the class
     /// whose namespace has it.
     pub fn class_attribute(&self, ty: &Arc<TypeInfo>, name: &str) -> Option<(Addr, Arc<TypeInfo>)> {
-        self.mro(ty).iter().find_map(|class| {
-            let value = self.dict_get(self.type_dict(class)?, name).ok()??;
-            Some((value, Arc::clone(class)))
-        })
+        self.mro(ty)
+            .iter()
+            .find_map(|class| Some((self.own_attribute(class, name)?, Arc::clone(class))))
     }
 
     /// The attribute `name` of an object, by the order of `object.__getattribute__`: a slot or
@@ -186,7 +216,7 @@ impl Objects {
         // struct PyMemberDef { const char *name; int type; Py_ssize_t offset; int flags; … }
         const LARGEST: u64 = 1 << 20;
         let ty = self.type_of(descriptor).ok()?;
-        if ty.is_heap() || ty.name.as_deref() != Some("member_descriptor") {
+        if ty.is_heap() || *self.full_name(&ty) != *"member_descriptor" {
             return None;
         }
         let member = self.layout.fields.descriptor.member.of(descriptor);
@@ -199,22 +229,45 @@ impl Objects {
     /// The values in the `__slots__` of an object: name and value, those of the bases first;
     /// empty slots are left out.
     pub fn slots(&self, object: Addr) -> Result<Vec<(Addr, Addr)>, Fault> {
-        let ty = self.type_of(object)?;
-        let mut slots = Vec::new();
-        for class in self.mro(&ty).iter().rev().filter(|class| class.is_heap()) {
+        let table = self.slot_table(&self.type_of(object)?)?;
+        let mut slots = Vec::with_capacity(table.len());
+        for (name, offset) in table.iter() {
+            let value = self.memory.ptr(object.add(*offset))?;
+            if !value.is_null() {
+                slots.push((*name, value));
+            }
+        }
+        Ok(slots)
+    }
+
+    /// The slots that the classes of a type declare, those of the bases first; read once.
+    fn slot_table(&self, ty: &Arc<TypeInfo>) -> Result<Arc<[Slot]>, Fault> {
+        let known = self
+            .slot_tables
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = known.get(&ty.addr) {
+            return Ok(Arc::clone(table));
+        }
+        drop(known);
+        let mut table = Vec::new();
+        for class in self.mro(ty).iter().rev().filter(|class| class.is_heap()) {
             let Some(dict) = self.type_dict(class) else {
                 continue;
             };
             for (name, descriptor) in self.dict_items(dict)? {
                 if let Some(offset) = self.slot_offset(descriptor) {
-                    let value = self.memory.ptr(object.add(offset))?;
-                    if !value.is_null() {
-                        slots.push((name, value));
-                    }
+                    table.push((name, offset));
                 }
             }
         }
-        Ok(slots)
+        let table: Arc<[Slot]> = table.into();
+        let mut known = self
+            .slot_tables
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(ty.addr, Arc::clone(&table));
+        Ok(table)
     }
 
     /// Everything that belongs to the instance itself: slots, then its dictionary or inline

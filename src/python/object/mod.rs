@@ -2,7 +2,6 @@
 //! One file per builtin type.
 
 mod attributes;
-mod builtins;
 mod byte_string;
 mod class;
 mod deque;
@@ -10,15 +9,19 @@ mod dict;
 mod float;
 mod int;
 mod ordered;
+mod refcount;
 mod rows;
 mod sequence;
 mod set;
+mod size;
+mod static_names;
 mod str;
 
 pub use self::str::Text;
 pub use class::{Found, Whence};
 pub use deque::DequeItems;
 pub use dict::DictItems;
+pub use refcount::RefCount;
 pub use set::SetItems;
 
 use super::layout::Layout;
@@ -119,9 +122,13 @@ pub struct Objects {
     types: RwLock<FxHashMap<Addr, Result<Arc<TypeInfo>, Fault>>>,
     names: RwLock<FxHashMap<Addr, Arc<str>>>,
     mros: RwLock<FxHashMap<Addr, Arc<[Arc<TypeInfo>]>>>,
+    /// The namespaces of classes that were asked for an attribute, by name.
+    members: RwLock<FxHashMap<Addr, Arc<class::Members>>>,
+    /// The slots that instances of a class have.
+    slot_tables: RwLock<FxHashMap<Addr, Arc<[class::Slot]>>>,
+    /// Names of static types that a core lacks, once they are known.
+    static_names: OnceLock<FxHashMap<Addr, Arc<str>>>,
     pub(crate) shapes: value::Shapes,
-    /// Names of builtin types by address, once they are known.
-    builtin_names: OnceLock<FxHashMap<Addr, String>>,
     /// Bytes of a character of 2.7's `unicode`, once it is known.
     unicode_width: OnceLock<u64>,
 }
@@ -144,8 +151,10 @@ impl Objects {
             types: RwLock::default(),
             names: RwLock::default(),
             mros: RwLock::default(),
+            members: RwLock::default(),
+            slot_tables: RwLock::default(),
+            static_names: OnceLock::new(),
             shapes: value::Shapes::default(),
-            builtin_names: OnceLock::new(),
             unicode_width: OnceLock::new(),
         }
     }

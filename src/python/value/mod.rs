@@ -13,13 +13,17 @@ mod dataclass;
 mod datetime;
 mod decimal;
 mod default;
+mod dialect;
+mod enumeration;
 mod exception;
 mod execution;
 mod file;
 mod function;
 mod logging;
 mod mapping;
-mod number;
+mod module;
+mod naming;
+pub(crate) mod number;
 mod numpy;
 mod numpy_text;
 mod numpy_type;
@@ -28,7 +32,7 @@ mod parts;
 mod path;
 mod printable;
 mod program;
-mod quote;
+pub(crate) mod quote;
 mod record;
 mod regex;
 mod sequence;
@@ -36,8 +40,10 @@ mod sets;
 mod shape;
 mod simple;
 mod socket;
+mod template;
 mod text;
 mod threading;
+mod weak;
 mod writer;
 
 pub use shape::Shapes;
@@ -66,7 +72,6 @@ const DECODERS: &[Decoders] = &[
     attrs::DECODERS,
     binary::DECODERS,
     class::DECODERS,
-    dataclass::DECODERS,
     datetime::DECODERS,
     decimal::DECODERS,
     exception::DECODERS,
@@ -75,6 +80,7 @@ const DECODERS: &[Decoders] = &[
     function::DECODERS,
     logging::DECODERS,
     mapping::DECODERS,
+    module::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
@@ -86,12 +92,19 @@ const DECODERS: &[Decoders] = &[
     sets::DECODERS,
     simple::DECODERS,
     socket::DECODERS,
+    template::DECODERS,
     text::DECODERS,
     threading::DECODERS,
+    weak::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[attrs::probe, record::probe];
+const PROBES: &[Probe] = &[
+    attrs::probe,
+    record::probe,
+    dataclass::probe,
+    enumeration::probe,
+];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -54,13 +54,16 @@ impl Objects {
     }
 
     fn find_shape(&self, ty: &Arc<TypeInfo>) -> Shape {
+        if self.has_plain_repr(ty) {
+            return Shape::Plain;
+        }
         for class in self.mro(ty).iter() {
             if let Some(decoder) = decoder(&self.full_name(class)) {
                 return Shape::Known(decoder);
             }
-            let dict = self.type_dict(class);
-            let own = dict.and_then(|dict| self.dict_get(dict, "__repr__").ok()?);
-            let Some(own) = own else { continue };
+            let Some(own) = self.own_attribute(class, "__repr__") else {
+                continue;
+            };
             if let Some(decoder) = PROBES.iter().find_map(|probe| probe(self, class)) {
                 return Shape::Known(decoder);
             }
@@ -72,7 +75,7 @@ impl Objects {
                 None => Shape::Custom,
             };
         }
-        // The names of static types are constants of the binary, which a core may lack.
+        // Some names of static types are constants of the binary, which a core may lack.
         let nameless = self.mro(ty).iter().any(|class| class.name.is_none());
         let flagged = FLAGGED.iter().find(|(flag, _)| ty.is(*flag));
         match flagged.filter(|_| nameless) {
@@ -81,11 +84,24 @@ impl Objects {
         }
     }
 
+    /// Whether `tp_repr` is that of `object`: a type that has a `repr` of its own in one version
+    /// may have none in another.
+    fn has_plain_repr(&self, ty: &Arc<TypeInfo>) -> bool {
+        let repr = self.layout.fields.type_object.repr;
+        let mro = self.mro(ty);
+        let object = mro.last().filter(|last| last.base.is_null());
+        let Some(object) = object.filter(|object| object.addr != ty.addr) else {
+            return false;
+        };
+        let own = self.memory.ptr(repr.of(ty.addr));
+        own.is_ok_and(|own| !own.is_null() && self.memory.ptr(repr.of(object.addr)) == Ok(own))
+    }
+
     /// The decoder of the class whose `__repr__` was assigned to another (`__repr__ =
     /// dict.__repr__`): a slot wrapper of it.
     fn borrowed(&self, repr: Addr) -> Option<Decoder> {
         let ty = self.type_of(repr).ok()?;
-        if ty.is_heap() || ty.name.as_deref() != Some("wrapper_descriptor") {
+        if ty.is_heap() || *self.full_name(&ty) != *"wrapper_descriptor" {
             return None;
         }
         let owner = self.layout.fields.descriptor.owner.of(repr);

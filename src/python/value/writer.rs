@@ -16,8 +16,8 @@ const MOST_CHARACTERS: usize = 1 << 28;
 /// The deepest nesting that is followed, whatever the limits say; the walk is recursive.
 const DEEPEST: usize = 200;
 
-/// The most objects that are being written at once: also such as do not count as containers.
-const MOST_OPEN: usize = 2 * DEEPEST;
+/// The most objects written within each other, those included that do not count as containers.
+const MOST_NESTED: usize = 2 * DEEPEST;
 
 /// How often one object may be written within itself: `[[...]]` is twice.
 const MOST_ROUNDS: usize = 2;
@@ -32,11 +32,12 @@ pub struct Writer<'o> {
     /// Characters in `out`.
     written: usize,
     path: Vec<Addr>,
-    /// How many objects are being written, each within the one before.
-    open: usize,
-    /// Which these are.
+    /// The objects that are being written, each within the one before.
     writing: Vec<Addr>,
     steps: usize,
+    /// Calls of [`Writer::object`] within each other: a decoder may write objects without
+    /// beginning a container.
+    nesting: usize,
     cut: bool,
     unreadable: usize,
 }
@@ -50,9 +51,9 @@ impl<'o> Writer<'o> {
             out: String::new(),
             written: 0,
             path: Vec::new(),
-            open: 0,
             writing: Vec::new(),
             steps: 0,
+            nesting: 0,
             cut: false,
             unreadable: 0,
         }
@@ -73,7 +74,7 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
-        if self.open >= MOST_OPEN || self.steps >= MOST_STEPS {
+        if self.nesting >= MOST_NESTED || self.steps >= MOST_STEPS {
             self.left_out("more, too deep or too many");
             return;
         }
@@ -86,7 +87,7 @@ impl<'o> Writer<'o> {
         }
         self.writing.push(addr);
         self.steps += 1;
-        self.open += 1;
+        self.nesting += 1;
         let (start, written) = (self.out.len(), self.written);
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
@@ -103,8 +104,8 @@ impl<'o> Writer<'o> {
             self.written = written;
             self.unreadable(addr, fault);
         }
-        self.open -= 1;
         self.writing.pop();
+        self.nesting -= 1;
     }
 
     /// Says that the object at `addr` cannot be read.
@@ -305,6 +306,16 @@ impl<'o> Writer<'o> {
         self.classed(ty, body);
         if self.limits.attributes && ty.is_heap() && self.enter(addr) {
             let attributes = self.objects.instance_attributes(addr);
+            self.attributes(attributes);
+            self.leave();
+        }
+    }
+
+    /// The attributes in the dictionary of an instance of a Python class, behind a `repr` that
+    /// tells the class but not these.
+    pub fn extras(&mut self, addr: Addr, ty: &TypeInfo) {
+        if self.limits.attributes && ty.is_heap() && self.enter(addr) {
+            let attributes = self.objects.namespace(addr);
             self.attributes(attributes);
             self.leave();
         }

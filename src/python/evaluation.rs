@@ -1,0 +1,299 @@
+//! The evaluation stack of a frame, and the context managers of the `with` statements it is
+//! inside of. CPython keeps a manager's exit on the stack for as long as the block runs; which
+//! slot that is, an open block (up to 3.10) or the code's exception table (3.11+) proves. Stale
+//! slots and temporaries look the same and are not taken.
+
+use super::layout::WithBlocks;
+use super::object::malformed;
+use super::{PyFrame, Python};
+use crate::addr::Addr;
+use crate::bytes;
+use crate::target::Fault;
+
+/// More slots, blocks or handlers than any code has.
+const MOST_SLOTS: i64 = 1 << 20;
+const MOST_BLOCKS: i32 = 20;
+const LONGEST_TABLE: usize = 1 << 20;
+const LONGEST_CODE: usize = 16 << 20;
+const MOST_HANDLERS: usize = 200;
+
+/// Bytes of a code unit.
+const UNIT: u64 = 2;
+
+/// A `with` statement that a frame is inside of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenWith {
+    /// The context manager, or whatever object its exit is bound to.
+    pub manager: Addr,
+    /// The line of the statement, where code tells.
+    pub line: Option<i32>,
+}
+
+/// Where an exit is kept: how deep in the evaluation stack, and the byte offset in the code of an
+/// instruction that has the line of the statement.
+#[derive(Clone, Copy)]
+struct Slot {
+    depth: usize,
+    offset: Option<u32>,
+}
+
+impl Python {
+    /// Everything on the evaluation stack of a frame, deepest first. Behind the top of a stack
+    /// that is not known lie stale values and NULLs, so nothing here proves anything.
+    pub fn evaluation_slots(&self, frame: &PyFrame) -> Result<Vec<Addr>, Fault> {
+        let memory = &self.objects.memory;
+        let size = memory.i32(self.layout.fields.code.stacksize.of(frame.code))?;
+        if !(0..=MOST_SLOTS).contains(&i64::from(size)) {
+            return Err(malformed(frame.code));
+        }
+        let slots = self
+            .objects
+            .pointers(self.evaluation_base(frame)?, size as usize)?;
+        let untag = |slot: Addr| Addr(self.layout.kinds.references.untag(slot.0));
+        Ok(slots.into_iter().map(untag).collect())
+    }
+
+    /// Where the evaluation stack begins.
+    fn evaluation_base(&self, frame: &PyFrame) -> Result<Addr, Fault> {
+        let (f, code) = (&self.layout.fields.frame, &self.layout.fields.code);
+        let memory = &self.objects.memory;
+        match (f.valuestack, code.nlocalsplus) {
+            (Some(valuestack), _) => memory.ptr(valuestack.of(frame.addr)),
+            (None, Some(count)) => {
+                let count = memory.i32(count.of(frame.code))?;
+                if !(0..=MOST_SLOTS).contains(&i64::from(count)) {
+                    return Err(malformed(frame.code));
+                }
+                Ok(f.localsplus.of(frame.addr).add(count as u64 * 8))
+            }
+            (None, None) => Err(malformed(frame.addr)),
+        }
+    }
+
+    /// The `with` and `async with` statements that a frame is inside of, outermost first: each was
+    /// entered, and has not been left.
+    pub fn open_withs(&self, frame: &PyFrame) -> Result<Vec<OpenWith>, Fault> {
+        let slots = match self.layout.kinds.with_blocks {
+            WithBlocks::BlockStack { .. } => self.blocks(frame)?,
+            WithBlocks::ExceptionTable { .. } => self.handlers(frame)?,
+        };
+        if slots.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stack = self.evaluation_slots(frame)?;
+        let code = self.codes.get(&self.objects, frame.code)?;
+        let open = |slot: Slot| {
+            let offset = slot.offset.and_then(|offset| i32::try_from(offset).ok());
+            let position = offset.map(|offset| code.position(&self.objects, offset));
+            Some(OpenWith {
+                manager: self.manager(&stack, slot.depth)?,
+                line: position.and_then(|position| position.line),
+            })
+        };
+        Ok(slots.into_iter().filter_map(open).collect())
+    }
+
+    /// The context manager whose exit lies `depth` values deep, the last of them.
+    fn manager(&self, stack: &[Addr], depth: usize) -> Option<Addr> {
+        let last = *stack.get(depth.checked_sub(1)?)?;
+        if last.is_null() {
+            return None;
+        }
+        if let WithBlocks::ExceptionTable { slots: 2, .. } = self.layout.kinds.with_blocks {
+            return Some(last);
+        }
+        // PyCFunctionObject { m_ml, m_self, … }, PyMethodObject { im_func, im_self, … }
+        let ty = self.objects.type_of(last).ok()?;
+        let bound = ["builtin_function_or_method", "method", "instancemethod"];
+        if !bound.contains(&ty.name.as_deref()?) {
+            return None;
+        }
+        let receiver = self.objects.memory.ptr(self.objects.after(last, 8)).ok()?;
+        Some(receiver).filter(|receiver| !receiver.is_null())
+    }
+
+    /// Up to 3.10: the open blocks whose handler leaves a context manager.
+    fn blocks(&self, frame: &PyFrame) -> Result<Vec<Slot>, Fault> {
+        // PyTryBlock { int b_type; int b_handler; int b_level; }
+        const SIZE: u64 = 12;
+        let f = &self.layout.fields.frame;
+        let (
+            Some(count),
+            Some(blocks),
+            WithBlocks::BlockStack {
+                block,
+                handler,
+                unit,
+                wide,
+            },
+        ) = (f.iblock, f.blockstack, self.layout.kinds.with_blocks)
+        else {
+            return Ok(Vec::new());
+        };
+        let memory = &self.objects.memory;
+        let count = memory.i32(count.of(frame.addr))?;
+        if !(0..=MOST_BLOCKS).contains(&count) {
+            return Err(malformed(frame.addr));
+        }
+        let code = self.layout.fields.code.bytecode;
+        let code = code.ok_or_else(|| malformed(frame.code))?;
+        let code = memory.ptr(code.of(frame.code))?;
+        let code = self.objects.bytes(code, LONGEST_CODE)?;
+        let mut slots = Vec::new();
+        for index in 0..count as u64 {
+            let raw = memory.array::<12>(blocks.of(frame.addr).add(index * SIZE))?;
+            let word = |at| bytes::i32_at(&raw, at).unwrap_or(-1);
+            let (kind, target, level) = (word(0), word(4), word(8));
+            if kind != block || target < 0 {
+                continue;
+            }
+            let target = (target as usize).saturating_mul(usize::from(unit));
+            let depth = usize::try_from(level).ok();
+            if let Some(depth) = depth.filter(|_| code.get(target) == Some(&handler)) {
+                let offset = setup(&code, target, unit, wide);
+                slots.push(Slot { depth, offset });
+            }
+        }
+        Ok(slots)
+    }
+
+    /// 3.11+: the handlers of the exception table that leave a context manager, outermost first.
+    /// An instruction has one handler; what is around that one is the handler's own handler.
+    fn handlers(&self, frame: &PyFrame) -> Result<Vec<Slot>, Fault> {
+        let f = &self.layout.fields.code;
+        let (Some(table), Some(adaptive), WithBlocks::ExceptionTable { handler, .. }) =
+            (f.exceptiontable, f.adaptive, self.layout.kinds.with_blocks)
+        else {
+            return Ok(Vec::new());
+        };
+        let Ok(now) = u64::try_from(frame.lasti) else {
+            return Ok(Vec::new());
+        };
+        let memory = &self.objects.memory;
+        let table = self
+            .objects
+            .bytes(memory.ptr(table.of(frame.code))?, LONGEST_TABLE)?;
+        let entries: Vec<Entry> = Entries::new(&table).collect();
+        let mut slots = Vec::new();
+        let mut at = now / UNIT;
+        for _ in 0..MOST_HANDLERS {
+            let covers = |entry: &&Entry| entry.start <= at && at < entry.end;
+            let Some(entry) = entries.iter().find(covers) else {
+                break;
+            };
+            // PUSH_EXC_INFO, then WITH_EXCEPT_START; the first may be instrumented.
+            let second = entry.target.wrapping_add(1).wrapping_mul(UNIT);
+            if memory.u8(adaptive.of(frame.code).add(second))? == handler {
+                slots.push(Slot {
+                    depth: entry.depth,
+                    offset: u32::try_from(second).ok(),
+                });
+            }
+            at = entry.target;
+        }
+        slots.reverse();
+        Ok(slots)
+    }
+}
+
+/// The byte offset of the SETUP_WITH whose handler is at `target`; in up to 3.7 the handler has
+/// the line of the statement's end, this one that of its beginning.
+fn setup(code: &[u8], target: usize, unit: u8, wide: bool) -> Option<u32> {
+    /// The same in all versions that have blocks.
+    const SETUP_WITH: u8 = 143;
+    const EXTENDED_ARG_27: u8 = 145;
+    const EXTENDED_ARG: u8 = 144;
+    const HAVE_ARGUMENT: u8 = 90;
+    let extended = if wide { EXTENDED_ARG_27 } else { EXTENDED_ARG };
+    let (mut at, mut high) = (0, 0);
+    while at < target {
+        let &opcode = code.get(at)?;
+        let (low, size, shift) = match wide {
+            true if opcode < HAVE_ARGUMENT => (0, 1, 0),
+            true => (bytes::u16_at(code, at + 1)?.into(), 3, 16),
+            false => (usize::from(*code.get(at + 1)?), 2, 8),
+        };
+        let argument: usize = high | low;
+        let leads_to = (at + size).saturating_add(argument.saturating_mul(unit.into()));
+        if opcode == SETUP_WITH && leads_to == target {
+            return u32::try_from(at).ok();
+        }
+        high = match opcode == extended {
+            true => argument.checked_shl(shift)?,
+            false => 0,
+        };
+        at += size;
+    }
+    None
+}
+
+/// One entry of an exception table; places are in code units.
+struct Entry {
+    start: u64,
+    end: u64,
+    target: u64,
+    depth: usize,
+}
+
+/// The entries of `co_exceptiontable` (Objects/exception_handling_notes.txt).
+struct Entries<'t> {
+    table: &'t [u8],
+}
+
+impl<'t> Entries<'t> {
+    fn new(table: &'t [u8]) -> Entries<'t> {
+        Entries { table }
+    }
+
+    /// Six bits in each byte, the most significant first; bit 6 says that more follow.
+    fn number(&mut self) -> Option<u64> {
+        let mut value: u64 = 0;
+        for _ in 0..10 {
+            let (&byte, rest) = self.table.split_first()?;
+            self.table = rest;
+            value = value << 6 | u64::from(byte & 0x3f);
+            if byte & 0x40 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        let start = self.number()?;
+        let length = self.number()?;
+        let target = self.number()?;
+        let depth_lasti = self.number()?;
+        Some(Entry {
+            start,
+            end: start.saturating_add(length),
+            target,
+            depth: usize::try_from(depth_lasti >> 1).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exception_tables_are_read_most_significant_bits_first() {
+        // start 3, length 70 (two bytes), target 100 (two bytes), depth 2 with lasti.
+        let table = [0x83, 0x41, 0x06, 0x41, 0x24, 0x05];
+        let entries: Vec<_> = Entries::new(&table)
+            .map(|e| (e.start, e.end, e.target, e.depth))
+            .collect();
+        assert_eq!(entries, [(3, 73, 100, 2)]);
+    }
+
+    #[test]
+    fn a_table_that_is_cut_or_never_ends_is_left() {
+        assert_eq!(Entries::new(&[0x83, 0x41]).count(), 0);
+        assert_eq!(Entries::new(&[0xff; 64]).count(), 0);
+    }
+}
