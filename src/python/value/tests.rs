@@ -1,6 +1,7 @@
 //! Values that no sound process has, under every layout: whatever the bytes are, writing them ends
 //! soon and says what is wrong in its place.
 
+mod extension;
 mod flood;
 mod garbage;
 mod large;

@@ -19,6 +19,9 @@ const DEEPEST: usize = 200;
 /// The most objects written within each other, those included that do not count as containers.
 const MOST_NESTED: usize = 2 * DEEPEST;
 
+/// How often one object may be written within itself: `[[...]]` is twice.
+const MOST_ROUNDS: usize = 2;
+
 /// Writes values.
 pub struct Writer<'o> {
     /// Reads the objects.
@@ -29,6 +32,8 @@ pub struct Writer<'o> {
     /// Characters in `out`.
     written: usize,
     path: Vec<Addr>,
+    /// The objects that are being written, each within the one before.
+    writing: Vec<Addr>,
     steps: usize,
     /// Calls of [`Writer::object`] within each other: a decoder may write objects without
     /// beginning a container.
@@ -46,6 +51,7 @@ impl<'o> Writer<'o> {
             out: String::new(),
             written: 0,
             path: Vec::new(),
+            writing: Vec::new(),
             steps: 0,
             nesting: 0,
             cut: false,
@@ -72,6 +78,14 @@ impl<'o> Writer<'o> {
             self.left_out("more, too deep or too many");
             return;
         }
+        // A decoder that begins no container would go round a damaged object that holds itself,
+        // twice as often at each level.
+        let rounds = self.writing.iter().filter(|open| **open == addr).count();
+        if rounds >= MOST_ROUNDS {
+            self.left_out("itself");
+            return;
+        }
+        self.writing.push(addr);
         self.steps += 1;
         self.nesting += 1;
         let (start, written) = (self.out.len(), self.written);
@@ -90,6 +104,7 @@ impl<'o> Writer<'o> {
             self.written = written;
             self.unreadable(addr, fault);
         }
+        self.writing.pop();
         self.nesting -= 1;
     }
 
