@@ -1,8 +1,8 @@
 //! `info signals`: the signal that killed the process, and those of its threads.
 
-use crate::cli::banner::cause;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::native::Process;
+use pydbg::native::crash::codes::cause;
 use pydbg::target::{Mapping, SignalInfo, signal};
 use serde_json::{Value, json};
 use std::io;

@@ -41,7 +41,7 @@ impl Run for InfoSymbol {
             0 => String::new(),
             offset => format!(" + {offset}"),
         };
-        let section = match near.section {
+        let section = match &near.section {
             Some(section) => format!("in section {section} of"),
             None => "in".to_owned(),
         };

@@ -8,6 +8,8 @@ mod complete;
 mod core;
 mod detach;
 mod down;
+mod exception;
+mod exception_frame;
 mod frame;
 mod help;
 mod info_auxv;
@@ -25,20 +27,24 @@ mod info_threads;
 mod info_timings;
 mod py_bt;
 mod py_bt_full;
+mod py_dis;
 mod py_down;
 mod py_frame;
 mod py_list;
 mod py_locals;
+mod py_print;
 mod py_up;
 mod quit;
 mod set;
 mod shell;
 mod show;
+mod signal;
 mod source;
 mod thread;
 mod thread_apply;
 mod thread_find;
 mod up;
+mod whatis;
 mod x;
 
 use crate::cli::Command;
@@ -52,6 +58,8 @@ pub const ALL: &[Command] = &[
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
     Command::of::<down::Down>(),
+    Command::of::<exception::Exception>(),
+    Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
     Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),
@@ -69,19 +77,23 @@ pub const ALL: &[Command] = &[
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
+    Command::of::<py_dis::PyDis>(),
     Command::of::<py_down::PyDown>(),
     Command::of::<py_frame::PyFrame>(),
     Command::of::<py_list::PyList>(),
     Command::of::<py_locals::PyLocals>(),
+    Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),
+    Command::of::<signal::Signal>(),
     Command::of::<source::Source>(),
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),
     Command::of::<up::Up>(),
+    Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),
 ];

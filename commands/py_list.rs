@@ -2,17 +2,16 @@
 
 use crate::cli::render::listing::{self, Lines};
 use crate::cli::render::source::{self, Sources};
-use crate::cli::render::stack::Stack;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
 /// List the Python source around the current line.
 ///
-/// Without an argument, lists the lines around the one the current Python frame is at, which is
-/// marked with ">". An empty line after it lists the lines that follow. "set listsize" says how
+/// Without an argument, lists the lines around the one the current Python frame is at, or the frame
+/// that "exception frame" selected; it is marked with ">". An empty line after it lists the lines that follow. "set listsize" says how
 /// many lines.
 ///
 /// Examples:
@@ -39,15 +38,11 @@ impl Run for PyList {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let python = session.python()?.clone();
-        let stack = Stack::selected(session)?;
-        let number = stack.current_python(session.frame)?;
-        let frame = stack
-            .python_frame(number)
-            .context("Unable to read information on python frame")?;
+        let (_, frame) = session.python_frame()?;
         let roots = source::roots(session);
         let mut sources = Sources::new(&python, &roots);
         let source = sources
-            .file(frame)
+            .file(&frame)
             .map_err(|why| anyhow!("no source: {why}"))?;
         let current = frame
             .position

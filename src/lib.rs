@@ -12,6 +12,7 @@
 //! | [`unwind`] | native stack frames, each with how it was found |
 //! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
+//! | [`expr`] | expressions over the objects of a process |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -20,6 +21,7 @@ pub mod bytes;
 pub mod diag;
 pub mod dwarf;
 pub mod escape;
+pub mod expr;
 pub mod image;
 pub mod native;
 pub mod python;

@@ -1,13 +1,15 @@
 //! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
 //! know before anything else.
 
-use super::render::frame;
 use super::render::row::Row;
 use super::render::stack::Stack;
+use super::render::{crash, frame};
 use super::{Out, Report, Session, Style};
 use pydbg::Addr;
 use pydbg::diag::Note;
 use pydbg::native::Process;
+use pydbg::native::crash::codes::cause;
+use pydbg::python::value::Limits;
 use pydbg::python::{GilState, Python};
 use pydbg::target::live::LiveHold;
 use pydbg::target::{Origin, ProcessInfo, SignalInfo, build_id_in_memory, signal};
@@ -39,6 +41,8 @@ pub struct Banner {
     threads: usize,
     /// Who holds the GIL, in words, for each GIL.
     gil: Vec<String>,
+    /// The exception that the thread which died raised or handled, in words.
+    exception: Option<String>,
     /// Files that are missing or differ, and what that costs.
     missing_files: Vec<MissingFile>,
     /// The thread that is selected.
@@ -58,6 +62,8 @@ struct Signal {
     /// Where it came from, in words.
     cause: Option<String>,
     fault: Option<Addr>,
+    /// What it means, where a person is to see it at once; `signal` has the evidence.
+    meaning: Option<String>,
 }
 
 /// A file that cannot be used.
@@ -93,6 +99,10 @@ impl Banner {
         let stack = (session.interactive && !session.json)
             .then(|| Stack::of(session, current?.id).ok())
             .flatten();
+        let crash = match session.interactive && !session.json {
+            true => crash::crash(session)?,
+            false => None,
+        };
         Ok(Banner {
             command_line: command_line(&target.process),
             pid,
@@ -102,7 +112,10 @@ impl Banner {
                 .map(|live| live.stopped_for())
                 .filter(|pause| !pause.is_zero())
                 .map(|pause| u64::try_from(pause.as_micros()).unwrap_or(u64::MAX)),
-            signal: (target.signal.as_ref()).map(|s| Signal::of(s, target.process.pid)),
+            signal: (target.signal.as_ref()).map(|info| Signal {
+                meaning: crash.map(|crash| crash.meaning.text),
+                ..Signal::of(info, target.process.pid)
+            }),
             version: found.map(|python| number(python)),
             python: match &python {
                 Ok(python) => in_words(python),
@@ -112,6 +125,7 @@ impl Banner {
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
+            exception: (target.signal.as_ref()).and_then(|_| exception_in_flight(process, found?)),
             missing_files: missing_files(process, found.map(|python| &***python)),
             current: current.map(|thread| Current {
                 id: thread.id,
@@ -157,6 +171,10 @@ impl Report for Banner {
             out.target(&format!("; {gil}"))?;
         }
         out.put(format_args!(".\n"))?;
+        if let Some(exception) = &self.exception {
+            out.target(exception)?;
+            out.end()?;
+        }
         for file in self.missing_files.iter().take(MOST_FILES) {
             let text = format!("warning: {}: {}: {}.", file.path, file.problem, file.costs);
             out.styled(Style::Faint, &text)?;
@@ -216,7 +234,13 @@ impl Banner {
             }
             (None, Some(cause)) => out.put(format_args!("Cause: {cause}.\n")),
             (None, None) => Ok(()),
+        }?;
+        if let Some(meaning) = &signal.meaning {
+            out.put(format_args!("Meaning: "))?;
+            out.target(meaning)?;
+            out.put(format_args!(". See \"signal\".\n"))?;
         }
+        Ok(())
     }
 }
 
@@ -229,38 +253,9 @@ impl Signal {
             code: info.code,
             cause: cause(info, pid),
             fault: info.fault,
+            meaning: None,
         }
     }
-}
-
-/// `si_code` in words (Linux include/uapi/asm-generic/siginfo.h).
-pub fn cause(info: &SignalInfo, pid: i32) -> Option<String> {
-    let words = match (info.signo, info.code?) {
-        (libc::SIGSEGV, 1) => "nothing is mapped there (SEGV_MAPERR)",
-        (libc::SIGSEGV, 2) => "the mapping does not permit the access (SEGV_ACCERR)",
-        (libc::SIGBUS, 1) => "misaligned address (BUS_ADRALN)",
-        (libc::SIGBUS, 2) => "no such page: often a mapped file that was truncated (BUS_ADRERR)",
-        (libc::SIGBUS, 4 | 5) => "memory hardware error",
-        (libc::SIGFPE, 1) => "integer division by zero (FPE_INTDIV)",
-        (libc::SIGFPE, 2) => "integer overflow (FPE_INTOVF)",
-        (libc::SIGILL, 1 | 2) => "illegal instruction (ILL_ILLOPC)",
-        (_, 128) => "raised by the kernel without an address, such as a non-canonical pointer",
-        (_, code @ (0 | -1 | -6)) => {
-            let call = match code {
-                0 => "kill()",
-                -1 => "sigqueue()",
-                _ => "tgkill(), as abort() and raise() do",
-            };
-            return Some(match info.sender {
-                Some(sender) if sender == pid => format!("sent by the process itself with {call}"),
-                Some(0) => format!("sent with {call} from outside its PID namespace"),
-                Some(sender) => format!("sent by process {sender} with {call}"),
-                None => format!("sent with {call}"),
-            });
-        }
-        _ => return None,
-    };
-    Some(words.into())
 }
 
 fn command_line(process: &ProcessInfo) -> Option<String> {
@@ -341,6 +336,22 @@ fn holder(process: &Process, python: &Python, tstate: Addr) -> String {
     text
 }
 
+/// `handling ValueError('boom on order 3') in thread 1`, of the thread that died.
+fn exception_in_flight(process: &Process, python: &Python) -> Option<String> {
+    const LIMITS: Limits = Limits {
+        elements: 100,
+        depth: 3,
+        total: 200,
+        attributes: false,
+    };
+    let thread = process.threads().first()?;
+    let state = python.thread_of(thread.tid)?;
+    let (address, is_raised) = python.exception_in_flight(state)?;
+    let doing = if is_raised { "raising" } else { "handling" };
+    let shown = python.objects.show(address, LIMITS).text;
+    Some(format!("{doing} {shown} in thread {}", thread.id))
+}
+
 /// The mapped files that cannot be used. Asking for them here notes nothing: whether a missing
 /// file makes an answer partial is for that answer to say.
 fn missing_files(process: &Process, python: Option<&Python>) -> Vec<MissingFile> {
@@ -377,30 +388,4 @@ fn costs(name: &str, python: Option<&Python>) -> String {
 /// `1 thread`, `2 threads`.
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn causes_name_the_sender_or_the_fault() {
-        let info = |signo, code, sender| SignalInfo {
-            signo,
-            code,
-            fault: None,
-            sender,
-        };
-        let words = |signo, code, sender| cause(&info(signo, code, sender), 7).unwrap_or_default();
-        assert!(words(libc::SIGSEGV, Some(1), None).contains("SEGV_MAPERR"));
-        assert_eq!(
-            words(libc::SIGABRT, Some(-6), Some(7)),
-            "sent by the process itself with tgkill(), as abort() and raise() do"
-        );
-        assert_eq!(
-            words(libc::SIGTERM, Some(0), Some(9)),
-            "sent by process 9 with kill()"
-        );
-        assert_eq!(words(libc::SIGTRAP, Some(5), None), "");
-    }
 }

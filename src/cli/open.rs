@@ -88,6 +88,7 @@ impl Session {
         self.thread = 1;
         self.frame = 0;
         self.dead_frame = None;
+        self.values.clear();
         self.again = None;
         self.released = false;
         self.timings.clear();

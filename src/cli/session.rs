@@ -31,6 +31,8 @@ pub struct Session {
     /// The frame of a traceback that `exception frame N` selected: it has ended, and stands in for
     /// the selected frame where variables are asked for.
     pub dead_frame: Option<PyFrame>,
+    /// The answers of `py-print` about this target, `$1` first.
+    pub values: Vec<pydbg::expr::Value>,
     /// The values of `set NAME VALUE`.
     pub settings: Settings,
     /// Set by Ctrl-C.
@@ -85,6 +87,7 @@ impl Session {
             thread: 1,
             frame: 0,
             dead_frame: None,
+            values: Vec::new(),
             settings: Settings::default(),
             cancel: Cancel::default(),
             interrupt: Interrupt::default(),

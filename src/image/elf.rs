@@ -5,7 +5,7 @@
 use super::bytes::{ElfBytes, Section};
 use crate::bytes;
 use object::elf::FileHeader64;
-use object::read::elf::ElfFile;
+use object::read::elf::{ElfFile, ElfSection};
 use object::{CompressionFormat, LittleEndian, Object, ObjectSection};
 
 /// Loadable segment.
@@ -134,14 +134,24 @@ pub fn section(file: &ElfBytes, name: &str) -> Option<Section> {
     (!data.is_empty()).then(|| Section::owned(section.address(), data))
 }
 
+/// Whether a loaded section holds the stated address.
+fn holds(section: &ElfSection<'_, '_, FileHeader64<LittleEndian>>, svma: u64) -> bool {
+    let start = section.address();
+    start != 0 && start <= svma && svma - start < section.size()
+}
+
 /// The number of the loaded section that holds the stated address.
 pub fn section_number_at(file: &ElfBytes, svma: u64) -> Option<u16> {
-    let holds = |section: &object::read::elf::ElfSection<'_, '_, FileHeader64<LittleEndian>>| {
-        let start = section.address();
-        start != 0 && start <= svma && svma - start < section.size()
-    };
-    let number = parse(file)?.sections().find(holds)?.index().0;
+    let elf = parse(file)?;
+    let number = elf.sections().find(|s| holds(s, svma))?.index().0;
     u16::try_from(number).ok()
+}
+
+/// The name of the loaded section that holds the stated address, such as `.text`.
+pub fn section_name_at(file: &ElfBytes, svma: u64) -> Option<String> {
+    let elf = parse(file)?;
+    let section = elf.sections().find(|s| holds(s, svma))?;
+    Some(section.name().ok()?.to_owned())
 }
 
 #[cfg(test)]

@@ -176,6 +176,11 @@ impl Image {
         elf::section(self.file().ok()?, name)
     }
 
+    /// The name of the section that holds the process address; `None` without the file.
+    pub fn section_at(&self, addr: Addr) -> Option<String> {
+        elf::section_name_at(self.file().ok()?, self.svma(addr).0)
+    }
+
     /// A section with DWARF: of the file, else of the separate debug file.
     pub fn debug_section(&self, name: &str) -> Option<Section> {
         self.section(name)

@@ -1,10 +1,12 @@
 //! The process as the kernel and glibc see it: threads, the system calls they sit in, symbols of
 //! their frames.
 
+pub mod crash;
 pub mod demangle;
 pub mod doing;
 #[cfg(test)]
 mod gdb_compare_tests;
+pub mod place;
 pub mod symbolize;
 pub mod syscall;
 mod syscall_names;

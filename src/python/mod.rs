@@ -3,9 +3,12 @@
 
 mod activation;
 pub mod code;
+mod crash;
 mod datastack;
+pub mod dis;
 pub mod doing;
 mod eval_frames;
+pub mod exceptions;
 mod frame;
 mod gil;
 mod interpreter;
@@ -28,6 +31,7 @@ mod validate;
 pub mod value;
 pub mod variables;
 mod version;
+pub mod whatis;
 #[cfg(test)]
 mod world;
 
@@ -160,6 +164,8 @@ pub enum FrameOrigin {
     /// The data stack, because the chain is broken further in (3.11+). Frames of generators may
     /// be missing next to it.
     DataStack,
+    /// The traceback of an exception; the frame may have ended.
+    Traceback,
 }
 
 /// One Python frame.

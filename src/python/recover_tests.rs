@@ -85,6 +85,7 @@ fn shown(stack: &PyStack) -> String {
     let name = |frame: &crate::python::PyFrame| match frame.origin {
         FrameOrigin::Chain => frame.function.to_string(),
         FrameOrigin::DataStack => frame.function.to_uppercase(),
+        FrameOrigin::Traceback => String::new(),
     };
     stack.frames.iter().map(name).collect()
 }

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code)]
 
-use super::live::attach;
+use super::live::{attach, glimpse, rehearse};
 use super::proc::{self, Task};
 use super::{Fault, OpenError, Options, Target, Why};
 use crate::addr::Addr;
@@ -184,6 +184,63 @@ fn what_was_read_while_it_was_stopped_stays() {
     let again = target.live().unwrap().again().unwrap();
     assert!(again.memory.u64(counter).unwrap() > first);
     assert!(again.live().unwrap().is_stopped());
+}
+
+#[test]
+fn a_glimpse_keeps_what_was_copied_and_lets_go() {
+    let mut fixture = Fixture::start(&["counter"]);
+    let address = fixture.line();
+    let counter = Addr(u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap());
+    let options = Options::default();
+    let before = rehearse(fixture.pid(), &options).unwrap();
+    assert!(before.memory.u64(counter).is_ok());
+    let wanted = before.live().unwrap().kept();
+    assert!(
+        wanted
+            .iter()
+            .any(|&(at, len)| at <= counter && counter < at.add(len as u64))
+    );
+    // The second time the mappings have changed since room was made for them.
+    let mut mappings = before.mappings.clone();
+    for changed in [false, true] {
+        let states = || {
+            proc::thread_ids(fixture.pid())
+                .map(|_| fixture.states())
+                .unwrap()
+        };
+        let target = glimpse(fixture.pid(), &options, &mappings, &wanted, |target| {
+            assert_eq!(states(), "t");
+            assert!(target.live().unwrap().is_stopped());
+            target.memory.prefetch(&wanted);
+        })
+        .unwrap();
+        assert!(!target.live().unwrap().is_stopped());
+        let kept = target.memory.u64(counter).unwrap();
+        let running = fixture.attach_without_stop();
+        let start = Instant::now();
+        while running.memory.u64(counter).unwrap() < kept + 1000 {
+            assert!(start.elapsed() < Duration::from_secs(2), "it runs on");
+        }
+        assert_eq!(target.memory.u64(counter), Ok(kept), "changed: {changed}");
+        assert_eq!(target.live().unwrap().missed(), 0);
+        for mapping in &mut mappings {
+            mapping.end = Addr(mapping.end.0 + 4096);
+        }
+    }
+}
+
+#[test]
+fn a_failure_during_a_glimpse_lets_the_process_go_on() {
+    let fixture = Fixture::start(&["threads", "3"]);
+    fixture.settle(|states| states == "SSSS");
+    let fail = || {
+        glimpse(fixture.pid(), &Options::default(), &[], &[], |_| {
+            assert_eq!(fixture.states(), "tttt");
+            panic!("in the middle");
+        })
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(fail)).is_err());
+    fixture.settle(|states| states == "SSSS");
 }
 
 #[test]

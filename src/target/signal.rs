@@ -29,6 +29,8 @@ pub struct SignalInfo {
     pub fault: Option<Addr>,
     /// The sender's process id, when a process sent it.
     pub sender: Option<i32>,
+    /// The sender's real user id, when a process sent it.
+    pub sender_uid: Option<u32>,
 }
 
 impl SignalInfo {
@@ -42,7 +44,11 @@ impl SignalInfo {
         );
         // SI_KERNEL (128) comes without an address: general protection faults.
         let has_address = faulting && code > 0 && code != SI_KERNEL;
-        let has_sender = matches!(code, SI_USER | SI_QUEUE | SI_MESGQ | SI_TKILL);
+        let sent = SignalInfo {
+            code: Some(code),
+            ..SignalInfo::bare(signo)
+        };
+        let has_sender = sent.is_sent();
         Some(SignalInfo {
             signo,
             code: Some(code),
@@ -50,6 +56,7 @@ impl SignalInfo {
                 .then(|| bytes::u64_at(raw, 16).map(Addr))
                 .flatten(),
             sender: has_sender.then(|| bytes::i32_at(raw, 16)).flatten(),
+            sender_uid: has_sender.then(|| bytes::u32_at(raw, 20)).flatten(),
         })
     }
 
@@ -60,7 +67,13 @@ impl SignalInfo {
             code: None,
             fault: None,
             sender: None,
+            sender_uid: None,
         }
+    }
+
+    /// Whether a process sent it, by its code.
+    pub fn is_sent(&self) -> bool {
+        matches!(self.code, Some(SI_USER | SI_QUEUE | SI_MESGQ | SI_TKILL))
     }
 
     /// Whether it is one that ends a process with a core because of what the process did.

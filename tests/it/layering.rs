@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["unwind"],
     &["native"],
     &["python"],
+    &["expr"],
 ];
 
 /// Every Rust file below `folder`.

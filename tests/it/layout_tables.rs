@@ -202,6 +202,12 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("descriptor", "owner") => (&["PyMemberDescrObject"], &["d_common.d_type", "d_type"]),
         ("descriptor", "name") => (&["PyMemberDescrObject"], &["d_common.d_name", "d_name"]),
         ("descriptor", "member") => (&["PyMemberDescrObject"], &["d_member"]),
+        ("code", "monitoring") => (&["PyCodeObject"], &["_co_monitoring"]),
+        ("code", "executors") => (&["PyCodeObject"], &["co_executors"]),
+        ("monitoring", "lines") => (&["_PyCoMonitoringData"], &["lines"]),
+        ("monitoring", "instructions") => {
+            (&["_PyCoMonitoringData"], &["per_instruction_opcodes"])
+        }
         ("bytearray", "start") => (&["PyByteArrayObject"], &["ob_start", "ob_bytes"]),
         ("memory_view", "view") => (&["PyMemoryViewObject"], &["view"]),
         ("memory_view", "flags") => (&["PyMemoryViewObject"], &["flags"]),

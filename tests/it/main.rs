@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod builds;
+mod bytecode;
 mod cli;
 mod debuginfod;
 mod doing;
+mod exceptions;
+mod expr;
 mod gdb_cases;
 mod harness;
 mod hostile;
@@ -16,10 +19,15 @@ mod layout_tables;
 mod locals;
 mod mutation;
 mod native_truth;
+mod packages;
 mod packed;
 mod pystack;
+mod signal;
 mod source;
 mod stacks;
 mod tidy;
 mod values;
+mod values_damage;
+mod values_length;
 mod values_without_files;
+mod whatis;

@@ -78,10 +78,11 @@ macro_rules! fixtures {
 }
 
 fixtures! {
-    asyncio_tasks collecting ctypes_callback dead_thread deep_recursion embedded except_finally
-    exec_code exiting fork_child fresh_frames gdb_cases generators hostile_files in_c inlined_calls jit linecache_only
-    locals long_lines many_threads native_thread segv segv_extension signal_handler spin subinterpreters
-    subprocess_wait surrogate_names threads tracing unicode_names values yield_from
+    asyncio_tasks collecting ctypes_callback dead_thread deep_recursion embedded except_finally exceptions
+    exec_code exiting fork_child fresh_frames gdb_cases generators hostile_files in_c inlined_calls jit
+    linecache_only locals long_lines many_threads native_thread raising segv segv_extension
+    signal_handler spin subinterpreters
+    subprocess_wait surrogate_names threads tracing unhandled unicode_names values yield_from
 }
 
 #[test]

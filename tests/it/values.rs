@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// The options that open what this interpreter leaves.
-fn options(interpreter: &Interpreter) -> Options {
+pub(crate) fn options(interpreter: &Interpreter) -> Options {
     Options {
         sysroot: (interpreter.is_chroot()).then(|| interpreter.root.clone()),
         ..Options::default()
@@ -60,27 +60,32 @@ fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
     );
 }
 
+/// Holds what a fixture with `VALUES` leaves against its truth, live and from both kinds of core.
+pub(crate) fn check_all(interpreter: &Interpreter, fixture: &str, failures: &mut Failures) {
+    let mut fixture = Fixture::start(interpreter, fixture, &[]);
+    let truth = fixture.truth.probes["values"].clone();
+    let options = options(interpreter);
+    let id = &interpreter.id;
+    match target::live::attach(fixture.pid(), &Options::default()) {
+        Ok(live) => compare(live, &truth, &format!("{id} live"), failures),
+        Err(why) => failures.check(id, Err(why.to_string())),
+    }
+    for (how, core) in [
+        ("gcore", fixture.gcore()),
+        ("kernel", fixture.kernel_core()),
+    ] {
+        match target::core::open(&core, &options) {
+            Ok(core) => compare(core, &truth, &format!("{id} {how}"), failures),
+            Err(why) => failures.check(id, Err(why.to_string())),
+        }
+    }
+}
+
 #[test]
 fn every_value_is_written_as_python_writes_it() {
     let mut failures = Failures::default();
     for interpreter in interpreters() {
-        let mut fixture = Fixture::start(interpreter, "values", &[]);
-        let truth = fixture.truth.probes["values"].clone();
-        let options = options(interpreter);
-        let id = &interpreter.id;
-        match target::live::attach(fixture.pid(), &Options::default()) {
-            Ok(live) => compare(live, &truth, &format!("{id} live"), &mut failures),
-            Err(why) => failures.check(id, Err(why.to_string())),
-        }
-        for (how, core) in [
-            ("gcore", fixture.gcore()),
-            ("kernel", fixture.kernel_core()),
-        ] {
-            match target::core::open(&core, &options) {
-                Ok(core) => compare(core, &truth, &format!("{id} {how}"), &mut failures),
-                Err(why) => failures.check(id, Err(why.to_string())),
-            }
-        }
+        check_all(interpreter, "values", &mut failures);
     }
     failures.finish();
 }

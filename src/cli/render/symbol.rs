@@ -1,31 +1,7 @@
 //! Names for addresses and addresses for names.
 
 use pydbg::Addr;
-use pydbg::image::Image;
 use pydbg::native::Process;
-
-/// Sections that hold symbols; an address is looked for in these, in this order.
-const SECTIONS: &[&str] = &[
-    ".text",
-    ".plt",
-    ".plt.got",
-    ".plt.sec",
-    ".init",
-    ".fini",
-    ".rodata",
-    ".data",
-    ".data.rel.ro",
-    ".data.rel.ro.local",
-    ".PyRuntime",
-    ".got",
-    ".got.plt",
-    ".dynamic",
-    ".init_array",
-    ".fini_array",
-    ".eh_frame",
-    ".dynsym",
-    ".dynstr",
-];
 
 /// A symbol near an address.
 pub struct Near {
@@ -34,7 +10,7 @@ pub struct Near {
     /// Bytes from its start.
     pub offset: u64,
     /// The section it lies in, if known.
-    pub section: Option<&'static str>,
+    pub section: Option<String>,
     /// The image's path.
     pub module: String,
 }
@@ -56,15 +32,9 @@ pub fn near(process: &Process, addr: Addr) -> Option<Near> {
     Some(Near {
         name: location.function?,
         offset: location.offset.unwrap_or(0),
-        section: section(image, addr),
+        section: image.section_at(addr),
         module: image.path.clone(),
     })
-}
-
-fn section(image: &Image, addr: Addr) -> Option<&'static str> {
-    let svma = image.svma(addr).0;
-    let holds = |name: &&&str| image.section(name).is_some_and(|part| part.contains(svma));
-    SECTIONS.iter().find(holds).copied()
 }
 
 /// The address of the symbol `name`: exported ones first, then static ones.

@@ -22,6 +22,8 @@ all_groups! {
     frame: Frame,
     /// `PyCodeObject`.
     code: Code,
+    /// `_PyCoMonitoringData`, from 3.12 on.
+    monitoring: Option<Monitoring>,
     /// `PyObject` and `PyVarObject`.
     object: Object,
     /// `PyTypeObject` and `PyHeapTypeObject`.
@@ -289,6 +291,18 @@ groups! {
         names: Field,
         /// `co_exceptiontable`, from 3.11 on.
         exceptiontable: Option<Field>,
+        /// `_co_monitoring`, from 3.12 on.
+        monitoring: Option<Field>,
+        /// `co_executors`, from 3.13 on.
+        executors: Option<Field>,
+    }
+
+    /// `_PyCoMonitoringData`: what instrumented opcodes were written over.
+    Monitoring {
+        /// For each code unit, the opcode under `INSTRUMENTED_LINE`.
+        lines: Field,
+        /// `per_instruction_opcodes`: the one under `INSTRUMENTED_INSTRUCTION`.
+        instructions: Field,
     }
 
     /// `PyObject` and `PyVarObject`.

@@ -11,6 +11,8 @@ pub struct Kinds {
     pub last_instruction: LastInstruction,
     /// How lines are encoded.
     pub line_table: LineTable,
+    /// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+    pub line_instrumentation: LineInstrumentation,
     /// What each native activation of the evaluation loop leaves on the C stack.
     pub markers: Markers,
     /// How references in frames are tagged.
@@ -41,8 +43,51 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// Size in bytes of what the garbage collector keeps in front of an object.
+    pub gc_head: u32,
+    /// How references to an object are counted.
+    pub counting: Counting,
+    /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
+    pub pool_size: Option<u32>,
     /// How `repr` writes containers.
     pub reprs: Reprs,
+    /// How `repr` writes objects of the standard library that do not tell it themselves.
+    pub library: LibraryReprs,
+}
+
+/// How `repr` writes objects of the standard library that do not tell it themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct LibraryReprs {
+    /// `timedelta(days=1)`, no longer `timedelta(1)` (3.7+).
+    pub timedelta_keywords: bool,
+    /// Files are said to be of their own class, no longer of the base that writes them (3.13+).
+    pub file_class: bool,
+    /// The bits of a `FileIO`.
+    pub file_bits: FileBits,
+}
+
+/// Which bits a `FileIO` has, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileBits {
+    /// readable, writable, appending, seekable (two), closefd (2.7).
+    Plain,
+    /// created before these (3.3 to 3.14).
+    Created,
+    /// And truncated before closefd (3.15).
+    Truncated,
+}
+
+/// How references to an object are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counting {
+    /// The first word (up to 3.11).
+    Word,
+    /// The low half of the first word; its sign bit marks what is never freed (3.12+).
+    LowHalf,
+    /// One count of the owning thread and one of all others (3.13+, free-threaded).
+    Biased,
 }
 
 /// What `repr` of containers of the standard library was like, in the order of time.
@@ -141,6 +186,19 @@ impl References {
     pub fn is_int(self, bits: u64) -> bool {
         self != References::Plain && bits & 3 == 3
     }
+}
+
+/// How the opcodes are kept that `INSTRUMENTED_LINE` is written over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineInstrumentation {
+    /// There is no such opcode (up to 3.11).
+    None,
+    /// Pairs {opcode, line} for each code unit, or, in later patch releases, as
+    /// [`LineInstrumentation::Sized`] (3.12, 3.13).
+    Either,
+    /// The size of an entry, then entries that begin with the opcode (3.14+).
+    Sized,
 }
 
 /// How characters are stored.

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabUnsigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::Pointer,
@@ -32,6 +33,14 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 32,
+        counting: Counting::Word,
+        pool_size: Some(4096),
+        library: LibraryReprs {
+            timedelta_keywords: false,
+            file_class: false,
+            file_bits: FileBits::Plain,
+        },
         reprs: Reprs::SetOfList,
     },
     fields: Fields {
@@ -123,7 +132,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::CFrame,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
@@ -32,6 +33,14 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::InOrder,
     },
     fields: Fields {
@@ -145,7 +154,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::CFrame,
         last_instruction: LastInstruction::PrevInstr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
@@ -37,6 +38,14 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
@@ -150,7 +159,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(168),
+            executors: None,
         },
+        monitoring: Some(Monitoring {
+            lines: at(40),
+            instructions: at(56),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),

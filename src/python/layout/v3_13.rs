@@ -19,6 +19,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Either,
         markers: Markers::ShimFrame,
         references: References::Plain,
         str: StrKind::Bits,
@@ -38,6 +39,14 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: true,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
@@ -148,7 +157,13 @@ pub(super) const LAYOUT_0: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -327,6 +342,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT_0.kinds
     },
     fields: Fields {
@@ -393,7 +411,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(32),
+            instructions: at(48),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Interpreter,
         last_instruction: LastInstruction::InstrPtr,
         line_table: LineTable::Locations,
+        line_instrumentation: LineInstrumentation::Sized,
         markers: Markers::BaseFrame,
         references: References::LowTwoBits,
         str: StrKind::Bits,
@@ -37,6 +38,14 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        gc_head: 16,
+        counting: Counting::LowHalf,
+        pool_size: Some(16384),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: true,
+            file_bits: FileBits::Truncated,
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {
@@ -147,7 +156,13 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(24),
             names: at(32),
             exceptiontable: has(40),
+            monitoring: has(176),
+            executors: has(152),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
@@ -291,6 +306,9 @@ pub(super) const LAYOUT_T: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        gc_head: 0,
+        counting: Counting::Biased,
+        pool_size: None,
         ..LAYOUT.kinds
     },
     fields: Fields {
@@ -354,7 +372,13 @@ pub(super) const LAYOUT_T: Layout = Layout {
             consts: at(40),
             names: at(48),
             exceptiontable: has(56),
+            monitoring: has(192),
+            executors: has(168),
         },
+        monitoring: Some(Monitoring {
+            lines: at(104),
+            instructions: at(120),
+        }),
         object: Object {
             ob_type: at(24),
             ob_size: at(32),

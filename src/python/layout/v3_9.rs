@@ -17,6 +17,7 @@ pub(super) const LAYOUT: Layout = Layout {
         frame_chain: FrameChain::Object,
         last_instruction: LastInstruction::ByteOffset,
         line_table: LineTable::LnotabSigned,
+        line_instrumentation: LineInstrumentation::None,
         markers: Markers::None,
         references: References::Plain,
         str: StrKind::BitsWithLegacy,
@@ -31,6 +32,14 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        gc_head: 16,
+        counting: Counting::Word,
+        pool_size: Some(4096),
+        library: LibraryReprs {
+            timedelta_keywords: true,
+            file_class: false,
+            file_bits: FileBits::Created,
+        },
         reprs: Reprs::InOrder,
     },
     fields: Fields {
@@ -141,7 +150,10 @@ pub(super) const LAYOUT: Layout = Layout {
             consts: at(56),
             names: at(64),
             exceptiontable: None,
+            monitoring: None,
+            executors: None,
         },
+        monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),

@@ -205,9 +205,15 @@ impl Objects {
     /// The offset in bytes that a member descriptor of an object slot stands for (`__slots__`, or
     /// a C struct's `PyObject *` member); `None` for anything else.
     pub fn slot_offset(&self, descriptor: Addr) -> Option<u64> {
-        // struct PyMemberDef { const char *name; int type; Py_ssize_t offset; int flags; … }
         const T_OBJECT: u32 = 6;
         const T_OBJECT_EX: u32 = 16;
+        let (kind, offset) = self.member(descriptor)?;
+        matches!(kind, T_OBJECT | T_OBJECT_EX).then_some(offset)
+    }
+
+    /// The kind and offset in bytes of the C struct member that a member descriptor stands for.
+    pub(crate) fn member(&self, descriptor: Addr) -> Option<(u32, u64)> {
+        // struct PyMemberDef { const char *name; int type; Py_ssize_t offset; int flags; … }
         const LARGEST: u64 = 1 << 20;
         let ty = self.type_of(descriptor).ok()?;
         if ty.is_heap() || *self.full_name(&ty) != *"member_descriptor" {
@@ -217,7 +223,7 @@ impl Objects {
         let member = self.memory.ptr(member).ok()?;
         let kind = self.memory.u32(member.add(8)).ok()?;
         let offset = self.memory.u64(member.add(16)).ok()?;
-        (matches!(kind, T_OBJECT | T_OBJECT_EX) && offset < LARGEST).then_some(offset)
+        (offset < LARGEST).then_some((kind, offset))
     }
 
     /// The values in the `__slots__` of an object: name and value, those of the bases first;

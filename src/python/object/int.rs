@@ -8,8 +8,8 @@ use crate::python::layout::IntKind;
 use crate::target::{Fault, Why};
 use num_bigint::{BigInt, BigUint, Sign};
 
-/// The most digits of an integer that is read whole: 1 MB, 2.4 million decimal digits.
-const MOST_DIGITS: u64 = 1 << 18;
+/// The most digits of an integer that is read whole: 256 KB, 590,000 decimal digits.
+const MOST_DIGITS: u64 = 1 << 16;
 
 /// Bits of a digit.
 const DIGIT_BITS: u32 = 30;
@@ -34,7 +34,7 @@ impl Objects {
         i128::try_from(value).map_err(|_| malformed(addr))
     }
 
-    /// The integer at `addr`; [`Why::TooLarge`] beyond 2.4 million decimal digits.
+    /// The integer at `addr`; [`Why::TooLarge`] beyond 590,000 decimal digits.
     pub fn big_int(&self, addr: Addr) -> Result<BigInt, Fault> {
         let stored = self.stored(addr)?;
         self.whole(addr, stored)

@@ -9,9 +9,11 @@ mod dict;
 mod float;
 mod int;
 mod ordered;
+mod refcount;
 mod rows;
 mod sequence;
 mod set;
+mod size;
 mod static_names;
 mod str;
 
@@ -19,6 +21,7 @@ pub use self::str::Text;
 pub use class::{Found, Whence};
 pub use deque::DequeItems;
 pub use dict::DictItems;
+pub use refcount::RefCount;
 pub use set::SetItems;
 
 use super::layout::Layout;

@@ -70,6 +70,20 @@ impl Objects {
         Ok((chars, characters.length - take))
     }
 
+    /// The code point of the character with this index in the string at `addr`.
+    pub fn character(&self, addr: Addr, index: u64) -> Result<u32, Fault> {
+        let characters = self.characters(addr)?;
+        if index >= characters.length {
+            return Err(malformed(addr));
+        }
+        let at = characters.data.add(index.wrapping_mul(characters.width));
+        Ok(match characters.width {
+            1 => self.memory.u8(at)?.into(),
+            2 => self.memory.u16(at)?.into(),
+            _ => self.memory.u32(at)?,
+        })
+    }
+
     /// Whether the object at `addr` is the string `text`, which must be ASCII.
     pub fn is_text(&self, addr: Addr, text: &str) -> bool {
         let Ok(characters) = self.characters(addr) else {

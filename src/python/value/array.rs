@@ -1,9 +1,12 @@
 //! `array.array` (Modules/arraymodule.c): items of one machine type.
 
+use super::number::{complex_repr, float_repr};
 use super::sequence::called;
-use super::{Decoders, Writer};
+use super::{Decoders, Writer, quote};
 use crate::addr::Addr;
 use crate::bytes;
+use crate::escape::lossy;
+use crate::python::layout::Reprs;
 use crate::python::object::{TypeInfo, malformed};
 use crate::target::{Fault, Why};
 use std::sync::Arc;
@@ -11,68 +14,111 @@ use std::sync::Arc;
 /// The types written here.
 pub(super) const DECODERS: Decoders = &[("array.array", array)];
 
-/// Bytes read at once.
-const PIECE: usize = 4096;
+/// Items read at once.
+const PIECE: u64 = 1024;
+
+/// The most characters of text that are read.
+const MOST_CHARACTERS: usize = 1 << 20;
 
 /// Reads one item.
 type Read = fn(&[u8]) -> Option<String>;
 
-/// The sizes in bytes and readers of the type codes that are numbers; the size of `l` and `L` is
-/// that of a word.
-const NUMBERS: &[(u8, u64, Read)] = &[
-    (b'b', 1, |raw| {
+/// The type codes that are numbers, the size of such an item in bytes, and how it is read.
+const NUMBERS: &[(&str, u64, Read)] = &[
+    ("b", 1, |raw| {
         Some((bytes::u8_at(raw, 0)? as i8).to_string())
     }),
-    (b'B', 1, |raw| Some(bytes::u8_at(raw, 0)?.to_string())),
-    (b'h', 2, |raw| {
+    ("B", 1, |raw| Some(bytes::u8_at(raw, 0)?.to_string())),
+    ("h", 2, |raw| {
         Some((bytes::u16_at(raw, 0)? as i16).to_string())
     }),
-    (b'H', 2, |raw| Some(bytes::u16_at(raw, 0)?.to_string())),
-    (b'i', 4, |raw| {
+    ("H", 2, |raw| Some(bytes::u16_at(raw, 0)?.to_string())),
+    ("i", 4, |raw| {
         Some((bytes::u32_at(raw, 0)? as i32).to_string())
     }),
-    (b'I', 4, |raw| Some(bytes::u32_at(raw, 0)?.to_string())),
-    (b'l', 8, |raw| {
+    ("I", 4, unsigned),
+    ("l", 8, |raw| {
         Some((bytes::u64_at(raw, 0)? as i64).to_string())
     }),
-    (b'L', 8, |raw| Some(bytes::u64_at(raw, 0)?.to_string())),
-    (b'q', 8, |raw| {
+    ("L", 8, unsigned),
+    ("q", 8, |raw| {
         Some((bytes::u64_at(raw, 0)? as i64).to_string())
     }),
-    (b'Q', 8, |raw| Some(bytes::u64_at(raw, 0)?.to_string())),
-    (b'f', 4, |raw| {
-        Some(float_text(f32::from_bits(bytes::u32_at(raw, 0)?).into()))
+    ("Q", 8, unsigned),
+    ("e", 2, |raw| Some(float_repr(half(bytes::u16_at(raw, 0)?)))),
+    ("f", 4, |raw| Some(float_repr(single(raw, 0)?))),
+    ("d", 8, |raw| Some(float_repr(double(raw, 0)?))),
+    ("Zf", 8, |raw| {
+        Some(complex_repr(single(raw, 0)?, single(raw, 4)?))
     }),
-    (b'd', 8, |raw| {
-        Some(float_text(f64::from_bits(bytes::u64_at(raw, 0)?)))
+    ("Zd", 16, |raw| {
+        Some(complex_repr(double(raw, 0)?, double(raw, 8)?))
     }),
 ];
 
-/// `arrayobject`: {ob_item, allocated, ob_descr, …} behind the variable header; `arraydescr` begins
-/// with the type code and, 4 bytes further, the size of an item.
+fn unsigned(raw: &[u8]) -> Option<String> {
+    let word = bytes::u64_at(raw, 0);
+    word.or_else(|| bytes::u32_at(raw, 0).map(u64::from))
+        .map(|word| word.to_string())
+}
+
+fn single(raw: &[u8], at: usize) -> Option<f64> {
+    Some(f32::from_bits(bytes::u32_at(raw, at)?).into())
+}
+
+fn double(raw: &[u8], at: usize) -> Option<f64> {
+    Some(f64::from_bits(bytes::u64_at(raw, at)?))
+}
+
+/// A float of 16 bits: a sign, 5 bits of exponent, 10 of fraction.
+fn half(bits: u16) -> f64 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    }
+}
+
+/// The items of an array.
+#[derive(Clone, Copy)]
+struct Items {
+    data: Addr,
+    count: u64,
+    /// Bytes of an item.
+    size: u64,
+}
+
+/// `arrayobject` is {ob_item, allocated, ob_descr, …} behind the variable header; `arraydescr`
+/// begins with the type code and, 4 bytes further, the size of an item.
 fn array(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let objects = w.objects;
-    let total = objects.unsigned_size(addr)?;
     let word = |index: u64| objects.memory.ptr(objects.after(addr, index * 8));
     let (data, allocated, descr) = (word(1)?, word(2)?, word(3)?);
-    let (code, size) = (objects.memory.u8(descr)?, objects.memory.u32(descr.add(4))?);
-    let size = u64::from(size);
-    if total > allocated.0 || !(1..=16).contains(&size) {
+    let code = objects.memory.bytes(descr, 4)?;
+    let code = lossy(code.split(|byte| *byte == 0).next().unwrap_or(&code));
+    let items = Items {
+        data,
+        count: objects.unsigned_size(addr)?,
+        size: objects.memory.u32(descr.add(4))?.into(),
+    };
+    if items.count > allocated.0 || !(1..=16).contains(&items.size) {
         return Err(malformed(addr));
     }
-    w.push(&format!("{}('{}'", called(w, ty, "array"), code as char));
-    if total == 0 {
+    w.push(&format!("{}('{code}'", called(w, ty, "array")));
+    if items.count == 0 {
         w.push(")");
         return Ok(());
     }
     w.push(", ");
-    let number = NUMBERS
-        .iter()
-        .find(|(known, width, _)| (*known, *width) == (code, size));
-    match number {
-        Some((_, _, read)) => numbers(w, addr, (data, total, size), *read),
-        None => w.gap(Fault {
-            addr: data,
+    let known = |(name, size, _): &&(&str, u64, Read)| *name == code && *size == items.size;
+    match (&*code, NUMBERS.iter().find(known)) {
+        (_, Some((_, _, read))) => numbers(w, addr, items, *read),
+        ("u" | "w" | "c", None) => text(w, &code, items),
+        _ => w.gap(Fault {
+            addr: descr,
             why: Why::Malformed,
         }),
     }
@@ -80,51 +126,82 @@ fn array(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
     Ok(())
 }
 
-fn numbers(w: &mut Writer<'_>, addr: Addr, (data, total, size): (Addr, u64, u64), read: Read) {
+fn numbers(w: &mut Writer<'_>, addr: Addr, items: Items, read: Read) {
     let objects = w.objects;
-    let per_piece = PIECE as u64 / size;
-    let pieces = (0..total.div_ceil(per_piece)).scan(false, move |ended, piece| {
+    let Items { data, count, size } = items;
+    let pieces = (0..count.div_ceil(PIECE)).scan(false, move |ended, piece| {
         if *ended {
             return None;
         }
-        let count = per_piece.min(total - piece * per_piece);
-        let at = data.add((piece * per_piece).wrapping_mul(size));
-        let raw = objects.memory.bytes(at, (count * size) as usize);
+        let first = piece * PIECE;
+        let length = PIECE.min(count - first) * size;
+        let raw = objects
+            .memory
+            .bytes(data.add(first.wrapping_mul(size)), length as usize);
         *ended = raw.is_err();
         Some(match raw {
-            Ok(raw) => raw
-                .chunks_exact(size as usize)
-                .map(|item| Ok(item.to_vec()))
-                .collect(),
+            Ok(raw) => {
+                let items = raw.chunks_exact(size as usize);
+                items.map(|item| Ok(item.to_vec())).collect()
+            }
             Err(fault) => vec![Err(fault)],
         })
     });
-    w.items(
-        addr,
-        ("[", "]"),
-        total as usize,
-        pieces.flatten(),
-        |w, item| match item {
-            Ok(raw) => w.push(&read(&raw).unwrap_or_default()),
-            Err(fault) => w.gap(fault),
-        },
-    );
+    let one = |w: &mut Writer<'_>, item: Result<Vec<u8>, Fault>| match item {
+        Ok(raw) => w.push(&read(&raw).unwrap_or_default()),
+        Err(fault) => w.gap(fault),
+    };
+    w.items(addr, ("[", "]"), count as usize, pieces.flatten(), one);
 }
 
-/// A float as `repr` writes it: the shortest digits that give the same number.
-pub(super) fn float_text(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".to_owned();
+/// An array of characters is written as a string.
+fn text(w: &mut Writer<'_>, code: &str, items: Items) {
+    let objects = w.objects;
+    let most = w.limits.elements.min(w.room()).min(MOST_CHARACTERS) as u64;
+    let count = items.count.min(most);
+    let raw = match objects
+        .memory
+        .bytes(items.data, (count * items.size) as usize)
+    {
+        Ok(raw) => raw,
+        Err(fault) => return w.gap(fault),
+    };
+    let chars: Vec<u32> = match items.size {
+        1 => raw.iter().copied().map(u32::from).collect(),
+        2 => raw
+            .chunks_exact(2)
+            .filter_map(|c| bytes::u16_at(c, 0).map(u32::from))
+            .collect(),
+        _ => raw
+            .chunks_exact(4)
+            .filter_map(|c| bytes::u32_at(c, 0))
+            .collect(),
+    };
+    let python2 = objects.layout.kinds.reprs == Reprs::SetOfList;
+    w.push(&match (code, python2) {
+        ("c", _) => quote::ascii(&chars),
+        (_, true) => format!("u{}", quote::ascii(&chars)),
+        (_, false) => quote::text(&chars, objects.layout.version),
+    });
+    w.rest(items.count - count, "character");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_of_16_bits() {
+        let known = [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x0001, 2f64.powi(-24)),
+            (0x7bff, 65504.0),
+            (0x7c00, f64::INFINITY),
+        ];
+        for (bits, value) in known {
+            assert_eq!(half(bits), value, "{bits:#x}");
+        }
+        assert!(half(0x7e00).is_nan());
     }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        return format!("{value:?}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
 }

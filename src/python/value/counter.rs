@@ -37,6 +37,7 @@ pub(super) fn counter(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Res
             w.left_out("not in the order of counts, which cannot be compared");
         }
     }
+    w.extras(addr, ty);
     Ok(())
 }
 

@@ -120,6 +120,7 @@ fn default_dict(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<()
         w.push("...");
     }
     w.items(addr, (", {", "})"), total, items, Writer::pair);
+    w.extras(addr, ty);
     Ok(())
 }
 

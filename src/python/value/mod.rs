@@ -3,6 +3,7 @@
 //! [`Writer`] walks an object within [`Limits`]; what a type looks like is in the tables of the
 //! decoders, one file per family, chosen by the rule of [`shape`].
 
+mod address;
 mod array;
 mod attrs;
 mod binary;
@@ -18,25 +19,30 @@ mod exception;
 mod execution;
 mod file;
 mod function;
+mod logging;
 mod mapping;
 mod module;
 mod naming;
-mod number;
+pub(crate) mod number;
 mod numpy;
+mod numpy_text;
+mod numpy_type;
 mod pandas;
+mod parts;
 mod path;
 mod printable;
-mod quote;
+mod program;
+pub(crate) mod quote;
 mod record;
 mod regex;
 mod sequence;
 mod sets;
 mod shape;
 mod simple;
+mod socket;
 mod template;
 mod text;
 mod threading;
-mod torch;
 mod weak;
 mod writer;
 
@@ -61,6 +67,7 @@ pub(crate) type Probe = fn(&Objects, &Arc<TypeInfo>) -> Option<Decoder>;
 
 /// All decoders.
 const DECODERS: &[Decoders] = &[
+    address::DECODERS,
     array::DECODERS,
     attrs::DECODERS,
     binary::DECODERS,
@@ -71,26 +78,33 @@ const DECODERS: &[Decoders] = &[
     execution::DECODERS,
     file::DECODERS,
     function::DECODERS,
+    logging::DECODERS,
     mapping::DECODERS,
     module::DECODERS,
     number::DECODERS,
     numpy::DECODERS,
     pandas::DECODERS,
     path::DECODERS,
+    program::DECODERS,
     record::DECODERS,
     regex::DECODERS,
     sequence::DECODERS,
     sets::DECODERS,
     simple::DECODERS,
+    socket::DECODERS,
     template::DECODERS,
     text::DECODERS,
     threading::DECODERS,
-    torch::DECODERS,
     weak::DECODERS,
 ];
 
 /// All probes, in the order they are tried.
-const PROBES: &[Probe] = &[record::probe, dataclass::probe, enumeration::probe];
+const PROBES: &[Probe] = &[
+    attrs::probe,
+    record::probe,
+    dataclass::probe,
+    enumeration::probe,
+];
 
 /// How much of a value is written. `usize::MAX` is no limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,5 +160,7 @@ impl Objects {
     }
 }
 
+#[cfg(test)]
+mod scalar_tests;
 #[cfg(test)]
 mod tests;

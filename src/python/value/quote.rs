@@ -6,24 +6,24 @@ use std::fmt::Write;
 
 /// The characters of a `str` between quotes; which are escaped depends on the Unicode database of
 /// the Python version.
-pub(super) fn text(chars: &[u32], version: (u8, u8)) -> String {
+pub(crate) fn text(chars: &[u32], version: (u8, u8)) -> String {
     quoted(chars, |code| is_printable(code, version))
 }
 
 /// The characters of 2.7's `unicode` between quotes: all but ASCII is escaped.
-pub(super) fn ascii(chars: &[u32]) -> String {
+pub(crate) fn ascii(chars: &[u32]) -> String {
     quoted(chars, |_| false)
 }
 
 /// Bytes between quotes.
-pub(super) fn bytes(bytes: &[u8]) -> String {
+pub(crate) fn bytes(bytes: &[u8]) -> String {
     let chars: Vec<u32> = bytes.iter().copied().map(u32::from).collect();
     ascii(&chars)
 }
 
 /// Bytes between quotes as a `bytearray` had them up to 3.14 (Objects/bytearrayobject.c
 /// `bytearray_repr`): `'` is escaped even where it need not be.
-pub(super) fn bytearray(raw: &[u8]) -> String {
+pub(crate) fn bytearray(raw: &[u8]) -> String {
     match bytes(raw) {
         text if text.starts_with('"') => text.replace('\'', "\\'"),
         text => text,

@@ -52,10 +52,8 @@ fn named_tuple(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(),
     let (fields, class) = objects.class_attribute(ty, "_fields").ok_or_else(wrong)?;
     let fields = objects.tuple_items(fields, MOST_FIELDS)?;
     // In 2.7 the name is a part of the generated code, and subclasses are called by it.
-    let class = match objects.layout.kinds.reprs {
-        Reprs::SetOfList => &class,
-        _ => ty,
-    };
+    let fixed = objects.layout.kinds.reprs == Reprs::SetOfList && !w.limits.attributes;
+    let class = if fixed { &class } else { ty };
     let (total, items) = (objects.len(addr)? as usize, objects.item_iter(addr)?);
     let open = format!("{}(", short_name(class).unwrap_or("?"));
     w.fields(
@@ -65,6 +63,7 @@ fn named_tuple(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(),
         fields.into_iter().zip(items),
         field,
     );
+    w.extras(addr, ty);
     Ok(())
 }
 

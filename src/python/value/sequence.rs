@@ -59,14 +59,16 @@ fn deque(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault
         None => "])".to_owned(),
     };
     w.items(addr, (&open, &close), total, items, Writer::item);
+    w.extras(addr, ty);
     Ok(())
 }
 
-/// The class's name where `repr` writes it; up to 3.6 it wrote `own` for subclasses too.
+/// The class's name; up to 3.6 `repr` wrote `own` for subclasses too.
 pub(super) fn called<'t>(w: &Writer<'_>, ty: &'t TypeInfo, own: &'t str) -> &'t str {
-    match w.objects.layout.kinds.reprs {
-        Reprs::SetOfList | Reprs::FixedNames => own,
-        _ => short_name(ty).unwrap_or(own),
+    let fixed = w.objects.layout.kinds.reprs <= Reprs::FixedNames;
+    match fixed && !w.limits.attributes {
+        true => own,
+        false => short_name(ty).unwrap_or(own),
     }
 }
 

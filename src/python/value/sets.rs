@@ -31,5 +31,6 @@ fn set(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> 
     };
     let elements = objects.set_iter(addr)?;
     w.items(addr, (&open, close), total, elements, Writer::item);
+    w.extras(addr, ty);
     Ok(())
 }

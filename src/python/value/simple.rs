@@ -46,15 +46,11 @@ fn range(w: &mut Writer<'_>, addr: Addr, _: &Arc<TypeInfo>) -> Result<(), Fault>
     let start = memory.ptr(f.start.of(addr))?;
     let stop = memory.ptr(f.stop.ok_or_else(|| malformed(addr))?.of(addr))?;
     let step = memory.ptr(f.step.of(addr))?;
-    w.push("range(");
-    w.object(start);
-    w.push(", ");
-    w.object(stop);
-    if w.objects.int(step) != Ok(1) {
-        w.push(", ");
-        w.object(step);
-    }
-    w.push(")");
+    let parts = match w.objects.int(step) {
+        Ok(1) => vec![start, stop],
+        _ => vec![start, stop, step],
+    };
+    w.items(addr, ("range(", ")"), parts.len(), parts, Writer::object);
     Ok(())
 }
 

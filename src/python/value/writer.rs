@@ -16,8 +16,8 @@ const MOST_CHARACTERS: usize = 1 << 28;
 /// The deepest nesting that is followed, whatever the limits say; the walk is recursive.
 const DEEPEST: usize = 200;
 
-/// The most objects that are being written at once: also such as do not count as containers.
-const MOST_OPEN: usize = 2 * DEEPEST;
+/// The most objects written within each other, those included that do not count as containers.
+const MOST_NESTED: usize = 2 * DEEPEST;
 
 /// Writes values.
 pub struct Writer<'o> {
@@ -29,9 +29,10 @@ pub struct Writer<'o> {
     /// Characters in `out`.
     written: usize,
     path: Vec<Addr>,
-    /// How many objects are being written, each within the one before.
-    open: usize,
     steps: usize,
+    /// Calls of [`Writer::object`] within each other: a decoder may write objects without
+    /// beginning a container.
+    nesting: usize,
     cut: bool,
     unreadable: usize,
 }
@@ -45,8 +46,8 @@ impl<'o> Writer<'o> {
             out: String::new(),
             written: 0,
             path: Vec::new(),
-            open: 0,
             steps: 0,
+            nesting: 0,
             cut: false,
             unreadable: 0,
         }
@@ -67,12 +68,12 @@ impl<'o> Writer<'o> {
             self.push("<NULL>");
             return;
         }
-        if self.open >= MOST_OPEN {
-            self.left_out("too deep");
+        if self.nesting >= MOST_NESTED || self.steps >= MOST_STEPS {
+            self.left_out("more, too deep or too many");
             return;
         }
         self.steps += 1;
-        self.open += 1;
+        self.nesting += 1;
         let (start, written) = (self.out.len(), self.written);
         let depth = self.path.len();
         let result = match self.objects.type_of(addr) {
@@ -89,7 +90,7 @@ impl<'o> Writer<'o> {
             self.written = written;
             self.unreadable(addr, fault);
         }
-        self.open -= 1;
+        self.nesting -= 1;
     }
 
     /// Says that the object at `addr` cannot be read.
@@ -106,6 +107,34 @@ impl<'o> Writer<'o> {
     pub fn push(&mut self, text: &str) {
         self.written += text.chars().count();
         self.out.push_str(text);
+    }
+
+    /// The end of the text so far, for [`Writer::shorten`].
+    pub fn mark(&self) -> usize {
+        self.out.len()
+    }
+
+    /// How many characters were written since `mark`.
+    pub fn chars_since(&self, mark: usize) -> usize {
+        self.out.get(mark..).map_or(0, |text| text.chars().count())
+    }
+
+    /// Drops what was written since `mark` beyond the first `most` characters, where Python's own
+    /// `repr` does so.
+    pub fn shorten(&mut self, mark: usize, most: usize) {
+        let text = self.out.get(mark..).unwrap_or_default();
+        if let Some((end, _)) = text.char_indices().nth(most) {
+            self.out.truncate(mark + end);
+            self.written = self.out.chars().count();
+        }
+    }
+
+    /// Drops the last character if it is this one.
+    pub fn drop_end(&mut self, end: char) {
+        if self.out.ends_with(end) {
+            self.out.pop();
+            self.written = self.written.saturating_sub(1);
+        }
     }
 
     /// Whether there is no room for more; then what follows is to be counted, not written.
@@ -262,6 +291,16 @@ impl<'o> Writer<'o> {
         self.classed(ty, body);
         if self.limits.attributes && ty.is_heap() && self.enter(addr) {
             let attributes = self.objects.instance_attributes(addr);
+            self.attributes(attributes);
+            self.leave();
+        }
+    }
+
+    /// The attributes in the dictionary of an instance of a Python class, behind a `repr` that
+    /// tells the class but not these.
+    pub fn extras(&mut self, addr: Addr, ty: &TypeInfo) {
+        if self.limits.attributes && ty.is_heap() && self.enter(addr) {
+            let attributes = self.objects.namespace(addr);
             self.attributes(attributes);
             self.leave();
         }

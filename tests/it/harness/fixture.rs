@@ -191,7 +191,12 @@ impl Fixture {
             self.signal(self.pid(), Signal::SIGABRT);
         }
         while self.is_alive() {
-            assert!(start.elapsed() < PATIENCE, "the process did not die");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "the process did not die: {:?}, {:?}",
+                self.truth.probes.get("argv"),
+                self.truth.probes.get("implementation")
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         ["core".to_owned(), format!("core.{}", self.pid())]

@@ -44,8 +44,11 @@ fn damages(victim: &Victim, fifo: &Path) -> Vec<Damage> {
 }
 
 /// The commands of the second run, which may print anything but must end well.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 8] = [
     "bt all",
+    "signal",
+    "whatis $sp",
+    "whatis &_PyRuntime+64",
     "info threads",
     "info sharedlibrary",
     "py-list",

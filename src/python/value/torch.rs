@@ -1,6 +1,0 @@
-//! torch tensors on the CPU.
-
-use super::Decoders;
-
-/// The types written here.
-pub(super) const DECODERS: Decoders = &[];

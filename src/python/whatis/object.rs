@@ -1,0 +1,145 @@
+//! Whether a Python object lies somewhere, told from the outside: its type pointer leads to a type,
+//! whose own type leads to `type`, which is its own type (Include/object.h); its reference count
+//! is no pointer; and it has room where it is.
+
+use crate::addr::Addr;
+use crate::bytes;
+use crate::python::layout::IntKind;
+use crate::python::object::{Objects, TypeInfo, flags};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Takes part in garbage collection: a header lies before the object, in builds with GIL.
+const HAVE_GC: u64 = 1 << 14;
+/// Bits of a reference count's word that are 0 in every version, but not in a pointer: above the
+/// count of 32 bits, below the flags of 3.14.
+const NEVER_COUNTED: u64 = 0xffff << 32;
+/// The metaclasses between a class and `type`.
+const MOST_METACLASSES: usize = 8;
+/// What may lie before an object in its block: header of the garbage collector (16 bytes, 32 up to
+/// 3.7), dictionary and weak references (16 bytes, 3.11+).
+const PREHEADERS: [u64; 5] = [16, 24, 32, 40, 48];
+/// The bytes that CPython's debug hooks put in front of a block: its size, what it is for, and a
+/// pattern.
+const HOOKED: u64 = 16;
+
+/// An object that an address is in.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObjectAt {
+    /// Where the object begins: its `id()`.
+    pub start: Addr,
+    /// The full name of its type.
+    #[serde(rename = "type")]
+    pub class: String,
+    /// Bytes from its start to the address; negative in what lies before it.
+    pub offset: i64,
+    /// Its reference count is 0: it is kept on a free list or being destroyed.
+    pub dead: bool,
+}
+
+/// The object that begins at `start` and fits into `room` bytes, if one does.
+fn at(objects: &Objects, start: Addr, room: u64) -> Option<(Arc<TypeInfo>, bool)> {
+    let object = &objects.layout.fields.object;
+    let dead = match object.ob_type.of(start).sub(8) == start {
+        // With GIL the reference count is the word before the type.
+        true => {
+            let count = objects.memory.u64(start).ok()?;
+            if count & NEVER_COUNTED != 0 {
+                return None;
+            }
+            count & 0xffff_ffff == 0
+        }
+        false => false,
+    };
+    let ty = objects.type_of(start).ok()?;
+    let smallest = object.size.of(Addr::NULL).0;
+    let size = match objects.layout.fields.str.ascii_data {
+        // Compact strings are shorter than the struct that their type is measured by.
+        Some(data) if ty.is(flags::STR) => data.of(Addr::NULL).0,
+        _ => u64::try_from(ty.basicsize).ok()?,
+    };
+    if size < smallest || size > room || ty.name.is_none() && !ty.is_heap() {
+        return None;
+    }
+    let mut meta = objects.type_of(ty.addr).ok()?;
+    if !meta.is(flags::TYPE) {
+        return None;
+    }
+    for _ in 0..MOST_METACLASSES {
+        let above = objects.type_of(meta.addr).ok()?;
+        if above.addr == meta.addr {
+            return above.is(flags::TYPE).then_some((ty, dead));
+        }
+        meta = above;
+    }
+    None
+}
+
+fn found(objects: &Objects, start: Addr, ty: &TypeInfo, dead: bool, address: Addr) -> ObjectAt {
+    ObjectAt {
+        start,
+        class: objects.full_name(ty).to_string(),
+        offset: address.0.wrapping_sub(start.0) as i64,
+        dead,
+    }
+}
+
+/// The object that begins exactly at `start`, with `address` in it.
+pub(super) fn exactly(objects: &Objects, start: Addr, address: Addr) -> Option<ObjectAt> {
+    if start.0 % 8 != 0 {
+        return None;
+    }
+    let (ty, dead) = at(objects, start, u64::MAX)?;
+    Some(found(objects, start, &ty, dead, address))
+}
+
+/// The object in an allocated block, which begins at its start or behind a header.
+pub(super) fn in_block(
+    objects: &Objects,
+    block: Addr,
+    size: u64,
+    address: Addr,
+) -> Option<ObjectAt> {
+    // A large block has hooks of pymalloc, and around them those of malloc.
+    let (block, size) = without_hooks(objects, block, size);
+    let (block, size) = without_hooks(objects, block, size);
+    let headed = |start: u64| {
+        let (ty, dead) = at(objects, block.add(start), size.checked_sub(start)?)?;
+        // Without a GIL nothing but dictionaries and weak references lies before an object.
+        let gil = objects.layout.kinds.pool_size.is_some();
+        let collected = ty.flags & HAVE_GC != 0;
+        let fits = !gil || collected == (start > 0);
+        fits.then(|| found(objects, block.add(start), &ty, dead, address))
+    };
+    let first = headed(0);
+    first.or_else(|| PREHEADERS.into_iter().find_map(headed))
+}
+
+/// Numbers of 2.7, of which `int` and `float` allocate many at once (Objects/intobject.c,
+/// Objects/floatobject.c: `struct { block *next; object objects[N]; }`).
+pub(super) fn in_number_block(objects: &Objects, block: Addr, address: Addr) -> Option<ObjectAt> {
+    const LINK: u64 = 8;
+    const NUMBER: u64 = 24;
+    if objects.layout.kinds.int != IntKind::TwoTypes {
+        return None;
+    }
+    let into = address.since(block)?.checked_sub(LINK)?;
+    let start = block.add(LINK + into / NUMBER * NUMBER);
+    let found = exactly(objects, start, address)?;
+    matches!(&*found.class, "int" | "float").then_some(found)
+}
+
+/// The part of a block that its user sees when CPython's debug hooks are on.
+fn without_hooks(objects: &Objects, block: Addr, size: u64) -> (Addr, u64) {
+    let Ok(raw) = objects.memory.bytes(block, HOOKED as usize) else {
+        return (block, size);
+    };
+    let asked = bytes::u64_at(&raw, 0).map_or(u64::MAX, u64::swap_bytes);
+    let purpose = bytes::u8_at(&raw, 8).is_some_and(|byte| matches!(byte, b'r' | b'm' | b'o'));
+    let uniform = |pattern: u8| raw.iter().skip(9).all(|byte| *byte == pattern);
+    let hooked = purpose && (uniform(0xfd) || uniform(0xfb));
+    match asked.checked_add(HOOKED) {
+        Some(needed) if hooked && needed <= size => (block.add(HOOKED), asked),
+        _ => (block, size),
+    }
+}

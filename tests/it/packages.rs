@@ -1,0 +1,75 @@
+//! Values of numpy, pandas, attrs and pydantic, live and from cores, held against what the process
+//! itself wrote down. The packages come from PyPI into the cache folder, for one interpreter.
+//!
+//! torch is left out: its wheel alone is over 500 MB, and the libraries it wants are more.
+
+use crate::harness::{Failures, Interpreter, interpreters};
+use crate::values::check_all;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is installed, each set into a folder of its own: the second one has the structs of numpy 1.
+const SETS: [(&str, [&str; 4]); 2] = [
+    (
+        "packages",
+        [
+            "numpy==2.1.3",
+            "pandas==2.2.3",
+            "attrs==24.2.0",
+            "pydantic==2.10.3",
+        ],
+    ),
+    (
+        "packages-numpy-1",
+        [
+            "numpy==1.26.4",
+            "pandas==2.0.3",
+            "attrs==21.4.0",
+            "pydantic==2.5.3",
+        ],
+    ),
+];
+
+/// The interpreter that has them, as the list names it.
+const INTERPRETER: &str = "pyenv-3.11";
+
+/// The interpreter of the virtual environment, which is made on first use.
+fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf {
+    let home = |tail: &str| std::env::var_os("HOME").map(|home| Path::new(&home).join(tail));
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("PYDBG_CACHE").map(PathBuf::from).or_else(|| {
+        let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
+        Some(cache.or_else(|| home(".cache"))?.join("pydbg"))
+    });
+    let venv = cache.expect("a cache folder").join(folder);
+    let python = venv.join("bin/python");
+    let whole = venv.join("whole");
+    // What is whole says so, and of which packages.
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&whole).ok().as_deref() != Some(&wanted) {
+        let run = |command: &mut Command| {
+            assert!(command.status().expect("python").success(), "{command:?}");
+        };
+        let make = ["-m", "venv", "--clear"];
+        run(Command::new(&interpreter.python).args(make).arg(&venv));
+        let install = ["-m", "pip", "-q", "install", "--only-binary=:all:"];
+        run(Command::new(&python).args(install).args(packages));
+        std::fs::write(whole, wanted).expect("the cache folder");
+    }
+    python
+}
+
+#[test]
+fn values_of_packages_are_written() {
+    let Some(interpreter) = interpreters().iter().find(|i| i.id == INTERPRETER) else {
+        // Narrowed by PYDBG_INTERPRETERS.
+        return;
+    };
+    let mut failures = Failures::default();
+    for (folder, packages) in SETS {
+        let mut interpreter = interpreter.at(&python(interpreter, folder, &packages));
+        interpreter.id = format!("{INTERPRETER} {folder}");
+        check_all(&interpreter, "packages", &mut failures);
+    }
+    failures.finish();
+}
