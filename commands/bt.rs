@@ -6,7 +6,9 @@ use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals, in_parallel};
+use crate::cli::render::variables::{
+    Budget, FOLDED_FROM, VariablesView, asks_for_locals, in_parallel,
+};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
@@ -27,7 +29,8 @@ use std::io;
 ///
 /// Of a deep recursion the innermost frames are printed; -v prints them all. With -m, threads
 /// with the same stack (functions, and of Python lines) are shown as one. With -l, the variables
-/// of each Python frame are printed below it, arguments first.
+/// of each Python frame are printed below it, arguments first, and a recursion of less than 200
+/// frames is printed whole.
 ///
 /// A frame that was not found by call frame information is marked: [frame pointer] is mostly
 /// right, [scan: may be wrong] is a guess.
@@ -84,6 +87,7 @@ impl Run for Bt {
         let wanted = Wanted {
             extent,
             fold: !self.verbose && !counted && !session.json,
+            locals: self.locals,
             limit: if session.json && !counted {
                 MOST_IN_JSON
             } else {
@@ -170,6 +174,7 @@ const MOST_IN_JSON: usize = 20_000;
 struct Wanted {
     extent: Extent,
     fold: bool,
+    locals: bool,
     limit: usize,
 }
 
@@ -194,7 +199,8 @@ impl Rows {
     ) -> Rows {
         let range = wanted.extent.range(frames.len());
         let asked = frames.get(range.clone()).unwrap_or_default();
-        let steps = match wanted.fold {
+        let fold = wanted.fold && !(wanted.locals && asked.len() < FOLDED_FROM);
+        let steps = match fold {
             true => fold::plan(&asked.iter().map(|(_, spot)| *spot).collect::<Vec<_>>()),
             false => (0..asked.len().min(wanted.limit))
                 .map(Step::Frame)

@@ -21,7 +21,8 @@ use std::io;
 /// A line that a recursion repeats is printed three times and then counted, and of a deep
 /// recursion through several functions the innermost frames are printed; -v prints them all.
 /// With -m, threads with the same stack (functions, files and lines) are shown as one; with -l,
-/// the variables of each frame are printed below it, arguments first.
+/// the variables of each frame are printed below it, arguments first, and a recursion of less than
+/// 200 frames is printed whole.
 ///
 /// Examples:
 ///     py-bt           the Python stack of the selected thread
@@ -46,18 +47,6 @@ pub struct PyBt {
     /// How many innermost frames (-COUNT: outermost), or "all" threads
     #[arg(value_name = "COUNT")]
     extent: Option<String>,
-}
-
-impl PyBt {
-    /// The command `py-bt -l`.
-    pub fn with_locals(extent: Option<String>) -> PyBt {
-        PyBt {
-            verbose: false,
-            merge: false,
-            locals: true,
-            extent,
-        }
-    }
 }
 
 impl Run for PyBt {
@@ -103,6 +92,7 @@ impl Run for PyBt {
             extent,
             // A count says how many frames to print.
             fold: !self.verbose && !asked.is_count(),
+            locals: self.locals,
             json: session.json,
         };
         let roots = source::roots(session);

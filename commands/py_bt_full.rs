@@ -1,6 +1,6 @@
 //! `py-bt-full`: Python stacks with the variables of each frame.
 
-use super::py_bt::PyBt;
+use crate::cli::render::number::Extent;
 use crate::cli::{Class, Needs, Report, Run, Session};
 
 /// Print the Python stack with the variables of each frame.
@@ -30,10 +30,13 @@ impl Run for PyBtFull {
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        PyBt::with_locals(self.extent).run(session)
+        // A count that is none must not become an option of the other command.
+        Extent::parse(self.extent.as_deref())?;
+        let extent = self.extent.unwrap_or_default();
+        session.execute(&format!("py-bt -l {extent}"))
     }
 
-    fn complete(session: &Session, word: &str) -> Vec<String> {
-        PyBt::complete(session, word)
+    fn complete(_session: &Session, _word: &str) -> Vec<String> {
+        vec!["all".to_owned()]
     }
 }

@@ -8,7 +8,7 @@ use super::number::Extent;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
-use super::variables::{Budget, VariablesView};
+use super::variables::{Budget, FOLDED_FROM, VariablesView};
 use crate::cli::{Out, Style};
 use pydbg::python::value::Limits;
 use pydbg::python::{FrameOrigin, PyStack, Python};
@@ -53,6 +53,8 @@ pub struct Wanted {
     pub extent: Extent,
     /// Whether the inside of a recursion is left out.
     pub fold: bool,
+    /// Whether their variables are shown too.
+    pub locals: bool,
     /// Whether they are for a JSON document, which leaves nothing out but the oldest frames of
     /// a stack that is too deep for it.
     pub json: bool,
@@ -75,7 +77,8 @@ impl Traceback {
             Extent::Whole | Extent::AllThreads if wanted.json => MOST_IN_JSON,
             _ => usize::MAX,
         };
-        let steps = match (wanted.json, wanted.fold) {
+        let fold = wanted.fold && !(wanted.locals && asked.len() < FOLDED_FROM);
+        let steps = match (wanted.json, fold) {
             (false, true) => fold::plan(&asked.iter().map(Spot::of).collect::<Vec<_>>()),
             _ => (0..asked.len().min(limit)).map(Step::Frame).collect(),
         };
