@@ -11,6 +11,7 @@ mod dwarf_rows;
 mod fields;
 mod groups;
 mod kinds;
+mod object_groups;
 mod v2_7;
 mod v3_10;
 mod v3_11;
@@ -29,6 +30,7 @@ pub use fields::{Field, Source};
 use fields::{at, has};
 pub use groups::*;
 pub use kinds::*;
+pub use object_groups::*;
 
 use serde::Serialize;
 
