@@ -1,5 +1,6 @@
 //! `locks`: who holds which lock, who waits for it, and what hangs the program.
 
+use crate::cli::render::number::list;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use comfy_table::{Table, presets};
@@ -227,23 +228,6 @@ fn title(lock: &Lock) -> String {
     match &lock.name {
         Some(name) => format!("{name} ({kind})"),
         None => format!("a {kind}"),
-    }
-}
-
-/// `2, 3 and 4`.
-fn list(ids: &[usize]) -> String {
-    const SHOWN: usize = 20;
-    let words: Vec<String> = ids.iter().take(SHOWN).map(usize::to_string).collect();
-    match (ids.len(), words.split_last()) {
-        (count @ SHOWN.., _) => format!("{} and {} more", words.join(", "), count - SHOWN),
-        (_, Some((last, [_, ..]))) => {
-            let first = words.len() - 1;
-            format!(
-                "{} and {last}",
-                words.get(..first).unwrap_or_default().join(", ")
-            )
-        }
-        _ => words.join(", "),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
 //! know before anything else.
 
+use super::render::number::list;
 use super::render::row::Row;
 use super::render::stack::Stack;
 use super::render::{crash, frame};
@@ -11,6 +12,7 @@ use pydbg::native::Process;
 use pydbg::native::crash::codes::cause;
 use pydbg::python::value::Limits;
 use pydbg::python::{GilState, Python};
+use pydbg::sync::Locks;
 use pydbg::target::live::LiveHold;
 use pydbg::target::{Origin, ProcessInfo, SignalInfo, build_id_in_memory, signal};
 use serde::Serialize;
@@ -43,6 +45,8 @@ pub struct Banner {
     gil: Vec<String>,
     /// The exception that the thread which died raised or handled, in words.
     exception: Option<String>,
+    /// The threads of each deadlock; left out for a process that runs on.
+    deadlocks: Vec<Vec<usize>>,
     /// Files that are missing or differ, and what that costs.
     missing_files: Vec<MissingFile>,
     /// The thread that is selected.
@@ -125,6 +129,10 @@ impl Banner {
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
+            // Of a process that runs on, the values of frames were not captured.
+            deadlocks: found
+                .filter(|_| target.live().is_none_or(LiveHold::is_stopped))
+                .map_or_else(Vec::new, |python| Locks::deadlocks_of(python)),
             exception: (target.signal.as_ref()).and_then(|_| exception_in_flight(process, found?)),
             missing_files: missing_files(process, found.map(|python| &***python)),
             current: current.map(|thread| Current {
@@ -173,6 +181,17 @@ impl Report for Banner {
         out.put(format_args!(".\n"))?;
         if let Some(exception) = &self.exception {
             out.target(exception)?;
+            out.end()?;
+        }
+        for threads in &self.deadlocks {
+            let text = match threads.as_slice() {
+                [one] => format!("Deadlock: thread {one} waits for itself; see \"locks\"."),
+                several => {
+                    let ids = list(several);
+                    format!("Deadlock: threads {ids} wait for each other; see \"locks\".")
+                }
+            };
+            out.styled(Style::Strong, &text)?;
             out.end()?;
         }
         for file in self.missing_files.iter().take(MOST_FILES) {

@@ -78,7 +78,7 @@ fn demo(invocation: &mut Invocation) -> anyhow::Result<Option<Demo>> {
         Opened::Live(pid) => Opening::Live(*pid, None),
     });
     if invocation.lines.is_empty() {
-        invocation.lines = ["info threads", "py-bt all", "bt 12"]
+        invocation.lines = ["locks", "info threads", "py-bt all", "bt 12"]
             .map(String::from)
             .into();
     }

@@ -193,14 +193,12 @@ impl Locks {
         locks
     }
 
-    /// Only the cycles: how many threads each has.
-    pub fn deadlocks_of(python: &Python) -> Vec<usize> {
+    /// Only the cycles: the threads of each (gdb numbers).
+    pub fn deadlocks_of(python: &Python) -> Vec<Vec<usize>> {
         let locks = Locks::nameless(&View::new(python));
-        locks
-            .deadlocks
-            .iter()
-            .map(|cycle| cycle.waits.len())
-            .collect()
+        let thread = |at: &usize| Some(locks.waits.get(*at)?.thread);
+        let threads = |cycle: &Deadlock| cycle.waits.iter().filter_map(thread).collect();
+        locks.deadlocks.iter().map(threads).collect()
     }
 
     fn nameless(view: &View<'_>) -> Locks {

@@ -118,6 +118,27 @@ pub fn is_thread_list(word: &str) -> bool {
         && word.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
 
+/// `2, 3 and 4`; of very many, the first ones and how many more.
+pub fn list(ids: &[usize]) -> String {
+    const SHOWN: usize = 20;
+    let words: Vec<String> = ids.iter().take(SHOWN).map(usize::to_string).collect();
+    let last = match ids.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{more} more"),
+        _ => match words.last() {
+            Some(last) => last.clone(),
+            None => return String::new(),
+        },
+    };
+    let first = match ids.len() > SHOWN {
+        true => words.as_slice(),
+        false => words.split_last().map_or(&[][..], |(_, first)| first),
+    };
+    match first {
+        [] => last,
+        first => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +170,17 @@ mod tests {
         assert!(thread_list(&["4"], 3).is_err());
         assert!(thread_list(&["1-"], 3).is_err());
         assert!(is_thread_list("1-3") && !is_thread_list("bt") && !is_thread_list("-q"));
+    }
+
+    #[test]
+    fn lists_are_read_aloud() {
+        assert_eq!(list(&[]), "");
+        assert_eq!(list(&[3]), "3");
+        assert_eq!(list(&[2, 3]), "2 and 3");
+        assert_eq!(list(&[2, 3, 4]), "2, 3 and 4");
+        let twenty: Vec<usize> = (1..=20).collect();
+        assert!(list(&twenty).ends_with("19 and 20"));
+        let many: Vec<usize> = (1..=25).collect();
+        assert!(list(&many).ends_with("20 and 5 more"));
     }
 }
