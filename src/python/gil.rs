@@ -54,6 +54,7 @@ impl Gil {
             GilPlace::Statics => {
                 let range = |name: &str, size| variable(name).map(|at| at.0..at.0 + size);
                 let mutex = range("gil_mutex", 4);
+                let switch = [range("switch_cond", COND_SIZE), range("switch_mutex", 4)];
                 Ok(Gil {
                     enabled: None,
                     locked: variable("gil_locked"),
@@ -62,6 +63,7 @@ impl Gil {
                     waiting: range("gil_cond", COND_SIZE)
                         .into_iter()
                         .chain(mutex)
+                        .chain(switch.into_iter().flatten())
                         .collect(),
                 })
             }
@@ -91,6 +93,7 @@ impl Gil {
             return Gil::default();
         };
         let (cond, mutex) = (fields.cond.of(gil).0, fields.mutex.of(gil).0);
+        let switch = fields.switch_cond.of(gil).0;
         Gil {
             enabled: fields.enabled.map(|field| field.of(gil)),
             locked: Some(fields.locked.of(gil)),
@@ -99,6 +102,8 @@ impl Gil {
             waiting: vec![
                 cond..cond.saturating_add(COND_SIZE),
                 mutex..mutex.saturating_add(4),
+                // One that gave it up for others takes it again after them.
+                switch..switch.saturating_add(COND_SIZE + 4),
             ],
         }
     }

@@ -65,6 +65,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("gil", "locked") => (GIL, &["locked"]),
         ("gil", "cond") => (GIL, &["cond"]),
         ("gil", "mutex") => (GIL, &["mutex"]),
+        ("gil", "switch_cond") => (GIL, &["switch_cond"]),
         ("gil", "size") => (GIL, &[SIZE]),
         ("cframe", "current_frame") => (CFRAMES, &["current_frame"]),
         ("cframe", "previous") => (CFRAMES, &["previous"]),

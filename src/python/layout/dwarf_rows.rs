@@ -48,6 +48,7 @@ pub(super) const ROWS: &[Row] = &[
     ("gil", "locked", "_gil_runtime_state", "locked"),
     ("gil", "cond", "_gil_runtime_state", "cond"),
     ("gil", "mutex", "_gil_runtime_state", "mutex"),
+    ("gil", "switch_cond", "_gil_runtime_state", "switch_cond"),
     ("gil", "size", "_gil_runtime_state", "sizeof"),
     ("gc", "collecting", "_gc_runtime_state", "collecting"),
     ("cframe", "current_frame", "_PyCFrame CFrame", "current_frame"),

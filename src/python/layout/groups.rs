@@ -194,6 +194,9 @@ groups! {
         cond: Field,
         /// The mutex that guards all of this.
         mutex: Field,
+        /// The condition variable on which a thread that gave it up waits until another one has
+        /// taken it; its own mutex follows it.
+        switch_cond: Field,
         /// Size of the struct.
         size: Field,
     }

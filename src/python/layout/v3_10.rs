@@ -109,6 +109,7 @@ pub(super) const LAYOUT: Layout = Layout {
             locked: at(16),
             cond: at(32),
             mutex: at(80),
+            switch_cond: at(120),
             size: at(208),
         }),
         gc: Some(Gc {

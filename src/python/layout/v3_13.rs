@@ -113,6 +113,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             locked: at(16),
             cond: at(32),
             mutex: at(80),
+            switch_cond: at(120),
             size: at(208),
         }),
         gc: Some(Gc {
@@ -403,6 +404,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             locked: at(24),
             cond: at(40),
             mutex: at(88),
+            switch_cond: at(128),
             size: at(216),
         }),
         gc: Some(Gc {
