@@ -4,6 +4,7 @@
 //! The names of an expression come from a [`Scope`]: a frame's, or what a query binds. What only
 //! code of the target could tell is refused, with a word on what would have to run.
 
+mod array;
 mod ast;
 mod attribute;
 mod compare;

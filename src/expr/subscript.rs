@@ -14,6 +14,9 @@ pub(crate) enum Index {
     Slice([Option<BigInt>; 3]),
 }
 
+/// The most places of one slice.
+const MOST_PLACES: usize = 1 << 20;
+
 /// Places of a sequence, in order.
 struct Places {
     start: i64,
@@ -93,7 +96,13 @@ impl Evaluator<'_> {
         }
     }
 
-    fn object_item(&self, addr: crate::Addr, _index: &Index) -> Result<Value, Error> {
+    fn object_item(&self, addr: crate::Addr, index: &Index) -> Result<Value, Error> {
+        if self
+            .objects
+            .is_a(&self.objects.type_of(addr)?, "numpy.ndarray")
+        {
+            return self.array_item(addr, index);
+        }
         let name = self.type_name(&Value::Object(addr));
         let ty = self.objects.type_of(addr)?;
         let indexable = self.objects.class_attribute(&ty, "__getitem__").is_some();
@@ -185,6 +194,19 @@ impl Evaluator<'_> {
                     Error::new(Class::IndexError, message)
                 })
             }
+        }
+    }
+
+    /// The places of a slice of a sequence of `length` items.
+    pub(crate) fn sliced(
+        &self,
+        what: &str,
+        length: usize,
+        index: &Index,
+    ) -> Result<Vec<usize>, Error> {
+        match self.places(what, length, index)? {
+            Ok(at) => Ok(vec![at]),
+            Err(places) => Ok(places.all().take(MOST_PLACES).collect()),
         }
     }
 

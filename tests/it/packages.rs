@@ -3,7 +3,7 @@
 //!
 //! torch is left out: its wheel alone is over 500 MB, and the libraries it wants are more.
 
-use crate::harness::{Failures, Interpreter, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
 use crate::values::check_all;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,6 +70,29 @@ fn values_of_packages_are_written() {
         let mut interpreter = interpreter.at(&python(interpreter, folder, &packages));
         interpreter.id = format!("{INTERPRETER} {folder}");
         check_all(&interpreter, "packages", &mut failures);
+        check_subscripts(&interpreter, &mut failures);
     }
     failures.finish();
+}
+
+/// Parts of arrays as `py-print` gives them are what `tolist()` gives.
+fn check_subscripts(interpreter: &Interpreter, failures: &mut Failures) {
+    let mut fixture = Fixture::start(interpreter, "packages", &[]);
+    let truth = fixture.truth.probes["subscripts"].clone();
+    let core = fixture.kernel_core();
+    let expressions = truth.as_object().expect("subscripts in the truth");
+    assert!(!expressions.is_empty());
+    for (expression, expected) in expressions {
+        let line = format!("py-print {expression}");
+        let shown = match Pydbg::core(&core, &[], &line) {
+            Ok(answer) => answer["data"]["value"]["repr"].as_str().map(str::to_owned),
+            Err(why) => Some(why),
+        };
+        let result = match (&shown, expected.as_str()) {
+            (Some(shown), Some(expected)) if shown == expected => Ok(()),
+            (Some(why), Some(error)) if error.contains("Error: ") && why.contains(error) => Ok(()),
+            _ => Err(format!("{shown:?}, Python: {expected}")),
+        };
+        failures.check(&format!("{} {expression}", interpreter.id), result);
+    }
 }

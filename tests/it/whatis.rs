@@ -25,6 +25,7 @@ fn facts(shown: &Value, truth: &Value) -> Vec<(&'static str, Value)> {
     let all = [
         ("object", shown["object"]["start"].clone()),
         ("type", shown["object"]["type"].clone()),
+        ("part_of", shown["part_of"]["start"].clone()),
         ("offset", shown["object"]["offset"].clone()),
         ("tid", tid.cloned().unwrap_or_default()),
         ("symbol", place["symbol"]["name"].clone()),

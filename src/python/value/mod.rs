@@ -24,7 +24,7 @@ mod mapping;
 mod module;
 mod naming;
 pub(crate) mod number;
-mod numpy;
+pub(crate) mod numpy;
 mod numpy_text;
 mod numpy_type;
 mod pandas;

@@ -35,10 +35,10 @@ const EDGE: usize = 3;
 
 /// An array's header.
 #[derive(Clone)]
-pub(super) struct Array {
+pub(crate) struct Array {
     data: Addr,
     /// Items along each dimension.
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     strides: Vec<i64>,
     base: Addr,
     pub(super) descr: Descr,
@@ -51,9 +51,20 @@ pub(super) enum Item {
     Record(Vec<Item>),
 }
 
+/// One element as a value.
+pub(crate) enum Element {
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Complex(f64, f64),
+    Text(Vec<u32>),
+    Bytes(Vec<u8>),
+    Object(Addr),
+}
+
 impl Array {
     /// Reads the array at `addr`.
-    pub(super) fn read(objects: &Objects, addr: Addr) -> Result<Array, Fault> {
+    pub(crate) fn read(objects: &Objects, addr: Addr) -> Result<Array, Fault> {
         const MOST_DIMENSIONS: u32 = 64;
         let memory = &objects.memory;
         let pointer = |offset: u64| memory.ptr(objects.after(addr, offset));
@@ -99,7 +110,7 @@ impl Array {
     }
 
     /// Row `index` of the first dimension.
-    pub(super) fn row(&self, index: usize) -> Option<Array> {
+    pub(crate) fn row(&self, index: usize) -> Option<Array> {
         let (size, stride) = (*self.shape.first()?, *self.strides.first()?);
         (index < size).then(|| Array {
             data: self.data.add(stride.wrapping_mul(index as i64) as u64),
@@ -113,6 +124,39 @@ impl Array {
     /// The array itself, as the one row it is, if it has one dimension.
     pub(super) fn row_of_one(&self) -> Option<Array> {
         (self.shape.len() == 1).then(|| self.clone())
+    }
+
+    /// What an array without dimensions holds, as `tolist()` gives it; `None` for types that are
+    /// not decoded.
+    pub(crate) fn element(&self, objects: &Objects) -> Result<Option<Element>, Fault> {
+        let (descr, size) = (&self.descr, self.descr.size);
+        if size > MOST_BYTES {
+            return Err(malformed(self.data));
+        }
+        let part = match descr.kind {
+            'U' => 4,
+            'c' => size / 2,
+            _ => size,
+        };
+        let raw = raw(objects, descr, self.data, part)?;
+        Ok(match (descr.kind, size) {
+            ('b', 1) => Some(Element::Bool(raw.first() != Some(&0))),
+            ('i', 1..=8) => Some(Element::Int(integer(&raw, true))),
+            ('u', 1..=8) => Some(Element::Int(integer(&raw, false))),
+            ('f', 2 | 4 | 8) => Some(Element::Float(float(&raw))),
+            ('c', 8 | 16) => {
+                let (real, imaginary) = raw.split_at(part);
+                Some(Element::Complex(float(real), float(imaginary)))
+            }
+            ('U', _) => Some(Element::Text(text(&raw))),
+            ('S', _) => {
+                let end = raw.iter().rposition(|byte| *byte != 0);
+                let end = end.map_or(0, |last| last + 1);
+                Some(Element::Bytes(raw.get(..end).unwrap_or_default().to_vec()))
+            }
+            ('O', 8) => bytes::u64_at(&raw, 0).map(|word| Element::Object(Addr(word))),
+            _ => None,
+        })
     }
 
     /// The elements of these indices, aligned with one another.

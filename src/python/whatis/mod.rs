@@ -2,6 +2,7 @@
 //! the block it lies in, a frame, a thread state, and what [`crate::native::place`] knows.
 
 mod object;
+mod owner;
 mod pymalloc;
 mod state;
 
@@ -10,6 +11,7 @@ use crate::addr::Addr;
 use crate::native::Process;
 use crate::native::place::{Chunk, Place};
 pub use object::ObjectAt;
+pub use owner::Part;
 pub use pymalloc::{BlockState, Pooled};
 use serde::Serialize;
 pub use state::StatePart;
@@ -23,6 +25,8 @@ pub struct Whatis {
     pub kind: Kind,
     /// The object it is in.
     pub object: Option<ObjectAt>,
+    /// The object that the block it is in belongs to.
+    pub part_of: Option<Part>,
     /// The block of pymalloc it is in.
     pub pymalloc: Option<Pooled>,
     /// The chunk of glibc's malloc it is in.
@@ -76,6 +80,7 @@ pub fn native(process: &Process, address: Addr) -> Whatis {
         address,
         kind: Kind::NotMapped,
         object: None,
+        part_of: None,
         pymalloc: None,
         chunk: None,
         state: None,
@@ -171,6 +176,9 @@ impl Python {
             let start = start.filter(|object| (0..1024).contains(&object.offset));
             found.object = start.or_else(|| object::exactly(objects, address, address));
         }
+        if found.object.is_none() {
+            self.add_owner(&mut found);
+        }
         if let Some(object) = &found.object {
             found.kind = Kind::PythonObject;
             let dead = match object.dead {
@@ -192,5 +200,26 @@ impl Python {
                 .push("its type pointer leads to a type".to_owned());
         }
         found
+    }
+
+    /// Says to which object the block belongs that was found, if it is in use and is none itself.
+    fn add_owner(&self, found: &mut Whatis) {
+        let pooled = found.pymalloc.as_ref();
+        let used = pooled.filter(|pooled| pooled.state == BlockState::Used);
+        let block = match (used, &found.chunk) {
+            (Some(pooled), _) => pooled.block,
+            (None, Some(chunk)) if found.kind == Kind::MallocChunk => Some(chunk.user),
+            // Large blocks of free-threaded builds and of malloc itself are mappings' parts.
+            _ => None,
+        };
+        let Some(part) = block.and_then(|block| self.part_of(block)) else {
+            return;
+        };
+        let what = format!("{} of a {} at {}", part.part, part.class, part.start);
+        found.text = format!("the {what}; {}", found.text);
+        found
+            .evidence
+            .push("the object points to the block".to_owned());
+        found.part_of = Some(part);
     }
 }
