@@ -7,7 +7,7 @@ use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
 use crate::cli::render::variables::{
-    Budget, FOLDED_FROM, VariablesView, asks_for_locals, in_parallel,
+    Budget, FOLDED_FROM, VariablesView, asks_for_locals, each_stack,
 };
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
@@ -139,7 +139,7 @@ impl Run for Bt {
         {
             let (limits, cancel) = (limits(session), &session.cancel);
             let budget = Budget::default();
-            in_parallel(&mut threads, |thread: &mut Thread| {
+            each_stack(&mut threads, |thread: &mut Thread| {
                 if !cancel.is_cancelled() {
                     thread.add_variables(python, limits, &budget);
                 }

@@ -5,7 +5,7 @@ use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::{Traceback, Wanted};
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{Budget, asks_for_locals, in_parallel};
+use crate::cli::render::variables::{Budget, asks_for_locals, each_stack};
 use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
@@ -111,7 +111,7 @@ impl Run for PyBt {
         if self.locals {
             let (limits, cancel) = (limits(session), &session.cancel);
             let budget = Budget::default();
-            in_parallel(&mut threads, |thread| {
+            each_stack(&mut threads, |thread| {
                 if !cancel.is_cancelled() {
                     thread.add_variables(&python, limits, &budget);
                 }

@@ -8,7 +8,7 @@
 use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
-use super::render::variables::{Budget, VariablesView, in_parallel};
+use super::render::variables::{Budget, VariablesView, each_stack};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -119,7 +119,7 @@ fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limi
         let mut stacks = python.stacks();
         if needs >= Needs::Values {
             let budget = Budget::default();
-            in_parallel(&mut stacks, |(_, stack)| {
+            each_stack(&mut stacks, |(_, stack)| {
                 for frame in &stack.frames {
                     VariablesView::of(python, frame, limits, &budget);
                 }

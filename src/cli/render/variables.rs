@@ -7,7 +7,6 @@ use pydbg::diag::{Note, Severity};
 use pydbg::python::value::Limits;
 use pydbg::python::variables::{Variable, VariableKind, Variables};
 use pydbg::python::{PyFrame, Python};
-use rayon::prelude::*;
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
@@ -88,15 +87,11 @@ pub fn note<'r>(rows: impl IntoIterator<Item = &'r PythonRow>) -> Option<Note> {
     })
 }
 
-/// Does something with each of many stacks, on all processors where that is worth it.
-pub fn in_parallel<T: Send>(stacks: &mut [T], each: impl Fn(&mut T) + Send + Sync) {
-    // Waking the other processors costs more than a few stacks do, and lengthens the stop of a
-    // live process.
-    const FEW: usize = 64;
-    match stacks.len() {
-        0..FEW => stacks.iter_mut().for_each(each),
-        _ => stacks.par_iter_mut().for_each(each),
-    }
+/// Does something with each of many stacks, one after the other: the tables of types and names
+/// that all values share lie behind locks, and processors that take these from each other are
+/// slower than one (0.52 s against 0.38 s for 1,000 threads of 50 frames).
+pub fn each_stack<T>(stacks: &mut [T], each: impl FnMut(&mut T)) {
+    stacks.iter_mut().for_each(each);
 }
 
 /// How much text the variables of one answer may still take: a damaged stack may claim more than
