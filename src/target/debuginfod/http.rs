@@ -71,6 +71,9 @@ impl Http {
             .http_status_as_error(false)
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
+            // A server may close an idle connection just as the next request goes out, which would
+            // look like a server that does not answer.
+            .max_idle_connections(0)
             .build();
         Http {
             agent: config.new_agent(),

@@ -215,6 +215,21 @@ fn the_next_server_is_asked_and_a_dead_one_only_once() {
 }
 
 #[test]
+fn a_server_may_close_its_connection_after_each_answer() {
+    let answer = found(&elf(ID));
+    let server = Server::new(move |_, stream| {
+        stream.write_all(&answer).unwrap();
+        // The next request would be on its way before this one ends.
+        std::thread::sleep(Duration::from_millis(100));
+    });
+    let client = Setup::new(&[&server]).client();
+    for kind in [Kind::Debuginfo, Kind::Executable] {
+        let file = client.get(kind, ID, "libx.so").unwrap();
+        assert!(file.is_ok(), "{kind:?}: {file:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_neither_used_nor_kept() {
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 400_000);
     let chunk = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n186a0\r\n";
