@@ -149,6 +149,10 @@ impl Answer {
                     [] => ("nobody left".to_owned(), "known".into()),
                     several => (format!("any of {}", list(several)), "known".into()),
                 },
+                Owner::Process { pid, name, .. } => match name {
+                    Some(name) => (format!("process {pid} ({})", escape(name)), "known".into()),
+                    None => (format!("process {pid}"), "known".into()),
+                },
                 Owner::Orphaned { .. } => ("gone".to_owned(), "known".into()),
                 Owner::Unknown { .. } => ("unknown".to_owned(), "-".into()),
                 Owner::Nobody => ("nobody".to_owned(), "-".into()),
