@@ -1,5 +1,6 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
+use super::native::call::Call;
 use super::{Kind, Owner, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -97,6 +98,7 @@ pub(super) struct Waiter<'a> {
     pub(super) futex: Option<Futex>,
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
+    call: OnceCell<Option<Call>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -107,6 +109,7 @@ impl<'a> Waiter<'a> {
             futex: Futex::of(thread),
             stack: OnceCell::new(),
             lock: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -123,6 +126,12 @@ impl<'a> Waiter<'a> {
         *self.lock.get_or_init(|| python_lock::find(view, self))
     }
 
+    /// The function of the C library or of C++ that it is blocked in, of those that are known.
+    pub(super) fn call(&self, view: &View<'_>) -> Option<&Call> {
+        let call = || Call::of(view.process, self.thread.id);
+        self.call.get_or_init(call).as_ref()
+    }
+
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
@@ -132,6 +141,12 @@ impl<'a> Waiter<'a> {
 /// A futex that a thread sleeps on.
 pub(super) struct Futex {
     pub(super) addr: Addr,
+    /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
+    pub(super) command: u64,
+    /// Whether only threads of this process can wake it.
+    pub(super) private: bool,
+    /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
+    pub(super) value: u32,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
 }
@@ -142,11 +157,15 @@ impl Futex {
         /// include/uapi/linux/futex.h).
         const WAITS: [u64; 4] = [0, 6, 9, 13];
         const COMMAND: u64 = 0x7f;
+        const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
-        let [addr, op, _, timeout, ..] = call.args;
+        let [addr, op, value, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
+            command: op & COMMAND,
+            private: op & PRIVATE != 0,
+            value: value as u32,
             timed: timeout != 0,
         })
     }

@@ -15,6 +15,13 @@ const RECOGNISERS: &[Recogniser] = &[
     threads::wait,
     python_lock::wait,
     native::mutex::wait,
+    native::rwlock::wait,
+    native::condition_variable::wait,
+    native::semaphore::wait,
+    native::barrier::wait,
+    native::join::wait,
+    native::once::wait,
+    native::guard::wait,
 ];
 
 /// Finds what every thread waits for.

@@ -7,6 +7,7 @@
 //! * `orphaned`, `lost`: kind and waiters of each lock that nobody can release, of each wait that
 //!   nobody is left to end. What is not written down must not be said.
 //! * `busy`: kind, owner and words of what the owner is doing.
+//! * `native`: kernel ids by the names of threads that Python does not know; a core has no names of theirs.
 
 use super::fixture::header;
 use super::{Failures, Fixture, Interpreter, Pydbg, interpreters};
@@ -19,8 +20,14 @@ pub(crate) fn list(value: &Value) -> &[Value] {
 }
 
 /// The names of threads by gdb number.
-fn names(data: &Value) -> BTreeMap<u64, String> {
+fn names(expect: &Value, data: &Value) -> BTreeMap<u64, String> {
+    let empty = serde_json::Map::new();
+    let native = expect["native"].as_object().unwrap_or(&empty);
     let name = |thread: &Value| {
+        let native = native.iter().find(|(_, tid)| **tid == thread["tid"]);
+        if let Some((name, _)) = native {
+            return Some((thread["id"].as_u64()?, name.clone()));
+        }
         // A thread that Python does not know has the name the program gave it in the kernel.
         let name = thread["name"].as_str().or(thread["os_name"].as_str());
         Some((thread["id"].as_u64()?, name?.to_owned()))
@@ -32,7 +39,7 @@ fn names(data: &Value) -> BTreeMap<u64, String> {
 /// threads, waits may be missing; what is said must still be true.
 pub(crate) fn compare(expect: &Value, locks: &Value, lacks: bool) -> Result<(), String> {
     let data = &locks["data"];
-    let names = names(data);
+    let names = names(expect, data);
     let named = |id: &Value| names.get(&id.as_u64()?).cloned();
     let thread_of = |at: &Value| named(&data["waits"][at.as_u64()? as usize]["thread"]);
     let found: BTreeSet<BTreeSet<String>> = list(&data["deadlocks"])
