@@ -4,7 +4,7 @@
 //! that the waiter is in, between the call that takes this guard and the call that gives it back.
 
 use super::call::{self, Family};
-use super::command;
+use super::{KEPT, command};
 use crate::addr::{Addr, Pc};
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
@@ -20,15 +20,14 @@ const MOST_CODE: usize = 16 << 10;
 /// How many frames of each stack are looked at for the initialiser.
 const FRAMES: usize = 2_000;
 
-/// The registers that a function keeps for its caller (x86-64 psABI, figure 3.4), with their numbers in
-/// DWARF.
-const KEPT: [(Register, usize); 6] = [
-    (Register::RBX, 3),
-    (Register::RBP, 6),
-    (Register::R12, 12),
-    (Register::R13, 13),
-    (Register::R14, 14),
-    (Register::R15, 15),
+/// What the decoder calls the registers of [`KEPT`].
+const KEPT_NAMES: [Register; KEPT.len()] = [
+    Register::RBX,
+    Register::RBP,
+    Register::R12,
+    Register::R13,
+    Register::R14,
+    Register::R15,
 ];
 
 /// Waits for the initialisation of a variable.
@@ -56,7 +55,8 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
 
 /// Who initialises the variable that `waits` wants.
 fn owner(view: &View<'_>, waits: Option<&NativeFrame>, guard: Addr) -> Owner {
-    let unknown = || Owner::unknown("the guard of a static variable does not say who initialises it");
+    let unknown =
+        || Owner::unknown("the guard of a static variable does not say who initialises it");
     let Some((waits, Pc::Return(taken))) = waits.map(|frame| (frame, frame.pc)) else {
         return unknown();
     };
@@ -79,9 +79,10 @@ fn owner(view: &View<'_>, waits: Option<&NativeFrame>, guard: Addr) -> Owner {
     match found.as_slice() {
         [thread] => Owner::Inferred {
             thread: *thread,
-            evidence: "its stack is between the call that takes this guard and the one that gives it \
+            evidence:
+                "its stack is between the call that takes this guard and the one that gives it \
                        back"
-                .into(),
+                    .into(),
             place: None,
         },
         _ => unknown(),
@@ -96,9 +97,9 @@ fn release(view: &View<'_>, waits: &NativeFrame, taken: Addr, guard: Addr) -> Op
     let code = view.process.target.memory.bytes(taken, len).ok()?;
     let decoder = Decoder::with_ip(64, &code, taken.0, DecoderOptions::NONE);
     // What registers were last given, as far as it is an address in the program.
-    let kept = KEPT.iter().map(|(register, number)| {
-        let value = waits.registers.general.get(*number).copied();
-        (*register, value.flatten())
+    let kept = KEPT_NAMES.into_iter().zip(KEPT).map(|(register, number)| {
+        let value = waits.registers.general.get(number).copied();
+        (register, value.flatten())
     });
     let mut given: Vec<(Register, Option<u64>)> = kept.collect();
     for instruction in decoder {
@@ -112,7 +113,7 @@ fn release(view: &View<'_>, waits: &NativeFrame, taken: Addr, guard: Addr) -> Op
                     let mine = argument == Some(guard.0);
                     return mine.then_some(Addr(instruction.ip()));
                 }
-                given.retain(|(register, _)| KEPT.iter().any(|(kept, _)| kept == register));
+                given.retain(|(register, _)| KEPT_NAMES.contains(register));
             }
             Mnemonic::Lea | Mnemonic::Mov if instruction.op0_kind() == OpKind::Register => {
                 let value = match instruction.op1_kind() {

@@ -24,6 +24,10 @@ mod command {
     pub(super) const LOCK_PI2: u64 = 13;
 }
 
+/// The registers that a function keeps for its caller, by DWARF number: rbx, rbp, r12 to r15 (x86-64
+/// psABI, figure 3.4).
+const KEPT: [usize; 6] = [3, 6, 12, 13, 14, 15];
+
 /// The owner of a lock that names it by its LWP id. `certain` is whether the words cannot be anything
 /// but that lock; `shared` is whether it may belong to several processes.
 fn named_owner(
@@ -39,7 +43,8 @@ fn named_owner(
             format!("the {what} names LWP {tid} as its owner"),
         ));
     }
-    let gone = format!("the {what} names LWP {tid} as its owner, which is no thread of this process");
+    let gone =
+        format!("the {what} names LWP {tid} as its owner, which is no thread of this process");
     match (certain, shared) {
         (false, _) => None,
         (true, false) => Some(Owner::Orphaned { evidence: gone }),

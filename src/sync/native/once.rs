@@ -3,7 +3,7 @@
 //! keeps the address in the same registers, and has called the initialiser from there.
 
 use super::call::{Call, Family};
-use super::command;
+use super::{KEPT, command};
 use crate::addr::Addr;
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
@@ -39,12 +39,14 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
 /// Who initialises.
 fn owner(view: &View<'_>, waiter: &Waiter<'_>, call: &Call, control: Addr) -> Owner {
     let threads = view.process.threads().iter().map(|thread| thread.id);
-    let mut found = threads.filter(|id| initialises(view, waiter, call, control, *id) == Some(true));
+    let mut found =
+        threads.filter(|id| initialises(view, waiter, call, control, *id) == Some(true));
     match (found.next(), found.next()) {
         (Some(thread), None) => Owner::Inferred {
             thread,
-            evidence: "its stack is in the initialiser that pthread_once called for this control word"
-                .into(),
+            evidence:
+                "its stack is in the initialiser that pthread_once called for this control word"
+                    .into(),
             place: None,
         },
         _ => Owner::unknown("the control word of pthread_once does not say who initialises"),
@@ -61,12 +63,13 @@ fn initialises(
 ) -> Option<bool> {
     let stack = view.process.stack(waiter.thread.id)?;
     let sleeps = stack.frames.get(call.frame)?;
-    let kept: Vec<usize> = (0..sleeps.registers.general.len())
-        .filter(|register| sleeps.registers.general.get(*register) == Some(&Some(control.0)))
-        .collect();
+    let keeps = |at: &usize| sleeps.registers.general.get(*at) == Some(&Some(control.0));
+    let kept: Vec<usize> = KEPT.into_iter().filter(keeps).collect();
     let library = view.process.images.index_at(sleeps.pc.lookup());
     let is_it = |called: &NativeFrame, frame: &NativeFrame| {
-        let mut registers = kept.iter().map(|at| frame.registers.general.get(*at).copied()?);
+        let mut registers = kept
+            .iter()
+            .map(|at| frame.registers.general.get(*at).copied()?);
         !kept.is_empty()
             && matches!(frame.trust, Trust::Cfi)
             && frame.function_start.is_some()
@@ -76,5 +79,10 @@ fn initialises(
     };
     let other = view.process.stack(id)?;
     let mut pairs = other.frames.iter().zip(other.frames.iter().skip(1));
-    Some(pairs.by_ref().take(FRAMES).any(|(called, frame)| is_it(called, frame)))
+    Some(
+        pairs
+            .by_ref()
+            .take(FRAMES)
+            .any(|(called, frame)| is_it(called, frame)),
+    )
 }
