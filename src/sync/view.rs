@@ -1,6 +1,6 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
-use super::native::call::Call;
+use super::native::call::{Call, Functions};
 use super::{Kind, Owner, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -17,6 +17,8 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    /// What makes blocking functions of the C library known.
+    pub(super) functions: OnceCell<Functions>,
 }
 
 impl<'p> View<'p> {
@@ -35,6 +37,7 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            functions: OnceCell::new(),
         }
     }
 
@@ -128,7 +131,7 @@ impl<'a> Waiter<'a> {
 
     /// The function of the C library or of C++ that it is blocked in, of those that are known.
     pub(super) fn call(&self, view: &View<'_>) -> Option<&Call> {
-        let call = || Call::of(view.process, self.thread.id);
+        let call = || Call::of(view, self.thread.id);
         self.call.get_or_init(call).as_ref()
     }
 

@@ -5,5 +5,5 @@ use crate::harness::locks::check_all;
 
 #[test]
 fn native_waits_have_their_owners_or_none() {
-    check_all("waits_native", &["cpp", "condvar"]);
+    check_all("waits_native", &["cpp", "mutexes"]);
 }

@@ -1,6 +1,6 @@
 //! `pthread_once` (nptl/pthread_once.c), of which `std::call_once` is made: a word says that
 //! somebody is at it, not who. That one is found by its stack: it is in the same function, which
-//! keeps the address in the same registers, and has called the initialiser from there.
+//! keeps the address of the word, and has called the initialiser from there.
 
 use super::call::{Call, Family};
 use super::{KEPT, command};
@@ -15,6 +15,9 @@ const IN_PROGRESS: u32 = 1;
 
 /// How many frames of each stack are looked at for the initialiser.
 const FRAMES: usize = 2_000;
+
+/// The most bytes of one frame that are looked at.
+const MOST_FRAME: u64 = 512;
 
 /// Waits for an initialisation that another thread is in the middle of.
 pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
@@ -38,14 +41,16 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
 
 /// Who initialises.
 fn owner(view: &View<'_>, waiter: &Waiter<'_>, call: &Call, control: Addr) -> Owner {
+    let stack = view.process.stack(waiter.thread.id);
+    let frames = stack.as_ref().map_or(&[][..], |stack| &stack.frames);
+    let own = frames.get(..=call.frame).unwrap_or_default();
     let threads = view.process.threads().iter().map(|thread| thread.id);
-    let mut found =
-        threads.filter(|id| initialises(view, waiter, call, control, *id) == Some(true));
+    let mut found = threads.filter(|id| initialises(view, own, control, *id) == Some(true));
     match (found.next(), found.next()) {
         (Some(thread), None) => Owner::Inferred {
             thread,
             evidence:
-                "its stack is in the initialiser that pthread_once called for this control word"
+                "its stack is in an initialiser that pthread_once called for this control word"
                     .into(),
             place: None,
         },
@@ -53,36 +58,40 @@ fn owner(view: &View<'_>, waiter: &Waiter<'_>, call: &Call, control: Addr) -> Ow
     }
 }
 
-/// Whether a thread has called the initialiser from the function in which the waiter sleeps.
-fn initialises(
-    view: &View<'_>,
-    waiter: &Waiter<'_>,
-    call: &Call,
-    control: Addr,
-    id: usize,
-) -> Option<bool> {
-    let stack = view.process.stack(waiter.thread.id)?;
-    let sleeps = stack.frames.get(call.frame)?;
-    let keeps = |at: &usize| sleeps.registers.general.get(*at) == Some(&Some(control.0));
-    let kept: Vec<usize> = KEPT.into_iter().filter(keeps).collect();
-    let library = view.process.images.index_at(sleeps.pc.lookup());
+/// Whether a thread has called an initialiser from one of the functions in whose frames `own` the
+/// waiter sleeps, for the same control word.
+fn initialises(view: &View<'_>, own: &[NativeFrame], control: Addr, id: usize) -> Option<bool> {
+    let image = |frame: &NativeFrame| view.process.images.index_at(frame.pc.lookup());
+    let library = image(own.first()?)?;
     let is_it = |called: &NativeFrame, frame: &NativeFrame| {
-        let mut registers = kept
-            .iter()
-            .map(|at| frame.registers.general.get(*at).copied()?);
-        !kept.is_empty()
-            && matches!(frame.trust, Trust::Cfi)
-            && frame.function_start.is_some()
-            && frame.function_start == sleeps.function_start
-            && registers.all(|value| value == Some(control.0))
-            && view.process.images.index_at(called.pc.lookup()) != library
+        let mut functions = own.iter().filter_map(|own| own.function_start);
+        frame.trust == Trust::Cfi
+            && functions.any(|start| frame.function_start == Some(start))
+            && image(called) != Some(library)
+            && keeps(view, frame, control)
     };
-    let other = view.process.stack(id)?;
-    let mut pairs = other.frames.iter().zip(other.frames.iter().skip(1));
+    let stack = view.process.stack(id)?;
+    let mut pairs = stack.frames.iter().zip(stack.frames.iter().skip(1));
     Some(
         pairs
             .by_ref()
             .take(FRAMES)
             .any(|(called, frame)| is_it(called, frame)),
     )
+}
+
+/// Whether a frame keeps a value, which it needs when its call returns: in a register or on the stack.
+fn keeps(view: &View<'_>, frame: &NativeFrame, value: Addr) -> bool {
+    let registers = &frame.registers.general;
+    let mut kept = KEPT
+        .into_iter()
+        .filter_map(|at| registers.get(at).copied().flatten());
+    let len = frame.cfa.and_then(|cfa| cfa.since(frame.sp)).unwrap_or(0);
+    let words = view
+        .process
+        .target
+        .memory
+        .bytes(frame.sp, len.min(MOST_FRAME) as usize);
+    let mut words = words.iter().flat_map(|bytes| bytes.chunks_exact(8));
+    kept.any(|kept| kept == value.0) || words.any(|word| word == value.0.to_le_bytes())
 }
