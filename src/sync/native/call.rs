@@ -153,8 +153,13 @@ fn plain(name: &str) -> &str {
 /// The name of the function that the call before a return address calls.
 pub(super) fn callee(process: &Process, pc: Pc) -> Option<String> {
     let Pc::Return(next) = pc else { return None };
-    let called = process.symbol(target(process, next)?)?;
-    called.function.filter(|_| called.offset == Some(0))
+    name_at(process, target(process, next)?)
+}
+
+/// The name of the function that begins at an address, or of the stub that leads to it.
+pub(super) fn name_at(process: &Process, addr: Addr) -> Option<String> {
+    let symbol = process.symbol(addr)?;
+    symbol.function.filter(|_| symbol.offset == Some(0))
 }
 
 /// Where the call before a return address goes: `call rel32`, or `call *disp32(%rip)` of code that

@@ -13,10 +13,44 @@ use crate::sync::{Kind, Owner, View};
 /// The bytes of a condition variable.
 const SIZE: usize = 48;
 
-/// The lowest bit of a count of signals says that the group is closed; sizes lie above two bits of a
-/// lock, numbers of waiters above three flags.
-const ORIGINAL_SIZE: u32 = 2;
-const WAITERS: u32 = 3;
+/// A layout: where its words lie. It begins with two numbers of 64 bits: how many threads have ever
+/// waited, with the number of the younger group as the lowest bit, and how many had before the older
+/// group began.
+struct Layout {
+    /// How many references to each of the two groups there are; `None` where nobody counts.
+    references: Option<usize>,
+    /// By group, how many are still to be signalled; of the younger one how many gave up, as a
+    /// negative number.
+    sizes: usize,
+    /// How many the older group began with, above two bits of a lock.
+    original: usize,
+    /// How many threads wait, above three flags, of which the lowest is for several processes.
+    waiters: usize,
+    /// By group, the word that its threads sleep on.
+    signals: usize,
+    /// By how many bits the second number is shifted.
+    start: u32,
+}
+
+/// Up to 2.40.
+const OLD: Layout = Layout {
+    references: Some(16),
+    sizes: 24,
+    original: 32,
+    waiters: 36,
+    signals: 40,
+    start: 1,
+};
+
+/// From 2.41.
+const NEW: Layout = Layout {
+    references: None,
+    sizes: 16,
+    original: 24,
+    waiters: 28,
+    signals: 32,
+    start: 0,
+};
 
 /// Waits for a condition variable.
 pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
@@ -35,25 +69,21 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
     })
 }
 
-/// Where the condition variable begins of which a thread sleeps on a word; `None` unless it fits
-/// just one layout.
+/// Where the condition variable begins of which a thread sleeps on a word. The old layout has more
+/// that must agree, so that it hardly fits by accident.
 fn find(view: &View<'_>, futex: &Futex) -> Option<Addr> {
-    let fits = |signals: u64, layout: fn(&[u8; SIZE], Sleep) -> Option<bool>| {
-        // Waiters form two groups, each with a word that it sleeps on; the whole is aligned to 8.
-        let group = (futex.addr.0 & 4) >> 2;
-        let base = futex.addr.sub(signals).sub(4 * group);
+    // The whole is aligned to 8, and the words of the two groups are neighbours.
+    let group = (futex.addr.0 & 4) as usize / 4;
+    [OLD, NEW].iter().find_map(|layout| {
+        let base = futex.addr.sub(layout.signals as u64 + 4 * group as u64);
         let raw = view.process.target.memory.array::<SIZE>(base).ok()?;
         let sleep = Sleep {
-            group: group as usize,
+            group,
             value: futex.value,
             private: futex.private,
         };
-        layout(&raw, sleep)?.then_some(base)
-    };
-    match (fits(40, is_old), fits(32, is_new)) {
-        (Some(base), None) | (None, Some(base)) => Some(base),
-        _ => None,
-    }
+        layout.fits(&raw, sleep)?.then_some(base)
+    })
 }
 
 /// How a thread sleeps on one of the two words.
@@ -64,36 +94,80 @@ struct Sleep {
     private: bool,
 }
 
-/// Up to 2.40: {u64 wseq, u64 g1_start, u32 g_refs[2], u32 g_size[2], u32 g1_orig_size, u32 wrefs,
-/// u32 g_signals[2]}. A thread only sleeps when there is no signal, and is counted in its group.
-fn is_old(raw: &[u8; SIZE], sleep: Sleep) -> Option<bool> {
-    let refs = |group: usize| Some(bytes::u32_at(raw, 16 + 4 * group)? >> 1);
-    let waiters = bytes::u32_at(raw, 36)? >> WAITERS;
-    let groups = refs(0)?.checked_add(refs(1)?)?;
-    let counted = refs(sleep.group)? >= 1 && groups <= waiters;
-    Some(sleep.value == 0 && counted && is_sound(raw, 32, 36, sleep)?)
+impl Layout {
+    /// Whether the bytes are a condition variable of this layout that a thread sleeps on like this.
+    fn fits(&self, raw: &[u8; SIZE], sleep: Sleep) -> Option<bool> {
+        let (ever, start) = (bytes::u64_at(raw, 0)?, bytes::u64_at(raw, 8)?);
+        let younger = (ever & 1) as usize;
+        let original = bytes::u32_at(raw, self.original)? >> 2;
+        let flags = bytes::u32_at(raw, self.waiters)?;
+        let waiting = i64::from(flags >> 3);
+        // Nobody in the younger group is signalled: all who came are there, but for those who gave up.
+        let before = (start >> self.start).checked_add(u64::from(original))?;
+        let came = i64::try_from((ever >> 1).checked_sub(before)?).ok()?;
+        let gave_up = bytes::i32_at(raw, self.sizes + 4 * younger)?;
+        let there = came.checked_add(i64::from(gave_up))?;
+        let counted = (0..=waiting).contains(&there)
+            && (sleep.group != younger || there >= 1)
+            && (sleep.group == younger || there < waiting)
+            && sleep.private == (flags & 1 == 0);
+        let Some(references) = self.references else {
+            return Some(counted);
+        };
+        let reference = |group: usize| {
+            let references = bytes::u32_at(raw, references + 4 * group)?;
+            Some(i64::from(references >> 1))
+        };
+        // Where references are counted, a thread only sleeps as long as there is no signal.
+        Some(
+            counted
+                && sleep.value == 0
+                && reference(sleep.group)? >= 1
+                && reference(younger)? == there
+                && reference(1 - younger)? <= waiting - there,
+        )
+    }
 }
 
-/// From 2.41: {u64 wseq, u64 g1_start, u32 g_size[2], u32 g1_orig_size, u32 wrefs, u32 g_signals[2],
-/// u32 unused[2]}. The count of signals goes on from group to group, so that it is 0 only as long as
-/// no group has been signalled before.
-fn is_new(raw: &[u8; SIZE], sleep: Sleep) -> Option<bool> {
-    let first = bytes::u64_at(raw, 8)? >> 1 == 0;
-    Some((sleep.value != 0 || first) && is_sound(raw, 24, 28, sleep)?)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What holds for both: the waiters before the first group are some of all there ever were, and the
-/// thread is one of those that wait.
-fn is_sound(raw: &[u8; SIZE], original_size: usize, waiters: usize, sleep: Sleep) -> Option<bool> {
-    let (ever, start) = (bytes::u64_at(raw, 0)?, bytes::u64_at(raw, 8)?);
-    let size = bytes::u32_at(raw, original_size)? >> ORIGINAL_SIZE;
-    let flags = bytes::u32_at(raw, waiters)?;
-    let before = (start >> 1).checked_add(u64::from(size))?;
-    let waiting = flags >> WAITERS;
-    Some(
-        waiting >= 1
-            && before <= ever >> 1
-            && u64::from(waiting) <= ever >> 1
-            && sleep.private == (flags & 1 == 0),
-    )
+    /// Words of condition variables as they were found, with what lay before and behind, and the word
+    /// that a thread slept on.
+    fn layouts_that_fit(words: &[u32], slept_on: usize, value: u32) -> Vec<usize> {
+        let raw: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let group = slept_on % 2;
+        let fits = |layout: &Layout| {
+            let base = (slept_on - group) * 4 - layout.signals;
+            let raw = bytes::array_at::<SIZE>(&raw, base)?;
+            let private = true;
+            let sleep = Sleep {
+                group,
+                value,
+                private,
+            };
+            layout.fits(&raw, sleep)?.then_some(base / 4)
+        };
+        [OLD, NEW].iter().filter_map(fits).collect()
+    }
+
+    #[test]
+    fn each_layout_is_told_from_the_other() {
+        // glibc 2.36: the first two waiters; two that came after two others.
+        let first = [0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 0, 16, 0, 0, 0, 0];
+        assert_eq!(layouts_that_fit(&first, 12, 0), [2]);
+        let later = [0, 0, 8, 0, 2, 0, 4, 0, 0, 0, 4, 16, 0, 0, 0, 0];
+        assert_eq!(layouts_that_fit(&later, 12, 0), [2]);
+        // glibc 2.43: one waiter is left in the older group, three are in the younger one.
+        let mixed = [0, 1, 16, 0, 2, 0, 0, 1, 12, 32, 0, 2, 0, 0, 0, 0];
+        assert_eq!(layouts_that_fit(&mixed, 10, 0), [2]);
+        assert_eq!(layouts_that_fit(&mixed, 11, 0), [2]);
+    }
+
+    #[test]
+    fn what_is_no_condition_variable_does_not_fit() {
+        assert_eq!(layouts_that_fit(&[0; 16], 12, 0), [0; 0]);
+        assert_eq!(layouts_that_fit(&[u32::MAX; 16], 12, 0), [0; 0]);
+    }
 }

@@ -10,6 +10,7 @@ pub(super) mod guard;
 pub(super) mod join;
 pub(super) mod mutex;
 pub(super) mod once;
+mod release;
 pub(super) mod rwlock;
 pub(super) mod semaphore;
 
