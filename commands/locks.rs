@@ -103,7 +103,8 @@ impl Answer {
             place(out, wait.place.as_ref())?;
             if let Some(owner) = lock.owner.thread() {
                 let verb = match lock.kind {
-                    Kind::Thread => format!("which is thread {owner}"),
+                    Kind::Thread | Kind::NativeThread => format!("which is thread {owner}"),
+                    Kind::Once | Kind::StaticGuard => format!("which thread {owner} runs"),
                     _ => format!("which thread {owner} holds"),
                 };
                 out.put(format_args!("  {verb} ("))?;

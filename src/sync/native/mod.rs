@@ -46,8 +46,14 @@ fn named_owner(
     }
     let gone =
         format!("the {what} names LWP {tid} as its owner, which is no thread of this process");
+    // In a child, the only thread that fork leaves has another id than it had in the parent.
+    let parent = view.process.target.process.ppid == i32::try_from(tid).ok();
     match (certain, shared) {
         (false, _) => None,
+        (true, false) if parent => Some(Owner::unknown(format!(
+            "the {what} names LWP {tid} as its owner, the parent process: the thread that is the first \
+             one now may have taken it before it forked"
+        ))),
         (true, false) => Some(Owner::Orphaned { evidence: gone }),
         (true, true) => Some(Owner::unknown(format!(
             "{gone}; it is shared with other processes"

@@ -128,7 +128,11 @@ impl Mutex {
 
     /// Whether all words agree with each other.
     fn is_plausible(&self) -> bool {
-        let counts = (self.count >= 1) == (self.kind & TYPE == RECURSIVE);
+        // Some that are not recursive count, too.
+        let counts = match self.kind & TYPE {
+            RECURSIVE => self.count >= 1,
+            _ => self.count <= 1,
+        };
         let word = !self.names_owner_in_word() || self.lock & TID == self.owner;
         self.users >= 1 && counts && word && self.lock != 0
     }
