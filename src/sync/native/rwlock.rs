@@ -38,7 +38,7 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
     let (address, lock) = places.find_map(|place| {
         let address = futex.addr.sub(place);
         let lock = RwLock::read(view, address)?;
-        (address.0 % 8 == 0 && lock.is_slept_on(futex, place)).then_some((address, lock))
+        (address.0.is_multiple_of(8) && lock.is_slept_on(futex, place)).then_some((address, lock))
     })?;
     let family = waiter.call(view).map(|call| call.family);
     let certain = family == Some(Family::RwLock);
