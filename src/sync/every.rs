@@ -37,10 +37,10 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             let len = rest.min(PIECE as u64);
             if let Ok(bytes) = target.memory.bytes(start, len as usize) {
                 for (at, word) in bytes.chunks_exact(8).enumerate() {
-                    if types.iter().any(|ty| word == ty.0.to_le_bytes()) {
-                        if let Some(lock) = lock_at(view, start.add(at as u64 * 8)) {
-                            add(view, &lock, locks, known);
-                        }
+                    let is_type = types.iter().any(|ty| word == ty.0.to_le_bytes());
+                    let word = start.add(at as u64 * 8);
+                    if let Some(lock) = is_type.then(|| lock_at(view, word)).flatten() {
+                        add(view, &lock, locks, known);
                     }
                 }
             }
