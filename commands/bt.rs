@@ -6,9 +6,7 @@ use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{
-    Budget, FOLDED_FROM, VariablesView, asks_for_locals, each_stack,
-};
+use crate::cli::render::variables::{Budget, FOLDED_FROM, VariablesView, asks_for_locals};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
@@ -137,13 +135,13 @@ impl Run for Bt {
         if self.locals
             && let Some(Ok(python)) = &session.python
         {
-            let (limits, cancel) = (limits(session), &session.cancel);
-            let budget = Budget::default();
-            each_stack(&mut threads, |thread: &mut Thread| {
-                if !cancel.is_cancelled() {
-                    thread.add_variables(python, limits, &budget);
+            let (limits, budget) = (limits(session), Budget::default());
+            for thread in &mut threads {
+                if session.cancel.is_cancelled() {
+                    break;
                 }
-            });
+                thread.add_variables(python, limits, &budget);
+            }
         }
         Ok(Box::new(Backtrace {
             threads,

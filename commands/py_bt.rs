@@ -5,7 +5,7 @@ use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::{Traceback, Wanted};
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{Budget, asks_for_locals, each_stack};
+use crate::cli::render::variables::{Budget, asks_for_locals};
 use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
@@ -109,13 +109,13 @@ impl Run for PyBt {
         }
         let remarks = sources.remarks().to_vec();
         if self.locals {
-            let (limits, cancel) = (limits(session), &session.cancel);
-            let budget = Budget::default();
-            each_stack(&mut threads, |thread| {
-                if !cancel.is_cancelled() {
-                    thread.add_variables(&python, limits, &budget);
+            let (limits, budget) = (limits(session), Budget::default());
+            for thread in &mut threads {
+                if session.cancel.is_cancelled() {
+                    break;
                 }
-            });
+                thread.add_variables(&python, limits, &budget);
+            }
         }
         Ok(Box::new(Tracebacks {
             // A thread that runs several interpreters has a stack in each.

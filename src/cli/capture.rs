@@ -8,7 +8,7 @@
 use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
-use super::render::variables::{Budget, VariablesView, each_stack};
+use super::render::variables::{Budget, VariablesView};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -116,14 +116,12 @@ impl Session {
 /// that they may print. A value is written anew when it is printed, from pages that are kept.
 fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limits) {
     if let Some(python) = python.filter(|_| needs >= Needs::Python) {
-        let mut stacks = python.stacks();
+        let stacks = python.stacks();
         if needs >= Needs::Values {
             let budget = Budget::default();
-            each_stack(&mut stacks, |(_, stack)| {
-                for frame in &stack.frames {
-                    VariablesView::of(python, frame, limits, &budget);
-                }
-            });
+            for frame in stacks.iter().flat_map(|(_, stack)| &stack.frames) {
+                VariablesView::of(python, frame, limits, &budget);
+            }
         }
     }
     if needs >= Needs::NativeStacks {
