@@ -233,15 +233,10 @@ fn title(lock: &Lock) -> String {
 
 /// `    File "bank.py", line 12, in transfer`.
 fn place(out: &mut Out<'_>, place: Option<&Place>) -> io::Result<()> {
+    use crate::cli::render::location;
     let Some(place) = place else { return Ok(()) };
-    out.put(format_args!("    File \""))?;
-    out.target(&place.file)?;
-    out.put(format_args!("\", line "))?;
-    match place.line {
-        Some(line) => out.put(format_args!("{line}"))?,
-        None => out.put(format_args!("?"))?,
-    }
-    out.put(format_args!(", in "))?;
-    out.target(&place.function)?;
+    let (file, function) = (&place.file, &place.function);
+    out.put(format_args!("    "))?;
+    location::put(&mut out.plain(), file, place.line, "?", function)?;
     out.put(format_args!("\n"))
 }

@@ -49,6 +49,11 @@ impl<'a> Out<'a> {
         }
     }
 
+    /// The same without colours.
+    pub fn plain(&mut self) -> Out<'_> {
+        Out::new(self.writer, false, self.width)
+    }
+
     /// pydbg's own words. Use with `write!`-style arguments that hold no text of the target.
     pub fn put(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         self.writer.write_fmt(text)

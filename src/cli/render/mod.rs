@@ -16,6 +16,7 @@ pub mod group;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;
+pub mod location;
 pub mod memory;
 pub mod number;
 pub mod raw;

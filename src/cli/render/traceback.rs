@@ -4,6 +4,7 @@
 use super::carets::{self, Line, Rules};
 use super::fold::{self, Spot, Step};
 use super::group;
+use super::location;
 use super::number::Extent;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
@@ -173,13 +174,8 @@ impl Traceback {
 
 /// Prints one frame and its source.
 fn entry(out: &mut Out<'_>, row: &PythonRow, marks: &[Line]) -> io::Result<()> {
-    out.put(format_args!("  File \""))?;
-    out.styled(Style::File, &row.file)?;
-    match row.position.line {
-        Some(line) => out.put(format_args!("\", line {line}, in "))?,
-        None => out.put(format_args!("\", line ?, in "))?,
-    }
-    out.styled(Style::Function, &row.function)?;
+    out.put(format_args!("  "))?;
+    location::put(out, &row.file, row.position.line, "?", &row.function)?;
     if let Some(word) = kind_word(row.kind) {
         out.put(format_args!(" ({word})"))?;
     }
