@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 fn words(interpreter: &Interpreter, target: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = target.iter().map(|&word| word.to_owned()).collect();
     words.push("-q".to_owned());
-    if interpreter.is_chroot() && target.first() == Some(&"core") {
-        words.push("--sysroot".to_owned());
-        words.push(interpreter.root.display().to_string());
+    if target.first() == Some(&"core") {
+        words.extend(interpreter.sysroot().into_iter().map(str::to_owned));
     }
     words
 }

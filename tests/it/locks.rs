@@ -103,11 +103,7 @@ fn check(interpreter: &Interpreter, shape: &[String], failures: &mut Failures) {
         return;
     };
     let expect = fixture.truth.expect.clone();
-    let root = interpreter.root.display().to_string();
-    let sysroot: Vec<&str> = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
+    let sysroot = interpreter.sysroot();
     // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
     // the waiting thread's entry names the lock.
     let mut judge = |how: &str, locks: Result<Value, String>| {

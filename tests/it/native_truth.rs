@@ -7,14 +7,6 @@ use serde_json::Value;
 /// The number of the signal that a division by zero ends in.
 const SIGFPE: i32 = 8;
 
-/// The options that a core of this interpreter needs.
-fn sysroot(interpreter: &Interpreter) -> Vec<String> {
-    match interpreter.is_chroot() {
-        true => vec!["--sysroot".into(), interpreter.root.display().to_string()],
-        false => Vec::new(),
-    }
-}
-
 /// `command` on the kernel core of a fixture, and before that live where it only waits.
 fn views(
     fixture: &mut Fixture,
@@ -27,8 +19,7 @@ fn views(
         views.push(("live", commands.iter().map(live).collect()));
     }
     let core = fixture.kernel_core();
-    let options = sysroot(interpreter);
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let options = interpreter.sysroot();
     let dead = |command: &&str| Pydbg::core(&core, &options, command);
     views.push(("kernel core", commands.iter().map(dead).collect()));
     views

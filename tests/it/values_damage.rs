@@ -4,7 +4,6 @@
 //! integer is just another one.
 
 use crate::harness::{Fixture, interpreters};
-use crate::values::options;
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -222,7 +221,7 @@ fn check(id: &str) {
         return;
     };
     let mut fixture = Fixture::start(interpreter, "values", &[]);
-    let (core, options) = (fixture.kernel_core(), options(interpreter));
+    let (core, options) = (fixture.kernel_core(), interpreter.options());
     let victim = Victim::new(&core, &options);
     let (mut touched, mut silent) = (0, 0);
     for seed in 1..=40 {
