@@ -2,7 +2,7 @@
 //! holds each lock and who waits for it, live and from cores; and no owner is invented.
 
 use crate::harness::fixture::header;
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -11,11 +11,6 @@ use pydbg::target::{self, Options};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The elements of a JSON array; none when it is no array.
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
 
 /// The names of threads by gdb number.
 fn names(data: &Value) -> BTreeMap<u64, String> {

@@ -1,7 +1,7 @@
 //! Native stacks and the merged order against the truth: where a crash in C happened and why, which
 //! C functions lie between Python ones, which threads have no Python at all.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, Truth, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, Truth, interpreters, list};
 use serde_json::Value;
 
 /// The number of the signal that a division by zero ends in.
@@ -23,11 +23,6 @@ fn views(
     let dead = |command: &&str| Pydbg::core(&core, &options, command);
     views.push(("kernel core", commands.iter().map(dead).collect()));
     views
-}
-
-/// The elements of a JSON array; none when it is no array.
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn base_name(path: Option<&str>) -> Option<&str> {
