@@ -306,20 +306,20 @@ impl Python {
 
     /// The namespace of a module imported in the main interpreter, such as `__main__`.
     pub fn module(&self, name: &str) -> Option<Addr> {
-        let main = self.interpreters.iter().find(|i| i.id == 0)?;
-        names::module(&self.objects, main.addr, name).ok()?
+        names::module(&self.objects, self.main()?.addr, name).ok()?
+    }
+
+    /// `sys.modules` of the main interpreter.
+    pub fn sys_modules(&self) -> Option<Addr> {
+        names::modules(&self.objects, self.main()?.addr).ok()
     }
 
     /// The modules imported in the main interpreter, by name, each with its namespace.
     pub fn modules(&self) -> Vec<(Arc<str>, Addr)> {
         const LONGEST_NAME: u64 = 1000;
         let objects = &self.objects;
-        let main = self.interpreters.iter().find(|i| i.id == 0);
-        let modules = main.and_then(|main| {
-            let field = self.layout.fields.interpreter.modules;
-            let modules = objects.memory.ptr(field.of(main.addr)).ok()?;
-            objects.dict_items(modules).ok()
-        });
+        let modules = self.sys_modules();
+        let modules = modules.and_then(|modules| objects.dict_items(modules).ok());
         let namespace = |(name, module): (Addr, Addr)| {
             let name = objects.text(name, LONGEST_NAME).ok()?;
             let is_module = objects.type_of(module).ok()?.may_be("module");
@@ -332,6 +332,10 @@ impl Python {
             .flatten()
             .filter_map(namespace)
             .collect()
+    }
+
+    fn main(&self) -> Option<&Interpreter> {
+        self.interpreters.iter().find(|known| known.id == 0)
     }
 
     /// All thread states of all interpreters.
