@@ -73,7 +73,7 @@ impl Session {
 
     /// Computes the stacks of a process that runs again; whether that read what was not copied.
     pub fn reads_beyond_the_copy(&self) -> bool {
-        self.compute_stacks();
+        self.compute_stacks(self.wants());
         let process = self.process.as_ref();
         let live = process.and_then(|process| process.target.live());
         live.is_some_and(|live| live.missed() > 0)
@@ -87,12 +87,13 @@ impl Session {
         needs.max().unwrap_or(Needs::Nothing)
     }
 
-    /// Computes the stacks that the commands to come need; the engine remembers them.
-    fn compute_stacks(&self) {
+    /// Computes the stacks that commands with these needs will ask for; the engine remembers
+    /// them.
+    pub fn compute_stacks(&self, needs: Needs) {
         let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
         if let Some(process) = &self.process {
             let python = python.map(|python| &**python);
-            stacks(process, python, self.wants(), limits(self));
+            stacks(process, python, needs, limits(self));
         }
     }
 
@@ -106,7 +107,7 @@ impl Session {
         if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
             return;
         }
-        self.compute_stacks();
+        self.compute_stacks(self.wants());
         process.target.resume();
         self.released = true;
     }

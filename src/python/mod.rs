@@ -38,13 +38,12 @@ mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
-use crate::native::Process;
+use crate::native::{Process, spread};
 pub use code::Position;
 pub use evaluation::OpenWith;
 use layout::{DwarfOffsets, FieldReport, Layout};
 pub use merge::{MergedFrame, MergedStack};
 use object::Objects;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -408,17 +407,10 @@ impl Python {
         }
     }
 
-    /// The Python stacks of all thread states, read on all processors; worth calling before a
-    /// command that shows every thread.
+    /// The Python stacks of all thread states, read on all processors when there are many; worth
+    /// calling before a command that shows every thread.
     pub fn stacks(&self) -> Vec<(Arc<PyThread>, Arc<PyStack>)> {
         let threads: Vec<&Arc<PyThread>> = self.threads().collect();
-        let stack = |thread: &&Arc<PyThread>| (Arc::clone(thread), self.stack(thread));
-        // Waking the other processors costs more than a few stacks do, and their idle spinning
-        // was seen to lengthen the stop of a live process tenfold.
-        const FEW: usize = 64;
-        match threads.len() {
-            0..FEW => threads.iter().map(stack).collect(),
-            _ => threads.par_iter().map(stack).collect(),
-        }
+        spread::map(&threads, |thread| (Arc::clone(thread), self.stack(thread)))
     }
 }
