@@ -354,17 +354,7 @@ impl Thread {
 impl Backtrace {
     /// The threads that are shown as one.
     fn groups(&self) -> Vec<Vec<&Thread>> {
-        let groups = match self.merge {
-            true => group::by(&self.threads, Thread::key),
-            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
-        };
-        let members = |group: Vec<usize>| {
-            group
-                .iter()
-                .filter_map(|at| self.threads.get(*at))
-                .collect()
-        };
-        groups.into_iter().map(members).collect()
+        group::of(&self.threads, self.merge, Thread::key)
     }
 }
 

@@ -142,17 +142,7 @@ struct Tracebacks {
 impl Tracebacks {
     /// The threads that are shown as one.
     fn groups(&self) -> Vec<Vec<&Traceback>> {
-        let groups = match self.merge {
-            true => group::by(&self.threads, Traceback::key),
-            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
-        };
-        let members = |group: Vec<usize>| {
-            group
-                .iter()
-                .filter_map(|at| self.threads.get(*at))
-                .collect()
-        };
-        groups.into_iter().map(members).collect()
+        group::of(&self.threads, self.merge, Traceback::key)
     }
 }
 
