@@ -439,7 +439,7 @@ impl Report for Backtrace {
             Row::Python(row) => Some(row),
             Row::Native(_) => None,
         })));
-        notes.extend(self.remarks.iter().map(|remark| source::note(remark)));
+        notes.extend(source::notes(&self.remarks));
         notes
     }
 }

@@ -210,8 +210,9 @@ impl Report for Tracebacks {
                 ),
             })
         });
-        let remarks = self.remarks.iter().map(|remark| source::note(remark));
         let rows = self.threads.iter().flat_map(|thread| &thread.frames);
-        cut.chain(remarks).chain(variables::note(rows)).collect()
+        cut.chain(source::notes(&self.remarks))
+            .chain(variables::note(rows))
+            .collect()
     }
 }
