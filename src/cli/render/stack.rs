@@ -180,6 +180,15 @@ impl Stack {
     }
 }
 
+/// Goes so many steps from the frame `current` along those that are `next`, or as far as there are
+/// any; `None` when there are none at all.
+pub fn walk(current: usize, steps: usize, next: impl Iterator<Item = usize>) -> Option<usize> {
+    match steps {
+        0 => Some(current),
+        _ => next.take(steps).last(),
+    }
+}
+
 /// The numbers of `native` frames in `merged`; see [`Stack::numbered_native`].
 fn numbers(merged: &MergedStack, native: &[NativeFrame]) -> Vec<Option<usize>> {
     let mut next = 0;
