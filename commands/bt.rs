@@ -1,12 +1,13 @@
 //! `bt`: native and Python frames in one stack.
 
-use crate::cli::render::fold::{self, Spot, Step};
+use crate::cli::render::choice::{self, Wanted};
+use crate::cli::render::fold::{Spot, Step};
 use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{Budget, FOLDED_FROM, VariablesView, asks_for_locals};
+use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
@@ -79,18 +80,14 @@ impl Run for Bt {
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let extent = limited(session, Extent::parse(self.extent.as_deref())?);
-        let all = self.extent.as_deref() == Some("all") || self.merge;
-        let counted = Extent::parse(self.extent.as_deref())?.is_count();
+        let asked = Extent::parse(self.extent.as_deref())?;
+        let all = asked == Extent::AllThreads || self.merge;
         let wanted = Wanted {
-            extent,
-            fold: !self.verbose && !counted && !session.json,
+            extent: choice::limited(session, asked),
+            // A count says how many frames to print.
+            fold: !self.verbose && !asked.is_count() && !session.json,
             locals: self.locals,
-            limit: if session.json && !counted {
-                MOST_IN_JSON
-            } else {
-                usize::MAX
-            },
+            most: choice::most(session, asked),
         };
         let ids = if all {
             stack::prefetch(session)?;
@@ -156,26 +153,6 @@ impl Run for Bt {
     }
 }
 
-/// `set backtrace limit` holds where no count is given.
-fn limited(session: &Session, extent: Extent) -> Extent {
-    match (extent, session.settings.get_count("backtrace limit")) {
-        (Extent::Whole | Extent::AllThreads, Some(limit)) => Extent::Innermost(limit),
-        (extent, _) => extent,
-    }
-}
-
-/// The most frames of one stack in a JSON document, unless a count says otherwise.
-const MOST_IN_JSON: usize = 20_000;
-
-/// Which frames are wanted.
-#[derive(Clone, Copy)]
-struct Wanted {
-    extent: Extent,
-    fold: bool,
-    locals: bool,
-    limit: usize,
-}
-
 /// The rows of one stack.
 #[derive(Default)]
 struct Rows {
@@ -195,28 +172,17 @@ impl Rows {
         wanted: Wanted,
         mut rows_of: impl FnMut(usize) -> Vec<Row>,
     ) -> Rows {
-        let range = wanted.extent.range(frames.len());
-        let asked = frames.get(range.clone()).unwrap_or_default();
-        let fold = wanted.fold && !(wanted.locals && asked.len() < FOLDED_FROM);
-        let steps = match fold {
-            true => fold::plan(&asked.iter().map(|(_, spot)| *spot).collect::<Vec<_>>()),
-            false => (0..asked.len().min(wanted.limit))
-                .map(Step::Frame)
-                .collect(),
-        };
+        let choice = wanted.choose(frames, |(_, spot)| *spot);
         let mut rows = Rows {
-            more: range.end < frames.len(),
-            left_out: asked
-                .len()
-                .checked_sub(wanted.limit)
-                .filter(|more| *more > 0),
+            more: choice.cut,
+            left_out: choice.left_out,
             ..Rows::default()
         };
-        for step in steps {
+        for step in choice.steps {
             match step {
                 Step::Words(words) => rows.gaps.push((rows.rows.len(), words)),
                 Step::Frame(at) => {
-                    let number = asked.get(at).map(|(number, _)| *number);
+                    let number = frames.get(at).map(|(number, _)| *number);
                     rows.rows
                         .extend(number.map(&mut rows_of).unwrap_or_default());
                 }

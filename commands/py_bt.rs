@@ -1,9 +1,10 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
+use crate::cli::render::choice::{self, Wanted};
 use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::traceback::{Traceback, Wanted};
+use crate::cli::render::traceback::Traceback;
 use crate::cli::render::value::limits;
 use crate::cli::render::variables::{Budget, asks_for_locals};
 use crate::cli::render::{group, stack, variables};
@@ -71,10 +72,6 @@ impl Run for PyBt {
         let python = session.python()?.clone();
         let asked = Extent::parse(self.extent.as_deref())?;
         let all = asked == Extent::AllThreads || self.merge;
-        let extent = match (asked, session.settings.get_count("backtrace limit")) {
-            (Extent::Whole | Extent::AllThreads, Some(limit)) => Extent::Innermost(limit),
-            (extent, _) => extent,
-        };
         let views: Vec<ThreadView> = ThreadView::all(session)?
             .into_iter()
             .filter(|view| all || view.id == Some(session.thread))
@@ -88,12 +85,13 @@ impl Run for PyBt {
         if all {
             stack::prefetch(session)?;
         }
+        let extent = choice::limited(session, asked);
         let wanted = Wanted {
             extent,
             // A count says how many frames to print.
-            fold: !self.verbose && !asked.is_count(),
+            fold: !self.verbose && !asked.is_count() && !session.json,
             locals: self.locals,
-            json: session.json,
+            most: choice::most(session, extent),
         };
         let roots = source::roots(session);
         let mut sources = Sources::new(&python, &roots);
@@ -105,7 +103,13 @@ impl Run for PyBt {
             if all {
                 view.look(session);
             }
-            threads.push(Traceback::of(&python, &mut sources, view, wanted));
+            threads.push(Traceback::of(
+                &python,
+                &mut sources,
+                view,
+                wanted,
+                !session.json,
+            ));
         }
         let remarks = sources.remarks().to_vec();
         if self.locals {

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod anchors;
 pub mod carets;
+pub mod choice;
 pub mod crash;
 pub mod dialect;
 pub mod exception;

@@ -41,10 +41,6 @@ pub struct VariablesView {
     pub problem: Option<String>,
 }
 
-/// The frames of a recursion have variables of their own: a stack of no more frames than these is
-/// shown whole with its variables.
-pub const FOLDED_FROM: usize = 200;
-
 /// What Python itself puts into the namespace of every module.
 const MACHINERY: &[&str] = &[
     "__annotate__",
