@@ -145,6 +145,14 @@ impl Answer {
             let (owner, evidence) = match &lock.owner {
                 Owner::Known { thread, .. } => (format!("thread {thread}"), "known".to_owned()),
                 Owner::Inferred { thread, .. } => (format!("thread {thread}"), "inferred".into()),
+                Owner::AnyOf { threads, .. } => match threads.as_slice() {
+                    [] => ("nobody left".to_owned(), "known".into()),
+                    several => (format!("any of {}", list(several)), "known".into()),
+                },
+                Owner::Process { pid, name, .. } => match name {
+                    Some(name) => (format!("process {pid} ({})", escape(name)), "known".into()),
+                    None => (format!("process {pid}"), "known".into()),
+                },
                 Owner::Orphaned { .. } => ("gone".to_owned(), "known".into()),
                 Owner::Unknown { .. } => ("unknown".to_owned(), "-".into()),
                 Owner::Nobody => ("nobody".to_owned(), "-".into()),
@@ -216,6 +224,9 @@ impl Report for Answer {
             "deadlocks": self.locks.deadlocks,
             "all": self.locks.all,
             "waits": self.locks.waits,
+            "orphaned": self.locks.orphaned,
+            "lost": self.locks.lost,
+            "busy": self.locks.busy,
             "unknown": self.locks.unknown,
             "threads": threads.collect::<Vec<_>>(),
         })

@@ -102,14 +102,7 @@ impl Python {
         if let WithBlocks::ExceptionTable { slots: 2, .. } = self.layout.kinds.with_blocks {
             return Some(last);
         }
-        // PyCFunctionObject { m_ml, m_self, … }, PyMethodObject { im_func, im_self, … }
-        let ty = self.objects.type_of(last).ok()?;
-        let bound = ["builtin_function_or_method", "method", "instancemethod"];
-        if !bound.contains(&ty.name.as_deref()?) {
-            return None;
-        }
-        let receiver = self.objects.memory.ptr(self.objects.after(last, 8)).ok()?;
-        Some(receiver).filter(|receiver| !receiver.is_null())
+        self.objects.bound_to(last)
     }
 
     /// Up to 3.10: the open blocks whose handler leaves a context manager.

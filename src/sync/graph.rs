@@ -35,6 +35,7 @@ pub(super) fn cycles(locks: &Locks) -> Vec<Deadlock> {
             let timed = |at: &usize| locks.waits.get(*at).is_some_and(|wait| wait.timed);
             found.push(Deadlock {
                 timed: cycle.iter().any(timed),
+                ring: true,
                 waits: cycle,
             });
         }

@@ -77,9 +77,10 @@ fn settle(owner: &mut Owner, claims: &[(usize, Place)]) {
 /// condition is notified.
 fn given_back(view: &View<'_>, inner: &[PyFrame], manager: Addr) -> bool {
     inner.iter().any(|frame| {
+        // Any file of that name counts: an owner too few is better than a false one.
         let waits = &*frame.function == "wait" && frame.file.ends_with("/threading.py");
         waits
-            && view.argument(frame, 0).is_some_and(|condition| {
+            && view.receiver(frame).is_some_and(|condition| {
                 condition == manager
                     || view
                         .lock_of(condition)

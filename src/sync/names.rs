@@ -22,7 +22,7 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::Lock | Kind::RLock => {
                 unnamed.insert(lock.address, at);
             }
-            Kind::Mutex => lock.name = symbol(view, lock.address),
+            _ => lock.name = symbol(view, lock.address),
         }
     }
     let mut search = Search {

@@ -57,7 +57,7 @@ impl Python {
 }
 
 /// The name of a module of the standard library that a file is, of those known here.
-pub(super) fn module(file: &str) -> Option<&'static str> {
+pub(crate) fn module(file: &str) -> Option<&'static str> {
     const MODULES: &[(&str, &str)] = &[
         ("/threading.py", "threading"),
         ("/queue.py", "queue"),

@@ -11,6 +11,7 @@ use super::{Attachment, GilState, PyFrame, PyThread, Python};
 use crate::addr::Addr;
 use crate::native::Process;
 use crate::native::doing::{self, Context, Doing, Kind};
+pub(crate) use lock::module as library;
 use outline::Outline;
 use std::sync::Arc;
 

@@ -15,6 +15,18 @@ enum Place {
 }
 
 impl Objects {
+    /// What a bound method or a function written in C is bound to: `self`.
+    pub fn bound_to(&self, method: Addr) -> Option<Addr> {
+        // PyCFunctionObject { m_ml, m_self, … }, PyMethodObject { im_func, im_self, … }
+        let ty = self.type_of(method).ok()?;
+        let bound = ["builtin_function_or_method", "method", "instancemethod"];
+        if !bound.contains(&ty.name.as_deref()?) {
+            return None;
+        }
+        let receiver = self.memory.ptr(self.after(method, 8)).ok()?;
+        Some(receiver).filter(|receiver| !receiver.is_null())
+    }
+
     /// The instance's own namespace: its dictionary or inline values, as pairs of name and value.
     pub fn namespace(&self, object: Addr) -> Result<Vec<(Addr, Addr)>, Fault> {
         let ty = self.type_of(object)?;

@@ -3,6 +3,7 @@
 pub(crate) mod corefile;
 pub(crate) mod fixture;
 pub(crate) mod interpreter;
+pub(crate) mod locks;
 pub(crate) mod program;
 pub(crate) mod truth;
 

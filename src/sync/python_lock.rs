@@ -1,9 +1,22 @@
 //! Python's own locks as they lie in memory (Modules/_threadmodule.c): which native lock each is
-//! made of, whether it is locked, and what it says of its owner.
+//! made of, whether it is locked, what it says of its owner, and which one a thread waits for.
 
+use super::parking::{Parked, parked_on};
+use super::view::{Found, Waiter};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
+use crate::python::PyFrame;
 use crate::python::layout::Field;
+
+/// How many Python frames are looked into for the lock that a thread waits for: the lock was
+/// handed to C code by the innermost one.
+const FRAMES: usize = 2;
+
+/// How many local variables and values of a frame are looked at.
+const MOST_VALUES: usize = 10_000;
+
+/// The class of conditions; in 2.7 `threading.Condition` is a function.
+pub(super) const CONDITION: &[&str] = &["threading.Condition", "threading._Condition"];
 
 /// A Python lock.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +29,51 @@ pub(super) struct PyLock {
     pub(super) locked: bool,
 }
 
+/// Waits for a `Lock` or an `RLock` itself.
+pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
+    let (lock, evidence) = waiter.lock(view)?;
+    Some(Found {
+        evidence: evidence.into(),
+        kind: lock.kind,
+        address: lock.addr,
+        owner: view.rlock_owner(&lock),
+        timed: waiter.timed(),
+    })
+}
+
+/// The Python lock that a thread sleeps on, and what says so.
+pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'static str)> {
+    let futex = waiter.futex.as_ref()?;
+    let (native, evidence) = match parked_on(view, waiter.thread, futex) {
+        Parked::No => (futex.addr, "it sleeps on the lock's semaphore"),
+        Parked::On(addr) => (addr, "its entry in the parking lot names the lock"),
+        // Which of the locks near by it is would be a guess.
+        Parked::Lost => return None,
+    };
+    let frames = || waiter.frames(view).iter().take(FRAMES);
+    // A lock made in Python of another one is what its own method works on.
+    let receivers = frames().filter_map(|frame| view.receiver(frame));
+    let mut near = receivers
+        .chain(frames().flat_map(|frame| view.values(frame)))
+        .filter_map(|value| view.py_lock(value));
+    let lock = near.find(|lock| lock.native == native)?;
+    Some((lock, evidence))
+}
+
 impl View<'_> {
+    /// What a frame works with: local variables, values on its evaluation stack, and what bound
+    /// methods among them are bound to. Stale ones are among them.
+    fn values(&self, frame: &PyFrame) -> Vec<Addr> {
+        let variables = self.python.variables(frame);
+        let mut values: Vec<Addr> = variables.all.iter().filter_map(|v| v.value).collect();
+        values.extend(self.python.evaluation_slots(frame).unwrap_or_default());
+        values.truncate(MOST_VALUES);
+        let receiver = |value: &Addr| self.python.objects.bound_to(*value);
+        let receivers: Vec<Addr> = values.iter().filter_map(receiver).collect();
+        values.extend(receivers);
+        values
+    }
+
     /// The object at `addr` as a lock, if it is one.
     pub(super) fn py_lock(&self, addr: Addr) -> Option<PyLock> {
         let objects = &self.python.objects;
@@ -64,9 +121,7 @@ impl View<'_> {
 
     /// An attribute of a `threading._RLock`, whose name is mangled in 2.7.
     fn private(&self, addr: Addr, name: &str) -> Option<Addr> {
-        let objects = &self.python.objects;
-        let mut names = [format!("_RLock__{name}"), format!("_{name}")].into_iter();
-        names.find_map(|name| objects.attribute(addr, &name).ok()?)
+        self.attribute(addr, &[&format!("_RLock__{name}"), &format!("_{name}")])
     }
 
     /// Who holds an RLock, which it says itself; `None` for other locks.
@@ -76,11 +131,10 @@ impl View<'_> {
         }
         let ident = self.rlock_ident(lock)?;
         Some(match self.by_ident(ident) {
-            Some(thread) => Owner::Known {
+            Some(thread) => Owner::known(
                 thread,
-                evidence: format!("the lock names ident {ident:#x} as its owner"),
-                place: None,
-            },
+                format!("the lock names ident {ident:#x} as its owner"),
+            ),
             None => Owner::Orphaned {
                 evidence: format!(
                     "the lock names ident {ident:#x} as its owner, which no thread has"
@@ -109,21 +163,11 @@ impl View<'_> {
     /// The lock behind a context manager: itself, or the one that a Condition is made of.
     pub(super) fn lock_of(&self, manager: Addr) -> Option<PyLock> {
         self.py_lock(manager).or_else(|| {
-            let objects = &self.python.objects;
-            let ty = objects.type_of(manager).ok()?;
-            if !objects.is_a(&ty, "threading.Condition")
-                && !objects.is_a(&ty, "threading._Condition")
-            {
+            if !self.is_instance(manager, CONDITION) {
                 return None;
             }
-            self.py_lock(self.condition_lock(manager)?)
+            // Its name is mangled in 2.7.
+            self.py_lock(self.attribute(manager, &["_lock", "_Condition__lock"])?)
         })
-    }
-
-    /// The lock that a Condition is made of; its name is mangled in 2.7.
-    fn condition_lock(&self, condition: Addr) -> Option<Addr> {
-        let objects = &self.python.objects;
-        let mut names = ["_lock", "_Condition__lock"].into_iter();
-        names.find_map(|name| objects.attribute(condition, name).ok()?)
     }
 }

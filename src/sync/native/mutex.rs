@@ -1,12 +1,25 @@
 //! glibc's mutexes (sysdeps/nptl/bits/struct_mutex.h): the owner's LWP id lies in the mutex.
 
-use super::{Owner, View};
 use crate::addr::Addr;
 use crate::bytes;
+use crate::sync::view::{Found, Waiter};
+use crate::sync::{Kind, Owner, View};
 
-/// A mutex that a thread waits for at `addr`, and who holds it; `None` when what lies there does
-/// not look like one. Locks inside glibc are bare words without an owner.
-pub(super) fn mutex(view: &View<'_>, addr: Addr) -> Option<Owner> {
+/// Waits for a mutex.
+pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
+    let address = waiter.futex.as_ref()?.addr;
+    owner(view, address).map(|owner| Found {
+        evidence: "it sleeps on the mutex".into(),
+        kind: Kind::Mutex,
+        address,
+        owner: Some(owner),
+        timed: waiter.timed(),
+    })
+}
+
+/// Who holds the mutex at `addr`; `None` when what lies there does not look like one that is held.
+/// Locks inside glibc are bare words without an owner.
+fn owner(view: &View<'_>, addr: Addr) -> Option<Owner> {
     // struct __pthread_mutex_s { int lock; unsigned count; int owner; unsigned nusers; int kind; }
     const KINDS: i32 = 0x1ff;
     const TID: u32 = 0x3fff_ffff;
@@ -22,13 +35,9 @@ pub(super) fn mutex(view: &View<'_>, addr: Addr) -> Option<Owner> {
     if lock != 2 && lock != 1 && (lock & TID) as i32 != owner {
         return None;
     }
-    let mut threads = view.process.target.threads.iter();
-    let is_owner = |thread: &&crate::target::TargetThread| thread.own_id() == owner;
-    let found = threads.find(is_owner)?;
-    let thread = view.process.id_of(found.tid)?;
-    Some(Owner::Known {
+    let thread = view.by_own_tid(owner)?;
+    Some(Owner::known(
         thread,
-        evidence: format!("the mutex names LWP {owner} as its owner"),
-        place: None,
-    })
+        format!("the mutex names LWP {owner} as its owner"),
+    ))
 }

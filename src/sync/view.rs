@@ -1,0 +1,166 @@
+//! What the other files of this layer look at: the process, and one thread that is blocked.
+
+use super::{Kind, Owner, python_lock};
+use crate::addr::Addr;
+use crate::native::{NativeThread, Process};
+use crate::python::{PyFrame, PyStack, PyThread, Python};
+use rustc_hash::FxHashMap;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+/// The process as this layer looks at it.
+pub(super) struct View<'p> {
+    pub(super) python: &'p Python,
+    pub(super) process: &'p Process,
+    /// The Python thread state that each native thread (gdb number) runs, by that number.
+    pub(super) states: Vec<(usize, Arc<PyThread>)>,
+    by_ident: FxHashMap<u64, usize>,
+}
+
+impl<'p> View<'p> {
+    pub(super) fn new(python: &'p Python) -> View<'p> {
+        let process = &*python.process;
+        let threads = || process.threads().iter();
+        let states = threads().filter_map(|thread| {
+            let state = python.thread_of(thread.tid)?;
+            Some((thread.id, Arc::clone(state)))
+        });
+        let states: Vec<_> = states.collect();
+        let by_state = (states.iter()).filter_map(|(id, state)| Some((state.ident?, *id)));
+        let by_pthread = threads().filter_map(|thread| Some((thread.pthread?.0, thread.id)));
+        View {
+            python,
+            process,
+            by_ident: by_state.chain(by_pthread).collect(),
+            states,
+        }
+    }
+
+    /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.
+    pub(super) fn by_ident(&self, ident: u64) -> Option<usize> {
+        self.by_ident.get(&ident).copied()
+    }
+
+    /// The native thread (gdb number) with this id, as the process itself counts its threads.
+    pub(super) fn by_own_tid(&self, tid: i32) -> Option<usize> {
+        let mut threads = self.process.target.threads.iter();
+        self.process
+            .id_of(threads.find(|thread| thread.own_id() == tid)?.tid)
+    }
+
+    /// The Python thread state that a native thread (gdb number) runs.
+    pub(super) fn state(&self, thread: usize) -> Option<&Arc<PyThread>> {
+        let at = self.states.binary_search_by_key(&thread, |(id, _)| *id);
+        self.states.get(at.ok()?).map(|(_, state)| state)
+    }
+
+    /// The native thread (gdb number) that runs a Python thread state.
+    pub(super) fn by_state(&self, tstate: Addr) -> Option<usize> {
+        let mut states = self.states.iter();
+        let (id, _) = states.find(|(_, state)| state.tstate == tstate)?;
+        Some(*id)
+    }
+
+    /// The value of a frame's first argument, as a rule `self`; also where an inner function uses
+    /// it, which puts it into a cell.
+    pub(super) fn receiver(&self, frame: &PyFrame) -> Option<Addr> {
+        let variables = self.python.variables(frame);
+        let first = variables.all.first()?;
+        first.value.filter(|_| first.argument)
+    }
+
+    /// Whether an object is an instance of one of these classes (full names) or of a subclass.
+    pub(super) fn is_instance(&self, object: Addr, classes: &[&str]) -> bool {
+        let objects = &self.python.objects;
+        let Ok(ty) = objects.type_of(object) else {
+            return false;
+        };
+        classes.iter().any(|class| objects.is_a(&ty, class))
+    }
+
+    /// The first of these attributes that an object has itself.
+    pub(super) fn attribute(&self, object: Addr, names: &[&str]) -> Option<Addr> {
+        let objects = &self.python.objects;
+        names
+            .iter()
+            .find_map(|name| objects.attribute(object, name).ok()?)
+    }
+}
+
+/// A thread that may be waiting.
+pub(super) struct Waiter<'a> {
+    pub(super) thread: &'a NativeThread,
+    /// What it runs of Python.
+    pub(super) state: Option<&'a Arc<PyThread>>,
+    /// What it sleeps on.
+    pub(super) futex: Option<Futex>,
+    stack: OnceCell<Option<Arc<PyStack>>>,
+    lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
+}
+
+impl<'a> Waiter<'a> {
+    pub(super) fn new(view: &'a View<'_>, thread: &'a NativeThread) -> Waiter<'a> {
+        Waiter {
+            thread,
+            state: view.state(thread.id),
+            futex: Futex::of(thread),
+            stack: OnceCell::new(),
+            lock: OnceCell::new(),
+        }
+    }
+
+    /// Its Python frames, innermost first.
+    pub(super) fn frames(&self, view: &View<'_>) -> &[PyFrame] {
+        let stack = || self.state.map(|state| view.python.stack(state));
+        let stack = self.stack.get_or_init(stack);
+        stack.as_ref().map_or(&[], |stack| &stack.frames)
+    }
+
+    /// The Python lock that it sleeps on, and what says so: of a wait for an event or a queue it
+    /// is the fresh lock that stands for this one wait.
+    pub(super) fn lock(&self, view: &View<'_>) -> Option<(python_lock::PyLock, &'static str)> {
+        *self.lock.get_or_init(|| python_lock::find(view, self))
+    }
+
+    /// Whether the wait ends by itself after some time.
+    pub(super) fn timed(&self) -> bool {
+        self.futex.as_ref().is_some_and(|futex| futex.timed)
+    }
+}
+
+/// A futex that a thread sleeps on.
+pub(super) struct Futex {
+    pub(super) addr: Addr,
+    /// Whether the sleep ends by itself after some time.
+    pub(super) timed: bool,
+}
+
+impl Futex {
+    fn of(thread: &NativeThread) -> Option<Futex> {
+        /// FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2 (Linux
+        /// include/uapi/linux/futex.h).
+        const WAITS: [u64; 4] = [0, 6, 9, 13];
+        const COMMAND: u64 = 0x7f;
+        let call = thread.syscall.as_ref()?;
+        let [addr, op, _, timeout, ..] = call.args;
+        let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
+        waits.then_some(Futex {
+            addr: Addr(addr),
+            timed: timeout != 0,
+        })
+    }
+}
+
+/// What a thread waits for.
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    /// The Python object, or the native lock where there is none.
+    pub(super) address: Addr,
+    /// Who holds it; `None` when only others can tell (`with` statements).
+    pub(super) owner: Option<Owner>,
+    /// Whether the wait ends by itself after some time.
+    pub(super) timed: bool,
+    /// What says so.
+    pub(super) evidence: Cow<'static, str>,
+}
