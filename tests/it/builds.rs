@@ -26,10 +26,9 @@ fn check(
     let result = live.and_then(|d| fixture.truth.compare(&d["data"]));
     failures.check(&format!("{what} {} live", interpreter.id), result);
     let core = fixture.kernel_core();
-    let root = interpreter.root.display().to_string();
     let mut options = options.to_vec();
-    if interpreter.is_chroot() && !options.contains(&"--sysroot") {
-        options.extend(["--sysroot", &root]);
+    if !options.contains(&"--sysroot") {
+        options.extend(interpreter.sysroot());
     }
     let dead = Pydbg::core(&core, &options, "py-bt all");
     let result = dead.and_then(|d| fixture.truth.compare(&d["data"]));
@@ -200,13 +199,9 @@ fn files_deleted_after_the_start() {
 fn check_merged(interpreter: &Interpreter, name: &str, generated: bool, failures: &mut Failures) {
     let mut fixture = Fixture::start(interpreter, name, &[]);
     let core = fixture.kernel_core();
-    let root = interpreter.root.display().to_string();
-    let options: &[&str] = match interpreter.is_chroot() {
-        true => &["--sysroot", &root],
-        false => &[],
-    };
+    let options = interpreter.sysroot();
     let what = format!("{name} {} {:?}", interpreter.id, interpreter.environment);
-    let answer = match Pydbg::core(&core, options, "thread apply all bt") {
+    let answer = match Pydbg::core(&core, &options, "thread apply all bt") {
         Ok(answer) => answer,
         Err(why) => return failures.check(&what, Err(why)),
     };
@@ -448,11 +443,7 @@ fn cores_that_lack_memory() {
             let file = format!("/proc/{}/coredump_filter", fixture.pid());
             fs::write(file, filter).expect("the filter can be set");
             let core = fixture.kernel_core();
-            let root = interpreter.root.display().to_string();
-            let options = match interpreter.is_chroot() {
-                true => vec!["--sysroot", &root],
-                false => Vec::new(),
-            };
+            let options = interpreter.sysroot();
             let answer = Pydbg::core(&core, &options, "py-bt all");
             let result = match (*whole, answer) {
                 (true, answer) => answer.and_then(|d| fixture.truth.compare(&d["data"])),

@@ -1,8 +1,8 @@
 //! `locks` against the truth of fixtures: who waits for what, who holds it, and the verdicts, live
 //! and from cores; and no owner is invented.
 
-use crate::harness::locks::{check_all, list};
-use crate::harness::{Failures, Fixture, interpreters};
+use crate::harness::locks::check_all;
+use crate::harness::{Failures, Fixture, interpreters, list};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;

@@ -5,6 +5,7 @@ pub mod picture;
 mod table;
 mod verdicts;
 
+use super::location;
 use super::number::list;
 use super::thread::ThreadView;
 use crate::cli::{Out, Session};
@@ -144,14 +145,7 @@ fn owner(owner: &Owner) -> (String, &'static str) {
 /// `    File "bank.py", line 12, in transfer`.
 fn place(out: &mut Out<'_>, place: Option<&Place>) -> io::Result<()> {
     let Some(place) = place else { return Ok(()) };
-    out.put(format_args!("    File \""))?;
-    out.target(&place.file)?;
-    out.put(format_args!("\", line "))?;
-    match place.line {
-        Some(line) => out.put(format_args!("{line}"))?,
-        None => out.put(format_args!("?"))?,
-    }
-    out.put(format_args!(", in "))?;
-    out.target(&place.function)?;
-    out.put(format_args!("\n"))
+    out.put(format_args!("    "))?;
+    location::put(out, &place.file, place.line, "?", &place.function)?;
+    out.end()
 }
