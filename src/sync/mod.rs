@@ -1,6 +1,8 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod executors;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
@@ -11,6 +13,8 @@ mod owner;
 mod parking;
 mod place;
 mod python_lock;
+mod queues;
+mod threading;
 mod threads;
 mod verdict;
 mod view;
