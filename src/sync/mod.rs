@@ -2,6 +2,8 @@
 //! has its evidence, and an owner that is not proved is not named.
 
 mod every;
+mod executors;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
@@ -12,6 +14,8 @@ mod owner;
 mod parking;
 mod place;
 mod python_lock;
+mod queues;
+mod threading;
 mod threads;
 mod verdict;
 mod view;

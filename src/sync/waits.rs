@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, threads};
+use super::{gil, native, python_lock, queues, threading, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -13,6 +13,8 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
+    threading::wait,
+    queues::wait,
     python_lock::wait,
     native::mutex::wait,
 ];

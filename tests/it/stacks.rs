@@ -89,6 +89,7 @@ const ELSEWHERE: &[&str] = &[
     "expressions",
     "many_locks",
     "packages",
+    "waits_threading",
     "whatis",
 ];
 

@@ -74,7 +74,7 @@ impl LocksView {
         let mentioned = |view: &&ThreadView| {
             let Some(id) = view.id else { return false };
             locks.waits.iter().any(|wait| wait.thread == id)
-                || locks.all.iter().any(|lock| names(&lock.owner, id))
+                || locks.all.iter().any(|lock| lock.owner.mentions(id))
         };
         let threads: Vec<_> = self.threads.iter().filter(mentioned).collect();
         json!({
@@ -87,14 +87,6 @@ impl LocksView {
             "unknown": locks.unknown,
             "threads": threads,
         })
-    }
-}
-
-/// Whether an owner is this thread, or could be.
-fn names(owner: &Owner, id: usize) -> bool {
-    match owner {
-        Owner::AnyOf { threads, .. } => threads.contains(&id),
-        owner => owner.thread() == Some(id),
     }
 }
 
