@@ -4,6 +4,7 @@
 use super::syscall::SyscallState;
 use crate::addr::Addr;
 use crate::bytes;
+use crate::escape;
 use crate::target::{Memory, Origin};
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -292,8 +293,13 @@ pub fn child_name(pid: i32, origin: &Origin) -> Option<String> {
     let Origin::Live(_) = origin else {
         return None;
     };
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(name.trim_end().to_owned())
+    process_name(pid)
+}
+
+/// The kernel's name for a process of this machine that is alive.
+pub fn process_name(pid: i32) -> Option<String> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(escape::lossy(name.trim_ascii_end()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod files;
 mod gil;
 mod graph;
 mod holders;

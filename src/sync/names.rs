@@ -1,7 +1,7 @@
 //! Names of locks as a person would write them: the shortest path from a module, else from a
 //! variable of a frame.
 
-use super::{Kind, Locks, View};
+use super::{Kind, Locks, View, files};
 use crate::addr::Addr;
 use crate::python::object::Objects;
 use rustc_hash::FxHashMap;
@@ -19,6 +19,7 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
+            Kind::FileLock => lock.name = files::name(view, lock.address),
             Kind::Lock | Kind::RLock => {
                 unnamed.insert(lock.address, at);
             }
