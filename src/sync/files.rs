@@ -103,7 +103,12 @@ fn asked(
         Family::Flock => (operation & LOCK_EX != 0, 0, u64::MAX),
         // struct flock { short l_type; short l_whence; off_t l_start; off_t l_len; pid_t l_pid; }
         _ => {
-            let raw = view.process.target.memory.array::<24>(Addr(argument)).ok()?;
+            let raw = view
+                .process
+                .target
+                .memory
+                .array::<24>(Addr(argument))
+                .ok()?;
             let words = bytes::u32_at(&raw, 0)?;
             let from = match words >> 16 {
                 0 => 0,

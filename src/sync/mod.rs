@@ -16,6 +16,7 @@ mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
 
 use crate::addr::Addr;
 use crate::python::Python;
@@ -26,6 +27,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
+pub use words::WaitsFor;
 
 /// A lock, or what else threads wait for as if it were one.
 #[derive(Clone, Debug, Serialize)]

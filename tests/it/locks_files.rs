@@ -26,9 +26,7 @@ fn compare(expect: &Value, data: &Value, live: bool) -> Result<(), String> {
                     && told["pid"] == owner[1]
                     && told["name"].as_str().is_some_and(|name| !name.is_empty())
             }
-            _ => {
-                told["certainty"] == "unknown" && why.contains(owner[1].as_str().unwrap_or("?"))
-            }
+            _ => told["certainty"] == "unknown" && why.contains(owner[1].as_str().unwrap_or("?")),
         };
         if !right || lock["kind"] != "file-lock" || !named.starts_with(&fd) {
             return Err(format!("{name}: {lock}, truth {owner} through {fd}"));
