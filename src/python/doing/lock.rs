@@ -63,6 +63,7 @@ pub(crate) fn module(file: &str) -> Option<&'static str> {
         ("/queue.py", "queue"),
         ("/Queue.py", "queue"),
         ("/concurrent/futures/_base.py", "futures"),
+        ("/asyncio/runners.py", "asyncio.runners"),
     ];
     let (end, name) = MODULES.iter().find(|(end, _)| file.ends_with(end))?;
     let folder = file.strip_suffix(end)?.rsplit('/').next()?;
