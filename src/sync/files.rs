@@ -7,7 +7,8 @@ use super::view::{Found, Waiter};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
 use crate::bytes;
-use crate::native::{SyscallState, doing, syscall};
+use crate::native::outside::{Live, Outside};
+use crate::native::{SyscallState, doing};
 use crate::target::Origin;
 use crate::target::file_locks::{self, Family, FileLock, OpenFile};
 
@@ -33,7 +34,7 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
 pub(super) fn name(view: &View<'_>, fd: Addr) -> Option<String> {
     let fd = i32::try_from(fd.0).ok()?;
     let path = match view.process.target.origin {
-        Origin::Live(pid) => syscall::fd_name(pid, fd),
+        Origin::Live(pid) => Live::new(pid).fd(fd),
         _ => None,
     };
     Some(match path {

@@ -81,12 +81,14 @@ impl WaitsFor {
             | Owner::Nobody => String::new(),
         };
         // What is made of a lock, such as an event, says more than the name of that lock.
-        let plain = doing.starts_with("waiting for a lock") || !self.kind.is_held();
+        let named = !matches!(self.kind, Kind::FileLock);
+        let plain = named && (doing.starts_with("waiting for a lock") || !self.kind.is_held());
         let says_more = !holder.is_empty() || (plain && self.name.is_some());
         if self.kind == Kind::Gil || !says_more {
             return None;
         }
         let what = match (&self.name, self.kind.is_held()) {
+            (Some(name), true) if self.kind == Kind::FileLock => format!("a lock on {name}"),
             (Some(name), true) => name.clone(),
             (None, true) => format!("a {}", self.kind.words()),
             // How it waits for something that is not held, the functions on its stack say best.

@@ -30,6 +30,7 @@ mod roster;
 mod segments;
 pub mod signal;
 mod snapshot;
+pub mod sockets;
 mod splice;
 pub mod synth;
 pub mod synth_core;
