@@ -11,6 +11,7 @@ mod eval_frames;
 mod evaluation;
 pub mod exceptions;
 mod frame;
+mod generator;
 mod gil;
 mod interpreter;
 mod interpreter_list;

@@ -66,7 +66,7 @@ pub enum Kind {
     Loader,
     /// The lock of an arena of malloc.
     Arena,
-    /// A lock on a file: `flock` or `fcntl`.
+    /// A lock on a file: `flock` or `fcntl`. Its address is the file descriptor.
     FileLock,
 }
 

@@ -3,11 +3,13 @@
 
 mod every;
 mod executors;
+mod files;
 mod futures;
 mod gil;
 mod graph;
 mod holders;
 mod kind;
+mod managers;
 mod names;
 mod native;
 mod owner;
@@ -15,11 +17,13 @@ mod parking;
 mod place;
 mod python_lock;
 mod queues;
+mod suspended;
 mod threading;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
 
 use crate::addr::Addr;
 use crate::python::Python;
@@ -30,6 +34,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
+pub use words::WaitsFor;
 
 /// A lock, or what else threads wait for as if it were one.
 #[derive(Clone, Debug, Serialize)]

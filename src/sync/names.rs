@@ -3,7 +3,7 @@
 
 mod search;
 
-use super::{Kind, Locks, View};
+use super::{Kind, Locks, View, files};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 use search::Search;
@@ -19,6 +19,7 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             _ if lock.name.is_some() => {}
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
+            Kind::FileLock => lock.name = files::name(view, lock.address),
             kind if kind.is_object() => wanted.entry(lock.address).or_default().push(at),
             _ => lock.name = symbol(view, lock.address),
         }

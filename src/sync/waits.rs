@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, queues, threading, threads};
+use super::{files, gil, native, python_lock, queues, threading, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -17,6 +17,7 @@ const RECOGNISERS: &[Recogniser] = &[
     queues::wait,
     python_lock::wait,
     native::mutex::wait,
+    files::wait,
 ];
 
 /// Finds what every thread waits for.

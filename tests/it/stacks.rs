@@ -87,6 +87,7 @@ const ELSEWHERE: &[&str] = &[
     "bytecode",
     "crash",
     "expressions",
+    "file_locks",
     "many_locks",
     "packages",
     "waits_threading",

@@ -64,6 +64,7 @@ pub(crate) fn module(file: &str) -> Option<&'static str> {
         ("/Queue.py", "queue"),
         ("/concurrent/futures/_base.py", "futures"),
         ("/concurrent/futures/thread.py", "executor"),
+        ("/asyncio/runners.py", "asyncio.runners"),
     ];
     let (end, name) = MODULES.iter().find(|(end, _)| file.ends_with(end))?;
     let folder = file.strip_suffix(end)?.rsplit('/').next()?;

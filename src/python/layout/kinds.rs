@@ -43,6 +43,9 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// `gi_frame_state` of a generator that is suspended; up to 3.10 it has a frame then, and does
+    /// not run.
+    pub suspended: &'static [i8],
     /// How a frame that is inside a `with` statement keeps the exit of its context manager.
     pub with_blocks: WithBlocks,
     /// Size in bytes of what the garbage collector keeps in front of an object.

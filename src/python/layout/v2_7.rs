@@ -33,6 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
+        suspended: &[],
         with_blocks: WithBlocks::BlockStack {
             block: 143,
             handler: 81,

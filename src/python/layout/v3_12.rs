@@ -38,6 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 49,
             slots: 1,

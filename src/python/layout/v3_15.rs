@@ -38,6 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 41,
             slots: 2,

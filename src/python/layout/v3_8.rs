@@ -32,6 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        suspended: &[],
         with_blocks: WithBlocks::BlockStack {
             block: 122,
             handler: 81,
