@@ -12,6 +12,7 @@ mod evaluation;
 pub mod exceptions;
 mod frame;
 mod gil;
+pub mod import_lock;
 mod interpreter;
 mod interpreter_list;
 pub mod layout;

@@ -4,6 +4,7 @@
 mod gil;
 mod graph;
 mod holders;
+mod imports;
 mod kind;
 mod names;
 mod native;

@@ -18,6 +18,8 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
     for (at, lock) in locks.all.iter_mut().enumerate() {
         match lock.kind {
             Kind::Gil => lock.name = Some("the GIL".into()),
+            Kind::ImportLock => lock.name = Some("the import lock".into()),
+            Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
             Kind::Lock | Kind::RLock => {
                 unnamed.insert(lock.address, at);
@@ -42,6 +44,13 @@ fn thread_name(view: &View<'_>, thread: Addr) -> Option<String> {
     let name = objects.attribute(thread, attribute).ok()??;
     let name = objects.text(name, LONGEST).ok()?;
     Some(format!("thread \"{}\"", name.value))
+}
+
+/// `import lock of 'package.module'`.
+fn module_lock_name(view: &View<'_>, lock: Addr) -> Option<String> {
+    let name = view.attribute(lock, &["name"])?;
+    let name = view.python.objects.text(name, LONGEST).ok()?;
+    Some(format!("import lock of '{}'", name.value))
 }
 
 /// `mutex in libfoo.so` for a variable that has a symbol.

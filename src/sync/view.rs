@@ -3,6 +3,7 @@
 use super::{Kind, Owner, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
+use crate::python::import_lock::ImportLock;
 use crate::python::{PyFrame, PyStack, PyThread, Python};
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    import_locks: OnceCell<Vec<ImportLock>>,
 }
 
 impl<'p> View<'p> {
@@ -34,7 +36,13 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            import_locks: OnceCell::new(),
         }
+    }
+
+    /// The import locks of all interpreters.
+    pub(super) fn import_locks(&self) -> &[ImportLock] {
+        self.import_locks.get_or_init(|| self.python.import_locks())
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.

@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, threads};
+use super::{gil, imports, native, python_lock, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -13,7 +13,10 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
+    imports::wait,
+    imports::wait_for_all,
     python_lock::wait,
+    imports::wait_in_function,
     native::mutex::wait,
 ];
 

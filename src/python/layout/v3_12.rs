@@ -78,6 +78,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(383552),
             static_types: has(373704),
             extension_types: None,
+            import_lock: has(992),
+            import_lock_thread: has(1000),
         },
         thread: Thread {
             prev: has(0),

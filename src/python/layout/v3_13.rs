@@ -79,6 +79,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
+            import_lock: has(7704),
+            import_lock_thread: has(7712),
         },
         thread: Thread {
             prev: has(0),
@@ -392,6 +394,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
+            import_lock: has(7712),
+            import_lock_thread: has(7720),
             ..LAYOUT_0.fields.interpreter
         },
         thread: Thread {

@@ -78,6 +78,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(226240),
             static_types: has(180264),
             extension_types: has(190024),
+            import_lock: has(7688),
+            import_lock_thread: has(7696),
         },
         thread: Thread {
             prev: has(0),

@@ -65,6 +65,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(120),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),
