@@ -78,7 +78,9 @@ fn settle(owner: &mut Owner, claims: &[(usize, Place)]) {
 fn given_back(view: &View<'_>, inner: &[PyFrame], manager: Addr) -> bool {
     inner.iter().any(|frame| {
         // Any file of that name counts: an owner too few is better than a false one.
-        let waits = &*frame.function == "wait" && frame.file.ends_with("/threading.py");
+        const FILES: [&str; 2] = ["/threading.py", "/multiprocessing/synchronize.py"];
+        let in_library = FILES.iter().any(|file| frame.file.ends_with(file));
+        let waits = &*frame.function == "wait" && in_library;
         waits
             && view.receiver(frame).is_some_and(|condition| {
                 condition == manager

@@ -11,6 +11,7 @@ mod native;
 mod owner;
 mod parking;
 mod place;
+mod processes;
 mod python_lock;
 mod threads;
 mod verdict;

@@ -21,7 +21,7 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::ImportLock => lock.name = Some("the import lock".into()),
             Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            Kind::Lock | Kind::RLock => {
+            Kind::Lock | Kind::RLock | Kind::ProcessLock | Kind::ProcessSemaphore => {
                 unnamed.insert(lock.address, at);
             }
             _ => lock.name = symbol(view, lock.address),
@@ -77,7 +77,10 @@ impl Search<'_, '_> {
         if let Some(at) = self.unnamed.remove(&value)
             && let Some(lock) = self.locks.all.get_mut(at)
         {
-            lock.name = Some(name(""));
+            let name = name("");
+            // What a program has of a lock that processes share is made of the real one.
+            let outer = name.strip_suffix("._semlock").map(str::to_owned);
+            lock.name = Some(outer.unwrap_or(name));
         }
         if !attributes || !self.has_attributes(value) {
             return;

@@ -3,7 +3,7 @@
 
 use super::parking::{Parked, parked_on};
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, View};
+use super::{Kind, Owner, View, processes};
 use crate::addr::Addr;
 use crate::python::PyFrame;
 use crate::python::layout::Field;
@@ -69,7 +69,7 @@ pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'st
 impl View<'_> {
     /// What a frame works with: local variables, values on its evaluation stack, and what bound
     /// methods among them are bound to. Stale ones are among them.
-    fn values(&self, frame: &PyFrame) -> Vec<Addr> {
+    pub(super) fn values(&self, frame: &PyFrame) -> Vec<Addr> {
         let variables = self.python.variables(frame);
         let mut values: Vec<Addr> = variables.all.iter().filter_map(|v| v.value).collect();
         values.extend(self.python.evaluation_slots(frame).unwrap_or_default());
@@ -168,12 +168,14 @@ impl View<'_> {
 
     /// The lock behind a context manager: itself, or the one that a Condition is made of.
     pub(super) fn lock_of(&self, manager: Addr) -> Option<PyLock> {
-        self.py_lock(manager).or_else(|| {
+        let of_condition = || {
             if !self.is_instance(manager, CONDITION) {
                 return None;
             }
             // Its name is mangled in 2.7.
             self.py_lock(self.attribute(manager, &["_lock", "_Condition__lock"])?)
-        })
+        };
+        let lock = self.py_lock(manager).or_else(of_condition);
+        lock.or_else(|| processes::lock_of(self, manager))
     }
 }

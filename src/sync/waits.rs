@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, imports, native, python_lock, threads};
+use super::{gil, imports, native, processes, python_lock, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -15,6 +15,7 @@ const RECOGNISERS: &[Recogniser] = &[
     threads::wait,
     imports::wait,
     imports::wait_for_all,
+    processes::wait,
     python_lock::wait,
     imports::wait_in_function,
     native::mutex::wait,

@@ -27,6 +27,7 @@ mod remote;
 mod rooted;
 mod roster;
 mod segments;
+pub mod sharing;
 pub mod signal;
 mod snapshot;
 mod splice;

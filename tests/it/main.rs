@@ -19,6 +19,7 @@ mod layout_tables;
 mod locals;
 mod locks;
 mod locks_imports;
+mod locks_processes;
 mod mutation;
 mod native_truth;
 mod packages;

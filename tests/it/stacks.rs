@@ -93,6 +93,7 @@ const ELSEWHERE: &[&str] = &[
     "expressions",
     "packages",
     "waits_imports",
+    "waits_processes",
     "whatis",
 ];
 
