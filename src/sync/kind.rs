@@ -108,6 +108,29 @@ impl Kind {
         }
     }
 
+    /// Whether its address is that of a Python object, so that variables may lead to it.
+    pub(super) fn is_object(self) -> bool {
+        !matches!(
+            self,
+            Kind::Gil
+                | Kind::ImportLock
+                | Kind::PyMutex
+                | Kind::World
+                | Kind::Mutex
+                | Kind::RwLock
+                | Kind::ConditionVariable
+                | Kind::NativeSemaphore
+                | Kind::NativeBarrier
+                | Kind::NativeThread
+                | Kind::Once
+                | Kind::StaticGuard
+                | Kind::Stream
+                | Kind::Loader
+                | Kind::Arena
+                | Kind::FileLock
+        )
+    }
+
     /// Whether a thread holds it, so that "held" and "released" are the words; the others are
     /// awaited until somebody does something.
     pub fn is_held(self) -> bool {

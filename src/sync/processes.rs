@@ -67,6 +67,7 @@ pub(super) fn lock_of(view: &View<'_>, manager: Addr) -> Option<PyLock> {
         addr: lock.address(view),
         kind: Kind::ProcessLock,
         native: lock.semaphore,
+        is_mutex: false,
         locked: lock.count > 0 && lock.value(view).is_none_or(|value| value == 0),
     })
 }
@@ -74,7 +75,7 @@ pub(super) fn lock_of(view: &View<'_>, manager: Addr) -> Option<PyLock> {
 /// The shared locks that a frame works with.
 fn near(view: &View<'_>, frame: &PyFrame) -> Vec<SemLock> {
     let receiver = view.receiver(frame).into_iter();
-    let values = receiver.chain(view.values(frame)).into_iter();
+    let values = receiver.chain(view.values(frame));
     values
         .filter_map(|value| SemLock::of(view, value))
         .collect()
