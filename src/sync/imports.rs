@@ -1,6 +1,5 @@
-//! Waits for imports: for the lock of one module (Lib/importlib/_bootstrap.py, `_ModuleLock`, 3.3
-//! and later), and for the lock of all imports (Python/import.c), which 2.7 holds while the code
-//! of a module runs.
+//! Waits for the import of a module by another thread: each module has a lock while it is imported
+//! (Lib/importlib/_bootstrap.py, `_ModuleLock`, 3.3 and later).
 
 use super::view::{Found, Waiter};
 use super::{Kind, Owner, Place, View, python_lock};
@@ -16,9 +15,6 @@ const MODULE_LOCK: &[&str] = &[
 
 /// The longest name of a module that is compared, in characters.
 const LONGEST: u64 = 1000;
-
-/// How many of a thread's innermost native frames the import lock's function is looked for in.
-const FRAMES: usize = 16;
 
 /// The lock of a module that another thread is importing.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
@@ -95,57 +91,4 @@ fn import_of(view: &View<'_>, thread: usize, lock: Addr) -> Option<Option<Place>
     let outer = at.and_then(|at| stack.frames.get(at..));
     let mut outer = outer.unwrap_or_default().iter();
     Some(outer.find(|frame| !is_importlib(frame)).map(Place::of))
-}
-
-/// The lock of all imports.
-pub(super) fn wait_for_all(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
-    waiter.state?;
-    let (native, _) = python_lock::native(view, waiter)?;
-    let mut locks = view.import_locks().iter();
-    let lock = locks.find(|lock| native == lock.addr || native == lock.semaphore)?;
-    let owner = match lock.owner {
-        Some(ident) => {
-            let names = format!("the import lock names ident {ident:#x} as its owner");
-            match view.by_ident(ident) {
-                Some(thread) => Owner::known(thread, names),
-                None => Owner::Orphaned {
-                    evidence: format!("{names}, which no thread has"),
-                },
-            }
-        }
-        None => Owner::unknown("the import lock names no owner"),
-    };
-    Some(Found {
-        evidence: "it sleeps on the import lock".into(),
-        kind: Kind::ImportLock,
-        address: lock.addr,
-        owner: Some(owner),
-        timed: waiter.timed(),
-    })
-}
-
-/// The lock of all imports where no symbol tells its address: by the exported function that the
-/// thread is in.
-pub(super) fn wait_in_function(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
-    if waiter.state.is_none() || !view.import_locks().is_empty() {
-        return None;
-    }
-    let address = waiter.futex.as_ref()?.addr;
-    let stack = view.process.stack(waiter.thread.id)?;
-    let mut innermost = stack.frames.iter().take(FRAMES);
-    let is_it = |name: &Option<String>| name.as_deref() == Some("_PyImport_AcquireLock");
-    innermost
-        .any(|frame| {
-            let locations = view.process.symbolize(frame);
-            locations.iter().any(|location| is_it(&location.function))
-        })
-        .then(|| Found {
-            evidence: "it is in _PyImport_AcquireLock".into(),
-            kind: Kind::ImportLock,
-            address,
-            owner: Some(Owner::unknown(
-                "no symbol tells the address of import_lock_thread, which names the owner",
-            )),
-            timed: waiter.timed(),
-        })
 }

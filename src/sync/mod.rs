@@ -5,6 +5,7 @@ mod every;
 mod gil;
 mod graph;
 mod holders;
+mod import_lock;
 mod imports;
 mod kind;
 mod names;

@@ -1,6 +1,6 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
-use super::{Kind, Owner, processes, python_lock};
+use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
 use crate::python::import_lock::ImportLock;
@@ -19,6 +19,7 @@ pub(super) struct View<'p> {
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
     import_locks: OnceCell<Vec<ImportLock>>,
+    importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
 }
@@ -40,6 +41,7 @@ impl<'p> View<'p> {
             by_ident: by_state.chain(by_pthread).collect(),
             states,
             import_locks: OnceCell::new(),
+            importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
         }
@@ -48,6 +50,11 @@ impl<'p> View<'p> {
     /// The import locks of all interpreters.
     pub(super) fn import_locks(&self) -> &[ImportLock] {
         self.import_locks.get_or_init(|| self.python.import_locks())
+    }
+
+    /// The thread (gdb number) that imports something, where only one at a time can.
+    pub(super) fn importer(&self) -> Option<usize> {
+        *self.importer.get_or_init(|| import_lock::importer(self))
     }
 
     /// The objects that programs know locks by that processes share, by the inner one.

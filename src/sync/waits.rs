@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, imports, native, processes, python_lock, threads};
+use super::{gil, import_lock, imports, native, processes, python_lock, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -14,10 +14,10 @@ const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
     imports::wait,
-    imports::wait_for_all,
+    import_lock::wait,
     processes::wait,
     python_lock::wait,
-    imports::wait_in_function,
+    import_lock::wait_in_function,
     native::mutex::wait,
 ];
 

@@ -40,6 +40,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,

@@ -42,6 +42,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,

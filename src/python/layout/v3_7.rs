@@ -41,6 +41,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
