@@ -13,6 +13,7 @@ pub mod exceptions;
 mod frame;
 mod generator;
 mod gil;
+pub mod import_lock;
 mod interpreter;
 mod interpreter_list;
 pub mod layout;

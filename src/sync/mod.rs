@@ -8,6 +8,8 @@ mod futures;
 mod gil;
 mod graph;
 mod holders;
+mod import_lock;
+mod imports;
 mod kind;
 mod managers;
 mod names;
@@ -15,6 +17,7 @@ mod native;
 mod owner;
 mod parking;
 mod place;
+mod processes;
 mod python_lock;
 mod queues;
 mod suspended;
@@ -104,7 +107,8 @@ impl Locks {
     pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
         let (mut locks, mut known) = Locks::nameless(&view);
-        if let Some(lock) = view.py_lock(address) {
+        let lock = view.py_lock(address);
+        if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
             every::add(&view, &lock, &mut locks, &mut known);
         }
         names::give(&view, &mut locks);

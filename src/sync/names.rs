@@ -18,6 +18,8 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             _ if lock.name.is_some() => {}
             Kind::Gil => lock.name = Some("the GIL".into()),
+            Kind::ImportLock => lock.name = Some("the import lock".into()),
+            Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
             Kind::FileLock => lock.name = files::name(view, lock.address),
             kind if kind.is_object() => wanted.entry(lock.address).or_default().push(at),
@@ -27,6 +29,9 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
     let mut search = Search::new(view, wanted.keys().copied());
     search.run();
     for (address, name) in search.found {
+        // What programs call a lock that processes share is made of the real one.
+        let outer = name.strip_suffix("._semlock").map(str::to_owned);
+        let name = outer.unwrap_or(name);
         for at in wanted.get(&address).into_iter().flatten() {
             if let Some(lock) = locks.all.get_mut(*at) {
                 lock.name = Some(name.clone());
@@ -42,6 +47,13 @@ fn thread_name(view: &View<'_>, thread: Addr) -> Option<String> {
     let name = objects.attribute(thread, attribute).ok()??;
     let name = objects.text(name, LONGEST).ok()?;
     Some(format!("thread \"{}\"", name.value))
+}
+
+/// `import lock of 'package.module'`.
+fn module_lock_name(view: &View<'_>, lock: Addr) -> Option<String> {
+    let name = view.attribute(lock, &["name"])?;
+    let name = view.python.objects.text(name, LONGEST).ok()?;
+    Some(format!("import lock of '{}'", name.value))
 }
 
 /// The name of a variable that has a symbol.

@@ -2,11 +2,13 @@
 
 use super::executors::Executors;
 use super::threading::{self, ConditionWait};
-use super::{Kind, Owner, python_lock};
+use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
 use crate::python::doing::library;
+use crate::python::import_lock::ImportLock;
 use crate::python::{PyFrame, PyStack, PyThread, Python};
+use crate::target::sharing::Sharing;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -20,6 +22,10 @@ pub(super) struct View<'p> {
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
     executors: OnceCell<Executors>,
+    import_locks: OnceCell<Vec<ImportLock>>,
+    importer: OnceCell<Option<usize>>,
+    wrappers: OnceCell<FxHashMap<Addr, Addr>>,
+    sharing: OnceCell<Option<Sharing>>,
 }
 
 impl<'p> View<'p> {
@@ -39,7 +45,38 @@ impl<'p> View<'p> {
             by_ident: by_state.chain(by_pthread).collect(),
             states,
             executors: OnceCell::new(),
+            import_locks: OnceCell::new(),
+            importer: OnceCell::new(),
+            wrappers: OnceCell::new(),
+            sharing: OnceCell::new(),
         }
+    }
+
+    /// The import locks of all interpreters.
+    pub(super) fn import_locks(&self) -> &[ImportLock] {
+        self.import_locks.get_or_init(|| self.python.import_locks())
+    }
+
+    /// The thread (gdb number) that imports something, where only one at a time can.
+    pub(super) fn importer(&self) -> Option<usize> {
+        *self.importer.get_or_init(|| import_lock::importer(self))
+    }
+
+    /// The objects that programs know locks by that processes share, by the inner one.
+    pub(super) fn wrappers(&self) -> &FxHashMap<Addr, Addr> {
+        self.wrappers.get_or_init(|| processes::wrappers(self))
+    }
+
+    /// What a live process shares with others.
+    pub(super) fn sharing(&self) -> Option<&Sharing> {
+        let sharing = self.sharing.get_or_init(|| processes::sharing(self));
+        sharing.as_ref()
+    }
+
+    /// The address of the futex that a thread (gdb number) sleeps on.
+    pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
+        let thread = self.process.threads().get(thread.checked_sub(1)?)?;
+        Some(Futex::of(thread)?.addr)
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.
@@ -181,6 +218,8 @@ pub(super) struct Futex {
     pub(super) addr: Addr,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
+    /// Whether another process may wake it.
+    pub(super) shared: bool,
 }
 
 impl Futex {
@@ -190,12 +229,14 @@ impl Futex {
         /// include/uapi/linux/futex.h).
         const WAITS: [u64; 4] = [0, 6, 9, 13];
         const COMMAND: u64 = 0x7f;
+        const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
         let [addr, op, _, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
             timed: timeout != 0,
+            shared: op & PRIVATE == 0,
         })
     }
 }

@@ -3,7 +3,9 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{files, gil, native, python_lock, queues, threading, threads};
+use super::{
+    files, gil, import_lock, imports, native, processes, python_lock, queues, threading, threads,
+};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -15,7 +17,11 @@ const RECOGNISERS: &[Recogniser] = &[
     threads::wait,
     threading::wait,
     queues::wait,
+    imports::wait,
+    import_lock::wait,
+    processes::wait,
     python_lock::wait,
+    import_lock::wait_in_function,
     native::mutex::wait,
     files::wait,
 ];

@@ -28,6 +28,7 @@ mod remote;
 mod rooted;
 mod roster;
 mod segments;
+pub mod sharing;
 pub mod signal;
 mod snapshot;
 pub mod sockets;

@@ -19,6 +19,8 @@ mod layout_tables;
 mod locals;
 mod locks;
 mod locks_files;
+mod locks_imports;
+mod locks_processes;
 mod locks_threading;
 mod locks_with;
 mod mutation;

@@ -90,6 +90,8 @@ const ELSEWHERE: &[&str] = &[
     "file_locks",
     "many_locks",
     "packages",
+    "waits_imports",
+    "waits_processes",
     "waits_threading",
     "whatis",
 ];

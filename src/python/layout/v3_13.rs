@@ -47,6 +47,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -80,6 +81,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
+            import_lock: has(7704),
+            import_lock_thread: has(7712),
         },
         thread: Thread {
             prev: has(0),
@@ -393,6 +396,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
+            import_lock: has(7712),
+            import_lock_thread: has(7720),
             ..LAYOUT_0.fields.interpreter
         },
         thread: Thread {

@@ -46,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -79,6 +80,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(226240),
             static_types: has(180264),
             extension_types: has(190024),
+            import_lock: has(7688),
+            import_lock_thread: has(7696),
         },
         thread: Thread {
             prev: has(0),

@@ -8,6 +8,8 @@
 //! * `orphaned`, `lost`: kind and waiters of each lock that nobody can release, of each wait that
 //!   nobody is left to end. What is not written down must not be said.
 //! * `busy`: kind, owner and words of what the owner is doing.
+//! * `live`: an object of the same keys, which count instead of those above for the live process;
+//!   `stripped`: the same for an interpreter without symbols.
 
 use super::fixture::header;
 use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
@@ -206,6 +208,17 @@ fn compare_locks(
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
 }
 
+/// What is expected where the overrides of these names apply.
+fn with_overrides(expect: &Value, names: &[&str]) -> Value {
+    let mut expect = expect.clone();
+    for name in names {
+        for (key, value) in expect[*name].as_object().cloned().unwrap_or_default() {
+            expect[&key] = value;
+        }
+    }
+    expect
+}
+
 /// One shape of a fixture on one interpreter: live, and from a kernel core; from gdb's gcore too
 /// where `gcore` says so, as gdb takes a second for each.
 pub(crate) fn check(
@@ -224,6 +237,9 @@ pub(crate) fn check(
     // the waiting thread's entry names the lock.
     let mut judge = |how: &str, locks: Result<Value, String>| {
         let lacks = how == "gcore" && interpreter.is_chroot();
+        let mut applying = vec![how];
+        applying.extend(interpreter.has("stripped").then_some("stripped"));
+        let expect = with_overrides(&expect, &applying);
         let result = locks.and_then(|locks| compare(&expect, &locks, lacks));
         failures.check(
             &format!("{} {name} {shape:?} {how}", interpreter.id),
