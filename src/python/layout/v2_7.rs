@@ -33,12 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "PyEval_EvalFrameEx",
         opcode_functions: None,
         static_type_state: None,
-        with_blocks: WithBlocks::BlockStack {
-            block: 143,
-            handler: 81,
-            unit: 1,
-            wide: true,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 143 },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),

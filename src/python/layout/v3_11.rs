@@ -33,10 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 49,
-            slots: 1,
-        },
+        with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),

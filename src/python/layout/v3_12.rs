@@ -38,10 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 49,
-            slots: 1,
-        },
+        with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),

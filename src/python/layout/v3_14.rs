@@ -38,10 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 43,
-            slots: 2,
-        },
+        with_blocks: WithBlocks::ExceptionTable { slots: 2 },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),

@@ -32,12 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
-        with_blocks: WithBlocks::BlockStack {
-            block: 122,
-            handler: 49,
-            unit: 1,
-            wide: false,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 122 },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(4096),
