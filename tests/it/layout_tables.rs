@@ -16,6 +16,7 @@ const KEYS: &[&str] = &["PyDictKeysObject", "struct _dictkeysobject"];
 const CFRAMES: &[&str] = &["_PyCFrame", "CFrame"];
 const GIL: &[&str] = &["struct _gil_runtime_state"];
 const RUNTIME: &[&str] = &["_PyRuntimeState"];
+const WORLD: &[&str] = &["struct _stoptheworld_state"];
 
 /// The member that stands for the size of the whole.
 const SIZE: &str = "";
@@ -232,6 +233,21 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("rlock", "mutex") => (&["rlockobject"], &["lock.mutex._bits", "lock.mutex"]),
         ("rlock", "owner") => (&["rlockobject"], &["rlock_owner", "lock.thread"]),
         ("rlock", "count") => (&["rlockobject"], &["rlock_count", "lock.level"]),
+        ("runtime", "stoptheworld") => (RUNTIME, &["stoptheworld"]),
+        ("interpreter", "stoptheworld") => (&["PyInterpreterState"], &["stoptheworld"]),
+        ("thread", "critical_section") => (&["PyThreadState"], &["critical_section"]),
+        ("object", "mutex") => (&["PyObject"], &["ob_mutex"]),
+        ("stop_the_world", "requested") => (WORLD, &["requested"]),
+        ("stop_the_world", "world_stopped") => (WORLD, &["world_stopped"]),
+        ("stop_the_world", "stop_event") => (WORLD, &["stop_event"]),
+        ("stop_the_world", "countdown") => (WORLD, &["thread_countdown"]),
+        ("stop_the_world", "requester") => (WORLD, &["requester"]),
+        ("critical_section", "previous") => (&["PyCriticalSection2"], &["_cs_base._cs_prev"]),
+        ("critical_section", "mutex") => (&["PyCriticalSection2"], &["_cs_base._cs_mutex"]),
+        ("critical_section", "second") => (&["PyCriticalSection2"], &["_cs_mutex2"]),
+        ("buffered", "raw") => (&["buffered"], &["raw"]),
+        ("buffered", "lock") => (&["buffered"], &["lock"]),
+        ("buffered", "owner") => (&["buffered"], &["owner"]),
         _ => return None,
     })
 }
@@ -244,9 +260,12 @@ const NAMELESS: &[(&str, &str, &str)] = &[
     ("deque", "maxlen", IN_AN_EXTENSION),
     ("deque_block", "data", IN_AN_EXTENSION),
     ("deque_block", "right", IN_AN_EXTENSION),
+    ("buffered", "raw", IN_AN_EXTENSION),
+    ("buffered", "lock", IN_AN_EXTENSION),
+    ("buffered", "owner", IN_AN_EXTENSION),
 ];
 
-const IN_AN_EXTENSION: &str = "2.7's deque is in an extension module";
+const IN_AN_EXTENSION: &str = "2.7's deque and buffered files are in extension modules";
 
 /// The file that holds the interpreter: libpython, or the executable.
 fn holder(interpreter: &Interpreter) -> PathBuf {

@@ -57,6 +57,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(80),
             static_types: None,
             extension_types: None,
@@ -76,6 +77,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(144),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(168),
             exc_info: None,
             exc_state: None,
@@ -143,6 +145,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -256,5 +259,12 @@ pub(super) const LAYOUT: Layout = Layout {
             locked: None,
         },
         rlock: None,
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };

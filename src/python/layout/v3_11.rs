@@ -54,6 +54,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(360),
             main_interpreter: has(58936),
             gc: None,
+            stoptheworld: None,
             size: at(166688),
         }),
         interpreter: Interpreter {
@@ -67,6 +68,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: has(648),
+            stoptheworld: None,
             size: at(107752),
             static_types: None,
             extension_types: None,
@@ -86,6 +88,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(152),
             native_thread_id: has(160),
             datastack_chunk: has(296),
+            critical_section: None,
             size: at(360),
             exc_info: has(120),
             exc_state: has(320),
@@ -166,6 +169,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -299,5 +303,12 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };

@@ -59,6 +59,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             main_interpreter: has(76392),
             gc: None,
+            stoptheworld: None,
             size: at(459944),
         }),
         interpreter: Interpreter {
@@ -72,6 +73,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: has(392),
             embedded_gil: has(1040),
             gc: has(112),
+            stoptheworld: None,
             size: at(383552),
             static_types: has(373704),
             extension_types: None,
@@ -91,6 +93,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(136),
             native_thread_id: has(144),
             datastack_chunk: has(232),
+            critical_section: None,
             size: at(288),
             exc_info: has(104),
             exc_state: has(256),
@@ -174,6 +177,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -307,5 +311,12 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };

@@ -60,6 +60,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             gil: None,
             main_interpreter: has(88352),
             gc: None,
+            stoptheworld: has(10336),
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -73,6 +74,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             own_gil: has(24),
             embedded_gil: has(7752),
             gc: has(7400),
+            stoptheworld: has(10728),
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
@@ -92,6 +94,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             thread_id: at(152),
             native_thread_id: has(160),
             datastack_chunk: has(232),
+            critical_section: has(176),
             size: at(304),
             exc_info: has(120),
             exc_state: has(256),
@@ -172,6 +175,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -305,6 +309,19 @@ pub(super) const LAYOUT_0: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: Some(StopTheWorld {
+            requested: at(1),
+            world_stopped: at(2),
+            stop_event: at(4),
+            countdown: at(8),
+            requester: at(16),
+        }),
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };
 
@@ -330,6 +347,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
             gil: None,
             main_interpreter: has(88424),
             gc: None,
+            stoptheworld: has(10360),
             size: at(283408),
         }),
         interpreter: Interpreter {
@@ -378,6 +396,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             gil: None,
             main_interpreter: has(112768),
             gc: None,
+            stoptheworld: has(10360),
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -386,6 +405,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             builtins: at(7656),
             embedded_gil: has(7760),
             gc: has(7400),
+            stoptheworld: has(10744),
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
@@ -443,6 +463,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
+            mutex: has(10),
             size: at(32),
         },
         type_object: Type {
@@ -556,6 +577,16 @@ pub(super) const LAYOUT_T: Layout = Layout {
             owner: at(40),
             count: at(48),
         }),
+        critical_section: Some(CriticalSection {
+            previous: at(0),
+            mutex: at(8),
+            second: at(16),
+        }),
+        buffered: Buffered {
+            raw: at(32),
+            lock: at(120),
+            owner: at(128),
+        },
         ..LAYOUT_0.fields
     },
 };
@@ -578,6 +609,7 @@ pub(super) const LAYOUT_T5: Layout = Layout {
             gil: None,
             main_interpreter: has(112704),
             gc: None,
+            stoptheworld: has(10336),
             size: at(328320),
         }),
         thread: Thread {

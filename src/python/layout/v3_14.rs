@@ -59,6 +59,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             main_interpreter: has(90752),
             gc: None,
+            stoptheworld: has(10552),
             size: at(316616),
         }),
         interpreter: Interpreter {
@@ -72,6 +73,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: has(24),
             embedded_gil: has(7784),
             gc: has(7408),
+            stoptheworld: has(10800),
             size: at(225864),
             static_types: has(180240),
             extension_types: has(189856),
@@ -91,6 +93,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(152),
             native_thread_id: has(160),
             datastack_chunk: has(232),
+            critical_section: has(176),
             size: at(832),
             exc_info: has(120),
             exc_state: has(256),
@@ -171,6 +174,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -304,6 +308,19 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: Some(StopTheWorld {
+            requested: at(1),
+            world_stopped: at(2),
+            stop_event: at(4),
+            countdown: at(8),
+            requester: at(16),
+        }),
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };
 
@@ -337,6 +354,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             gil: None,
             main_interpreter: has(115648),
             gc: None,
+            stoptheworld: has(10552),
             size: at(365624),
         }),
         interpreter: Interpreter {
@@ -345,6 +363,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             builtins: at(7704),
             embedded_gil: has(7808),
             gc: has(7408),
+            stoptheworld: has(10848),
             size: at(249976),
             static_types: has(186032),
             extension_types: has(195648),
@@ -403,6 +422,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
+            mutex: has(10),
             size: at(32),
         },
         type_object: Type {
@@ -516,6 +536,16 @@ pub(super) const LAYOUT_T: Layout = Layout {
             owner: at(40),
             count: at(48),
         }),
+        critical_section: Some(CriticalSection {
+            previous: at(0),
+            mutex: at(8),
+            second: at(16),
+        }),
+        buffered: Buffered {
+            raw: at(32),
+            lock: at(120),
+            owner: at(128),
+        },
         ..LAYOUT.fields
     },
 };

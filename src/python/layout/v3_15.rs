@@ -59,6 +59,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             main_interpreter: has(120328),
             gc: None,
+            stoptheworld: has(10672),
             size: at(346568),
         }),
         interpreter: Interpreter {
@@ -72,6 +73,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: has(24),
             embedded_gil: has(7736),
             gc: has(7400),
+            stoptheworld: has(10776),
             size: at(226240),
             static_types: has(180264),
             extension_types: has(190024),
@@ -91,6 +93,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(176),
             native_thread_id: has(184),
             datastack_chunk: has(256),
+            critical_section: has(200),
             size: at(888),
             exc_info: has(144),
             exc_state: has(288),
@@ -171,6 +174,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -304,6 +308,19 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: Some(StopTheWorld {
+            requested: at(1),
+            world_stopped: at(2),
+            stop_event: at(4),
+            countdown: at(8),
+            requester: at(16),
+        }),
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };
 
@@ -337,10 +354,12 @@ pub(super) const LAYOUT_T: Layout = Layout {
             gil: None,
             main_interpreter: has(158968),
             gc: None,
+            stoptheworld: has(10672),
             size: at(409296),
         }),
         interpreter: Interpreter {
             gc: has(7400),
+            stoptheworld: has(10800),
             size: at(250328),
             static_types: has(186000),
             extension_types: has(195760),
@@ -399,6 +418,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
+            mutex: has(10),
             size: at(32),
         },
         type_object: Type {
@@ -512,6 +532,16 @@ pub(super) const LAYOUT_T: Layout = Layout {
             owner: at(40),
             count: at(48),
         }),
+        critical_section: Some(CriticalSection {
+            previous: at(0),
+            mutex: at(8),
+            second: at(16),
+        }),
+        buffered: Buffered {
+            raw: at(32),
+            lock: at(120),
+            owner: at(128),
+        },
         ..LAYOUT.fields
     },
 };

@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(1264),
             main_interpreter: None,
             gc: has(320),
+            stoptheworld: None,
             size: at(1520),
         }),
         interpreter: Interpreter {
@@ -66,6 +67,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(2568),
             static_types: None,
             extension_types: None,
@@ -85,6 +87,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(176),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(280),
             exc_info: has(144),
             exc_state: has(112),
@@ -162,6 +165,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -290,5 +294,12 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
     },
 };
