@@ -1,6 +1,7 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod buffered;
 mod gil;
 mod graph;
 mod holders;
@@ -11,10 +12,13 @@ mod owner;
 mod parking;
 mod place;
 mod python_lock;
+mod sections;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
+mod world;
 
 use crate::addr::Addr;
 use crate::python::Python;

@@ -1,7 +1,7 @@
 //! Names of locks as a person would write them: the shortest path from a module, else from a
 //! variable of a frame.
 
-use super::{Kind, Locks, View};
+use super::{Kind, Locks, View, buffered};
 use crate::addr::Addr;
 use crate::python::object::Objects;
 use rustc_hash::FxHashMap;
@@ -19,7 +19,11 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            Kind::Lock | Kind::RLock => {
+            Kind::World => lock.name = Some("the world".into()),
+            Kind::BufferedFile => {
+                lock.name = buffered::name(&view.python.objects, lock.address);
+            }
+            Kind::Lock | Kind::RLock | Kind::ObjectLock => {
                 unnamed.insert(lock.address, at);
             }
             _ => lock.name = symbol(view, lock.address),

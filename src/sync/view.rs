@@ -1,5 +1,7 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
+use super::sections::{self, Sections};
+use super::world::{self, Stop};
 use super::{Kind, Owner, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -16,6 +18,8 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    sections: OnceCell<Sections>,
+    stops: OnceCell<Vec<Stop>>,
 }
 
 impl<'p> View<'p> {
@@ -34,7 +38,19 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            sections: OnceCell::new(),
+            stops: OnceCell::new(),
         }
+    }
+
+    /// What critical sections of free-threaded builds hold.
+    pub(super) fn sections(&self) -> &Sections {
+        self.sections.get_or_init(|| sections::read(self))
+    }
+
+    /// Who wants to stop the world, or has stopped it.
+    pub(super) fn stops(&self) -> &[Stop] {
+        self.stops.get_or_init(|| world::stops(self))
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.

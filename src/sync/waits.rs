@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, threads};
+use super::{buffered, gil, native, parking, python_lock, threads, world};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -12,8 +12,11 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 #[rustfmt::skip]
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
+    world::wait,
     threads::wait,
     python_lock::wait,
+    buffered::wait,
+    parking::wait,
     native::mutex::wait,
 ];
 

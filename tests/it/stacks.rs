@@ -87,7 +87,15 @@ fixtures! {
 
 /// Fixtures that only a test of their own starts: with arguments, with packages installed, or on
 /// objects of which the stack is no part.
-const ELSEWHERE: &[&str] = &["bytecode", "crash", "expressions", "packages", "whatis"];
+const ELSEWHERE: &[&str] = &[
+    "bytecode",
+    "crash",
+    "expressions",
+    "packages",
+    "waits_buffered",
+    "waits_parking",
+    "whatis",
+];
 
 #[test]
 fn every_fixture_is_listed() {
