@@ -1,7 +1,7 @@
 //! Names of locks as a person would write them: the shortest path from a module, else from a
 //! variable of a frame.
 
-use super::{Kind, Locks, View, buffered};
+use super::{Kind, Locks, View, buffered, world};
 use crate::addr::Addr;
 use crate::python::object::Objects;
 use rustc_hash::FxHashMap;
@@ -19,11 +19,15 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            Kind::World => lock.name = Some("the world".into()),
+            Kind::World => lock.name = Some(world::name(view, lock.address).into()),
             Kind::BufferedFile => {
                 lock.name = buffered::name(&view.python.objects, lock.address);
             }
             Kind::Lock | Kind::RLock | Kind::ObjectLock => {
+                if lock.kind == Kind::ObjectLock {
+                    let ty = view.python.objects.type_of(lock.address).ok();
+                    lock.name = ty.and_then(|ty| Some(format!("a {}", ty.name.as_deref()?)));
+                }
                 unnamed.insert(lock.address, at);
             }
             _ => lock.name = symbol(view, lock.address),

@@ -7,6 +7,7 @@ use super::view::{Found, Waiter};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
 use crate::python::{Attachment, PyThread};
+use std::sync::Arc;
 
 /// More threads than can be counted down.
 const MOST_THREADS: i64 = 1 << 30;
@@ -90,33 +91,69 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     let suspended = state.attachment == Some(Attachment::Suspended)
         && own_state(view, waiter.thread) == Some(parked);
     // The struct begins with the mutex that is held until the world goes on.
-    let stop = stops
-        .iter()
-        .find(|stop| parked == stop.at || (suspended && stop.concerns(state)))?;
+    let in_the_way = |stop: &&Stop| match suspended {
+        true => stop.concerns(state),
+        false => parked == stop.at,
+    };
+    let one_or_all = one_or_all(view) == Some(parked);
+    let (address, owner) = match stops.iter().find(in_the_way) {
+        Some(stop) => (stop.at, requester(view, stop)),
+        None if one_or_all => (parked, requesters(view, stops)),
+        None => return None,
+    };
     let evidence = match suspended {
         true => "it is suspended until the world goes on",
         false => "it wants to stop the world, too",
     };
-    let owner = match view.by_state(stop.requester) {
-        Some(thread) => Owner::known(thread, "the stopped world names it as the requester"),
-        None => Owner::unknown(format!(
-            "the stopped world names thread state {} as the requester, whose thread is not known",
-            stop.requester
-        )),
-    };
     Some(Found {
         evidence: evidence.into(),
         kind: Kind::World,
-        address: stop.at,
+        address,
         owner: Some(owner),
         timed: false,
     })
 }
 
+/// The lock that keeps a stop of all interpreters apart from those of one.
+fn one_or_all(view: &View<'_>) -> Option<Addr> {
+    let fields = view.python.layout.fields.runtime?;
+    Some(fields.stoptheworld_mutex?.of(view.python.runtime.addr?))
+}
+
+/// Who lets the world go on.
+fn requester(view: &View<'_>, stop: &Stop) -> Owner {
+    match view.by_state(stop.requester) {
+        Some(thread) => Owner::known(thread, "the stopped world names it as the requester"),
+        None => Owner::unknown(format!(
+            "the stopped world names thread state {} as the requester, whose thread is not known",
+            stop.requester
+        )),
+    }
+}
+
+/// Who must let their worlds go on before one of the other kind is stopped: the one that stops
+/// all, else each of those that stop one.
+fn requesters(view: &View<'_>, stops: &[Stop]) -> Owner {
+    let of_all = stops.iter().find(|stop| stop.interpreter.is_none());
+    match (of_all, stops) {
+        (Some(stop), _) | (None, [stop]) => requester(view, stop),
+        (None, []) => Owner::unknown("no thread says that it stops the world"),
+        (None, _) => Owner::unknown("several threads stop the worlds of several interpreters"),
+    }
+}
+
+/// What is waited for at this address, in a person's words.
+pub(super) fn name(view: &View<'_>, address: Addr) -> &'static str {
+    match view.stops().iter().any(|stop| stop.event == address) {
+        true => "the world to stop",
+        false => "the world to go on",
+    }
+}
+
 /// The threads that a requester waits for: all that are attached to their interpreter. It needs
 /// every one of them.
 fn still_running(view: &View<'_>, stop: &Stop) -> Owner {
-    let running = |state: &&std::sync::Arc<PyThread>| {
+    let running = |state: &&Arc<PyThread>| {
         state.attachment == Some(Attachment::Attached)
             && state.tstate != stop.requester
             && stop.concerns(state)

@@ -233,6 +233,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("rlock", "mutex") => (&["rlockobject"], &["lock.mutex._bits", "lock.mutex"]),
         ("rlock", "owner") => (&["rlockobject"], &["rlock_owner", "lock.thread"]),
         ("rlock", "count") => (&["rlockobject"], &["rlock_count", "lock.level"]),
+        ("runtime", "stoptheworld_mutex") => (RUNTIME, &["stoptheworld_mutex"]),
         ("runtime", "stoptheworld") => (RUNTIME, &["stoptheworld"]),
         ("interpreter", "stoptheworld") => (&["PyInterpreterState"], &["stoptheworld"]),
         ("thread", "critical_section") => (&["PyThreadState"], &["critical_section"]),

@@ -211,6 +211,7 @@ pub(super) const ROWS: &[Row] = &[
     ("rlock", "mutex", "rlockobject", "lock.mutex._bits lock.mutex"),
     ("rlock", "owner", "rlockobject", "rlock_owner lock.thread"),
     ("rlock", "count", "rlockobject", "rlock_count lock.level"),
+    ("runtime", "stoptheworld_mutex", "pyruntimestate", "stoptheworld_mutex"),
     ("runtime", "stoptheworld", "pyruntimestate", "stoptheworld"),
     ("interpreter", "stoptheworld", "_is", "stoptheworld"),
     ("thread", "critical_section", "_ts", "critical_section"),

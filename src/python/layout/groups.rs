@@ -100,6 +100,8 @@ groups! {
         main_interpreter: Option<Field>,
         /// `gc`, embedded, 3.7 and 3.8.
         gc: Option<Field>,
+        /// `stoptheworld_mutex`, from 3.13 on: readers stop one interpreter, a writer all.
+        stoptheworld_mutex: Option<Field>,
         /// `stoptheworld`, embedded, from 3.13 on: of all interpreters.
         stoptheworld: Option<Field>,
         /// Size of the struct.

@@ -54,6 +54,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(360),
             main_interpreter: has(58936),
             gc: None,
+            stoptheworld_mutex: None,
             stoptheworld: None,
             size: at(166688),
         }),

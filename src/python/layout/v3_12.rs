@@ -59,6 +59,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             main_interpreter: has(76392),
             gc: None,
+            stoptheworld_mutex: None,
             stoptheworld: None,
             size: at(459944),
         }),

@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(1264),
             main_interpreter: None,
             gc: has(320),
+            stoptheworld_mutex: None,
             stoptheworld: None,
             size: at(1520),
         }),

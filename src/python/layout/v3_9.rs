@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(352),
             main_interpreter: None,
             gc: None,
+            stoptheworld_mutex: None,
             stoptheworld: None,
             size: at(656),
         }),
