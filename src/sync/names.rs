@@ -22,6 +22,9 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::World => lock.name = Some(world::name(view, lock.address).into()),
             Kind::BufferedFile => {
                 lock.name = buffered::name(&view.python.objects, lock.address);
+                if lock.name.is_none() {
+                    unnamed.insert(lock.address, at);
+                }
             }
             Kind::Lock | Kind::RLock | Kind::ObjectLock => {
                 if lock.kind == Kind::ObjectLock {

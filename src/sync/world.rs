@@ -88,8 +88,7 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     let Parked::On(parked) = parked_on(view, waiter.thread, waiter.futex.as_ref()?) else {
         return None;
     };
-    let suspended = state.attachment == Some(Attachment::Suspended)
-        && own_state(view, waiter.thread) == Some(parked);
+    let suspended = own_state(view, waiter.thread) == Some(parked);
     // The struct begins with the mutex that is held until the world goes on.
     let in_the_way = |stop: &&Stop| match suspended {
         true => stop.concerns(state),
