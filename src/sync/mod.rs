@@ -6,6 +6,7 @@ mod gil;
 mod graph;
 mod holders;
 mod kind;
+mod mutexes;
 mod names;
 mod native;
 mod owner;

@@ -1,7 +1,7 @@
 //! Names of locks as a person would write them: the shortest path from a module, else from a
 //! variable of a frame.
 
-use super::{Kind, Locks, View, buffered, world};
+use super::{Kind, Locks, View, buffered, mutexes, world};
 use crate::addr::Addr;
 use crate::python::object::Objects;
 use rustc_hash::FxHashMap;
@@ -20,6 +20,10 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
             Kind::World => lock.name = Some(world::name(view, lock.address).into()),
+            Kind::PyMutex => {
+                let own = mutexes::name(view, lock.address);
+                lock.name = own.or_else(|| symbol(view, lock.address));
+            }
             Kind::BufferedFile => {
                 lock.name = buffered::name(&view.python.objects, lock.address);
                 if lock.name.is_none() {

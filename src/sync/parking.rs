@@ -2,7 +2,7 @@
 //! for a PyMutex or an event sleeps on its own stack, in an entry that names what it waits for.
 
 use super::view::{Found, Futex, Waiter};
-use super::{Kind, Owner, View, sections};
+use super::{Kind, Owner, View, mutexes, sections};
 use crate::addr::Addr;
 use crate::native::NativeThread;
 
@@ -100,7 +100,8 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         ),
         None => (Kind::PyMutex, addr, "a PyMutex does not say who holds it"),
     };
-    let owner = sections::owner(view, addr).unwrap_or_else(|| Owner::unknown(why));
+    let owner = sections::owner(view, addr).or_else(|| mutexes::owner(view, addr));
+    let owner = owner.unwrap_or_else(|| Owner::unknown(why));
     let evidence = "its entry in the parking lot names the mutex";
     Some(found(kind, address, owner, evidence))
 }

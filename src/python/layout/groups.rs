@@ -4,6 +4,7 @@
 //! frame object of 3.10).
 
 use super::fields::{Field, Group, Slot, all_groups, groups};
+use super::mutex_groups::*;
 use super::object_groups::*;
 
 all_groups! {
@@ -79,6 +80,14 @@ all_groups! {
     critical_section: Option<CriticalSection>,
     /// `buffered`: `io.BufferedReader` and its like.
     buffered: Buffered,
+    /// Mutexes in `_PyRuntimeState`, from 3.13 on.
+    runtime_mutexes: Option<RuntimeMutexes>,
+    /// Mutexes in `PyInterpreterState`, from 3.13 on.
+    interpreter_mutexes: Option<InterpreterMutexes>,
+    /// Those of them that name their owner.
+    owned_mutexes: Option<OwnedMutexes>,
+    /// What these are: `_PyRecursiveMutex`.
+    recursive_mutex: Option<RecursiveMutex>,
 }
 
 groups! {

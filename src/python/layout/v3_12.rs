@@ -319,5 +319,9 @@ pub(super) const LAYOUT: Layout = Layout {
             lock: at(104),
             owner: at(112),
         },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };
