@@ -1,7 +1,9 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
+use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
+use super::world::{self, Stop};
 use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -26,6 +28,8 @@ pub(super) struct View<'p> {
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
+    sections: OnceCell<Sections>,
+    stops: OnceCell<Vec<Stop>>,
 }
 
 impl<'p> View<'p> {
@@ -49,6 +53,8 @@ impl<'p> View<'p> {
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
+            sections: OnceCell::new(),
+            stops: OnceCell::new(),
         }
     }
 
@@ -77,6 +83,16 @@ impl<'p> View<'p> {
     pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
         let thread = self.process.threads().get(thread.checked_sub(1)?)?;
         Some(Futex::of(thread)?.addr)
+    }
+
+    /// What critical sections of free-threaded builds hold.
+    pub(super) fn sections(&self) -> &Sections {
+        self.sections.get_or_init(|| sections::read(self))
+    }
+
+    /// Who wants to stop the world, or has stopped it.
+    pub(super) fn stops(&self) -> &[Stop] {
+        self.stops.get_or_init(|| world::stops(self))
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.

@@ -4,7 +4,8 @@
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
 use super::{
-    files, gil, import_lock, imports, native, processes, python_lock, queues, threading, threads,
+    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock, queues,
+    threading, threads, world,
 };
 
 /// Recognises one kind of wait.
@@ -14,6 +15,7 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 #[rustfmt::skip]
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
+    world::wait,
     threads::wait,
     threading::wait,
     queues::wait,
@@ -22,6 +24,8 @@ const RECOGNISERS: &[Recogniser] = &[
     processes::wait,
     python_lock::wait,
     import_lock::wait_in_function,
+    buffered::wait,
+    parking::wait,
     native::mutex::wait,
     files::wait,
 ];
