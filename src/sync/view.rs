@@ -1,6 +1,7 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
+use super::native::call::{Call, Functions};
 use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
 use super::world::{self, Stop};
@@ -30,6 +31,8 @@ pub(super) struct View<'p> {
     sharing: OnceCell<Option<Sharing>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
+    /// What makes blocking functions of the C library known.
+    pub(super) functions: OnceCell<Functions>,
 }
 
 impl<'p> View<'p> {
@@ -55,6 +58,7 @@ impl<'p> View<'p> {
             sharing: OnceCell::new(),
             sections: OnceCell::new(),
             stops: OnceCell::new(),
+            functions: OnceCell::new(),
         }
     }
 
@@ -189,6 +193,7 @@ pub(super) struct Waiter<'a> {
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
     condition: OnceCell<Option<ConditionWait>>,
+    call: OnceCell<Option<Call>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -200,6 +205,7 @@ impl<'a> Waiter<'a> {
             stack: OnceCell::new(),
             lock: OnceCell::new(),
             condition: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -223,6 +229,12 @@ impl<'a> Waiter<'a> {
             .get_or_init(|| threading::condition_wait(view, self))
     }
 
+    /// The function of the C library or of C++ that it is blocked in, of those that are known.
+    pub(super) fn call(&self, view: &View<'_>) -> Option<&Call> {
+        let call = || Call::of(view, self.thread.id);
+        self.call.get_or_init(call).as_ref()
+    }
+
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
@@ -232,10 +244,14 @@ impl<'a> Waiter<'a> {
 /// A futex that a thread sleeps on.
 pub(super) struct Futex {
     pub(super) addr: Addr,
+    /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
+    pub(super) command: u64,
+    /// Whether only threads of this process can wake it.
+    pub(super) private: bool,
+    /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
+    pub(super) value: u32,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
-    /// Whether another process may wake it.
-    pub(super) shared: bool,
 }
 
 impl Futex {
@@ -247,12 +263,14 @@ impl Futex {
         const COMMAND: u64 = 0x7f;
         const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
-        let [addr, op, _, timeout, ..] = call.args;
+        let [addr, op, value, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
+            command: op & COMMAND,
+            private: op & PRIVATE != 0,
+            value: value as u32,
             timed: timeout != 0,
-            shared: op & PRIVATE == 0,
         })
     }
 }

@@ -27,6 +27,13 @@ const RECOGNISERS: &[Recogniser] = &[
     buffered::wait,
     parking::wait,
     native::mutex::wait,
+    native::rwlock::wait,
+    native::condition_variable::wait,
+    native::semaphore::wait,
+    native::barrier::wait,
+    native::join::wait,
+    native::once::wait,
+    native::guard::wait,
     files::wait,
 ];
 

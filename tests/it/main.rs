@@ -20,6 +20,7 @@ mod locals;
 mod locks;
 mod locks_files;
 mod locks_imports;
+mod locks_native;
 mod locks_parking;
 mod locks_processes;
 mod locks_threading;

@@ -92,6 +92,7 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "waits_buffered",
     "waits_imports",
+    "waits_native",
     "waits_parking",
     "waits_processes",
     "waits_threading",
