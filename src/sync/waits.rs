@@ -3,7 +3,7 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, threads};
+use super::{gil, native, place, python_lock, threads};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -41,6 +41,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             timed: found.timed,
             evidence: found.evidence.into_owned(),
             place: waiter.state.and_then(|state| Place::of_wait(view, state)),
+            native: place::in_c(view, thread.id, found.kind),
         });
     }
 }
