@@ -1,6 +1,7 @@
 //! Names of locks as a person would write them: the shortest path from a module, else from a
 //! variable of a frame.
 
+use super::native::{loader, malloc, stdio};
 use super::{Kind, Locks, View};
 use crate::addr::Addr;
 use crate::python::object::Objects;
@@ -22,6 +23,9 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::Lock | Kind::RLock => {
                 unnamed.insert(lock.address, at);
             }
+            Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
+            Kind::Arena => lock.name = malloc::name(view, lock.address),
+            Kind::Stream => lock.name = stdio::name(view, lock.address),
             _ => lock.name = symbol(view, lock.address),
         }
     }

@@ -1,5 +1,6 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
+use super::native::malloc;
 use super::{Kind, Owner, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -16,6 +17,8 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    /// Which threads are inside of malloc.
+    pub(super) in_malloc: OnceCell<malloc::Census>,
 }
 
 impl<'p> View<'p> {
@@ -34,6 +37,7 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            in_malloc: OnceCell::new(),
         }
     }
 

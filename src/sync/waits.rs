@@ -14,6 +14,9 @@ const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
     python_lock::wait,
+    native::loader::wait,
+    native::malloc::wait,
+    native::stdio::wait,
     native::mutex::wait,
 ];
 

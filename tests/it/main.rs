@@ -18,6 +18,7 @@ mod layering;
 mod layout_tables;
 mod locals;
 mod locks;
+mod locks_glibc;
 mod mutation;
 mod native_truth;
 mod packages;

@@ -19,7 +19,7 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
 
 /// Who holds the mutex at `addr`; `None` when what lies there does not look like one that is held.
 /// Locks inside glibc are bare words without an owner.
-fn owner(view: &View<'_>, addr: Addr) -> Option<Owner> {
+pub(super) fn owner(view: &View<'_>, addr: Addr) -> Option<Owner> {
     // struct __pthread_mutex_s { int lock; unsigned count; int owner; unsigned nusers; int kind; }
     const KINDS: i32 = 0x1ff;
     const TID: u32 = 0x3fff_ffff;
