@@ -22,7 +22,10 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
     view.process.arena(address)?;
     let locked = view.process.target.memory.u32(address).ok()? != 0;
     let owner = match locked {
-        true => view.in_malloc.get_or_init(|| Census::of(view)).owner(),
+        true => view
+            .in_malloc
+            .get_or_init(|| Census::of(view))
+            .owner(address),
         false => Owner::Nobody,
     };
     Some(Found {
@@ -40,10 +43,16 @@ pub(in crate::sync) fn name(view: &View<'_>, address: Addr) -> Option<String> {
     arena.main.then(|| "main_arena".to_owned())
 }
 
-/// Which threads are inside of malloc (gdb numbers), those that wait for an arena aside.
+/// Which threads may have locks of arenas (gdb numbers).
 pub(in crate::sync) struct Census {
-    inside: Vec<usize>,
+    inside: Vec<Candidate>,
     unclear: Vec<usize>,
+}
+
+/// A thread inside of malloc, and the arena that it waits for.
+struct Candidate {
+    thread: usize,
+    waits_for: Option<Addr>,
 }
 
 impl Census {
@@ -55,12 +64,20 @@ impl Census {
             unclear: Vec::new(),
         };
         for thread in view.process.threads() {
-            let waits = Waiter::new(view, thread).futex;
-            if waits.is_some_and(|futex| view.process.arena(futex.addr).is_some()) {
-                continue;
-            }
-            match is_inside(view.process, thread.id, &code) {
-                Some(true) => census.inside.push(thread.id),
+            let futex = Waiter::new(view, thread).futex;
+            let waits_for = futex
+                .map(|futex| futex.addr)
+                .filter(|address| view.process.arena(*address).is_some());
+            // Only fork takes a lock while it has others.
+            let code = match waits_for {
+                Some(_) => code.get(1..).unwrap_or_default(),
+                None => &code,
+            };
+            match is_inside(view.process, thread.id, code) {
+                Some(true) => census.inside.push(Candidate {
+                    thread: thread.id,
+                    waits_for,
+                }),
                 Some(false) => {}
                 None => census.unclear.push(thread.id),
             }
@@ -68,9 +85,14 @@ impl Census {
         census
     }
 
-    /// Who holds an arena's lock. Whoever waits for one holds none.
-    fn owner(&self) -> Owner {
-        match (self.inside.as_slice(), self.unclear.as_slice()) {
+    /// Who holds the lock of the arena at `address`.
+    fn owner(&self, address: Addr) -> Owner {
+        let candidates = self.inside.iter();
+        let candidates: Vec<usize> = candidates
+            .filter(|candidate| candidate.waits_for != Some(address))
+            .map(|candidate| candidate.thread)
+            .collect();
+        match (candidates.as_slice(), self.unclear.as_slice()) {
             ([], []) => Owner::Orphaned {
                 evidence: "it is locked, and no thread of the process is inside of malloc but \
                            those that wait for it"
@@ -104,7 +126,7 @@ fn list(threads: &[usize]) -> String {
     shown.join(", ")
 }
 
-/// The code that takes the locks of arenas.
+/// The code that takes the locks of arenas: malloc's, and fork.
 fn code(process: &Process) -> Option<Vec<Range<Addr>>> {
     let (image, _, _) = process.images.exported("gnu_get_libc_version")?;
     let range = |first, last| {
