@@ -2,6 +2,7 @@
 
 use super::executors::Executors;
 use super::native::call::{Call, Functions};
+use super::native::malloc;
 use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
 use super::world::{self, Stop};
@@ -33,6 +34,8 @@ pub(super) struct View<'p> {
     stops: OnceCell<Vec<Stop>>,
     /// What makes blocking functions of the C library known.
     pub(super) functions: OnceCell<Functions>,
+    /// Which threads are inside of malloc.
+    pub(super) in_malloc: OnceCell<malloc::Census>,
 }
 
 impl<'p> View<'p> {
@@ -59,6 +62,7 @@ impl<'p> View<'p> {
             sections: OnceCell::new(),
             stops: OnceCell::new(),
             functions: OnceCell::new(),
+            in_malloc: OnceCell::new(),
         }
     }
 

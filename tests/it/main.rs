@@ -19,6 +19,7 @@ mod layout_tables;
 mod locals;
 mod locks;
 mod locks_files;
+mod locks_glibc;
 mod locks_imports;
 mod locks_native;
 mod locks_parking;

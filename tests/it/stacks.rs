@@ -91,6 +91,7 @@ const ELSEWHERE: &[&str] = &[
     "many_locks",
     "packages",
     "waits_buffered",
+    "waits_glibc",
     "waits_imports",
     "waits_native",
     "waits_parking",
