@@ -5,12 +5,14 @@ mod gil;
 mod graph;
 mod holders;
 mod kind;
+mod main_thread;
 mod names;
 mod native;
 mod owner;
 mod parking;
 mod place;
 mod python_lock;
+mod reach;
 mod threads;
 mod verdict;
 mod view;
@@ -18,6 +20,7 @@ mod waits;
 
 use crate::addr::Addr;
 use crate::python::Python;
+use main_thread::MainThread;
 pub use kind::Kind;
 pub use owner::Owner;
 pub use place::Place;
@@ -82,25 +85,31 @@ impl Locks {
     /// Looks at every thread of a process, and names the locks.
     pub fn of(python: &Python) -> Locks {
         let view = View::new(python);
-        let mut locks = Locks::nameless(&view);
+        let mut locks = Locks::nameless(&view, true);
         names::give(&view, &mut locks);
         locks
     }
 
-    /// Only the cycles: the threads of each (gdb numbers).
+    /// Only the deadlocks that are found at once: the threads of each (gdb numbers).
     pub fn deadlocks_of(python: &Python) -> Vec<Vec<usize>> {
-        let locks = Locks::nameless(&View::new(python));
+        let locks = Locks::nameless(&View::new(python), false);
         let thread = |at: &usize| Some(locks.waits.get(*at)?.thread);
         let threads = |cycle: &Deadlock| cycle.waits.iter().filter_map(thread).collect();
         locks.deadlocks.iter().map(threads).collect()
     }
 
-    fn nameless(view: &View<'_>) -> Locks {
+    /// Everything but the names; `whole` says whether to search for those who could end waits for
+    /// what nobody holds, which takes longest.
+    fn nameless(view: &View<'_>, whole: bool) -> Locks {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
         waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
-        verdict::judge(view, &mut locks);
+        let main = MainThread::of(view);
+        if whole {
+            reach::find(view, &main, &mut locks);
+        }
+        verdict::judge(view, &main, &mut locks);
         locks
     }
 }
