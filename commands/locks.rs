@@ -207,17 +207,10 @@ impl Report for Answer {
 
     fn json(&self) -> Value {
         let mentioned = |view: &&ThreadView| {
-            let waits = self
-                .locks
-                .waits
-                .iter()
-                .any(|wait| Some(wait.thread) == view.id);
-            waits
-                || self
-                    .locks
-                    .all
-                    .iter()
-                    .any(|lock| lock.owner.thread() == view.id && view.id.is_some())
+            view.id.is_some_and(|id| {
+                let waits = self.locks.waits.iter().any(|wait| wait.thread == id);
+                waits || (self.locks.all.iter()).any(|lock| lock.owner.mentions(id))
+            })
         };
         let threads = self.threads.iter().filter(mentioned);
         json!({

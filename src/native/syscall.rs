@@ -44,14 +44,16 @@ pub fn decode(
     if !UNFINISHED.contains(&result) {
         return None;
     }
-    let number = match stated {
-        RESTART => number_before(registers.pc()?, memory).unwrap_or(RESTART),
-        _ => stated,
-    };
     let mut args = [0; 6];
     for (index, arg) in args.iter_mut().enumerate() {
         *arg = registers.syscall_arg(index)?;
     }
+    let number = match stated {
+        RESTART => number_before(registers.pc()?, memory)
+            .or_else(|| futex_again(&args).then_some(libc::SYS_futex))
+            .unwrap_or(RESTART),
+        _ => stated,
+    };
     Some(SyscallState {
         number,
         name: name(number).map_or_else(|| format!("syscall {number}"), str::to_owned),
@@ -67,6 +69,17 @@ fn number_before(pc: Addr, memory: &dyn Memory) -> Option<i64> {
         return None;
     }
     bytes::i32_at(&code, 1).map(i64::from)
+}
+
+/// Whether a call that is continued is a wait for a futex: from glibc 2.41 on the code before the
+/// instruction does not tell. All its waits with a timeout are FUTEX_WAIT_BITSET for any bit.
+fn futex_again(args: &[u64; 6]) -> bool {
+    const WAIT_BITSET: u64 = 9;
+    const FLAGS: u64 = 0x180;
+    const ANY: u64 = 0xffff_ffff;
+    let [addr, op, _, timeout, _, bits] = *args;
+    let aligned = addr != 0 && addr.is_multiple_of(4);
+    op & !FLAGS == WAIT_BITSET && bits == ANY && aligned && timeout != 0
 }
 
 /// What /proc says a live process's file descriptor is: a path, `socket:[123]`, `pipe:[123]`.

@@ -275,11 +275,7 @@ impl Planted {
             let held = single || random.chance(30);
             let does = if held {
                 let timed = single && random.chance(10);
-                Does::Waits(
-                    random.pick(HELD).unwrap_or(Kind::Lock),
-                    known(next),
-                    timed,
-                )
+                Does::Waits(random.pick(HELD).unwrap_or(Kind::Lock), known(next), timed)
             } else {
                 let mut any = random.some(group);
                 any.push(next);

@@ -108,6 +108,22 @@ impl Kind {
         }
     }
 
+    /// Whether it is a Python object that a variable or an attribute may name.
+    pub(super) fn is_object(self) -> bool {
+        matches!(
+            self,
+            Kind::Lock
+                | Kind::RLock
+                | Kind::Condition
+                | Kind::Event
+                | Kind::Semaphore
+                | Kind::Barrier
+                | Kind::Queue
+                | Kind::SimpleQueue
+                | Kind::Future
+        )
+    }
+
     /// Whether a thread holds it, so that "held" and "released" are the words; the others are
     /// awaited until somebody does something.
     pub fn is_held(self) -> bool {

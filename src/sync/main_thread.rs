@@ -25,7 +25,9 @@ impl<'v, 'p> MainThread<'v, 'p> {
         };
         MainThread {
             view,
-            thread: first.filter(|first| view.state(*first).is_some()).or_else(oldest),
+            thread: first
+                .filter(|first| view.state(*first).is_some())
+                .or_else(oldest),
             handlers: OnceCell::new(),
         }
     }

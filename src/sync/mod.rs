@@ -1,6 +1,8 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod executors;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
@@ -12,7 +14,9 @@ mod owner;
 mod parking;
 mod place;
 mod python_lock;
+mod queues;
 mod reach;
+mod threading;
 mod threads;
 mod verdict;
 mod view;
@@ -20,8 +24,8 @@ mod waits;
 
 use crate::addr::Addr;
 use crate::python::Python;
-use main_thread::MainThread;
 pub use kind::Kind;
+use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
 use rustc_hash::FxHashMap;
@@ -103,11 +107,11 @@ impl Locks {
     fn nameless(view: &View<'_>, whole: bool) -> Locks {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
-        waits::find(view, &mut locks, &mut known);
+        let open = waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
         let main = MainThread::of(view);
         if whole {
-            reach::find(view, &main, &mut locks);
+            reach::find(view, &main, &mut locks, &open);
         }
         verdict::judge(view, &main, &mut locks);
         locks

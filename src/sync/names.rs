@@ -19,7 +19,7 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             Kind::Gil => lock.name = Some("the GIL".into()),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            Kind::Lock | Kind::RLock => {
+            kind if kind.is_object() => {
                 unnamed.insert(lock.address, at);
             }
             _ => lock.name = symbol(view, lock.address),

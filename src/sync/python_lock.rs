@@ -63,7 +63,7 @@ pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'st
 impl View<'_> {
     /// What a frame works with: local variables, values on its evaluation stack, and what bound
     /// methods among them are bound to. Stale ones are among them.
-    fn values(&self, frame: &PyFrame) -> Vec<Addr> {
+    pub(super) fn values(&self, frame: &PyFrame) -> Vec<Addr> {
         let variables = self.python.variables(frame);
         let mut values: Vec<Addr> = variables.all.iter().filter_map(|v| v.value).collect();
         values.extend(self.python.evaluation_slots(frame).unwrap_or_default());

@@ -20,13 +20,20 @@ const ITS_OWN: &[&str] = &["target", "args", "kwargs"];
 /// The longest name of such an attribute, in characters.
 const LONGEST_NAME: u64 = 32;
 
-/// Gives what is waited for, and what nobody holds, to the threads that can get hold of it.
-pub(super) fn find(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Locks) {
-    let awaited = |(at, lock): (usize, &super::Lock)| {
-        let open = matches!(lock.owner, Owner::Unknown { .. }) && !lock.waiters.is_empty();
-        (open && is_made_in_python(lock.kind)).then_some(at)
+/// Gives what is waited for, and what nobody holds, to the threads that can get hold of it. `open`
+/// has those of which nothing is known yet.
+pub(super) fn find(
+    view: &View<'_>,
+    main: &MainThread<'_, '_>,
+    locks: &mut Locks,
+    open: &FxHashSet<usize>,
+) {
+    let is_made_in_python = |at: &usize| {
+        let lock = locks.all.get(*at);
+        lock.is_some_and(|lock| is_made_in_python(lock.kind))
     };
-    let awaited: Vec<usize> = locks.all.iter().enumerate().filter_map(awaited).collect();
+    let mut awaited: Vec<usize> = open.iter().copied().filter(is_made_in_python).collect();
+    awaited.sort_unstable();
     if awaited.is_empty() {
         return;
     }
@@ -78,7 +85,12 @@ pub(super) fn find(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Locks
 /// The locks and their waiters who cannot act on what they wait for. One of several who gives up
 /// after some time can.
 fn asleep(locks: &Locks) -> FxHashSet<(usize, usize)> {
-    let alone = |at: usize| locks.all.get(at).is_some_and(|lock| lock.waiters.len() == 1);
+    let alone = |at: usize| {
+        locks
+            .all
+            .get(at)
+            .is_some_and(|lock| lock.waiters.len() == 1)
+    };
     let asleep = |wait: &&super::Wait| !wait.timed || alone(wait.lock);
     let waits = locks.waits.iter().filter(asleep);
     waits.map(|wait| (wait.lock, wait.thread)).collect()
@@ -234,7 +246,9 @@ impl<'a, 'p> Search<'a, 'p> {
         let python = self.view.python;
         let size = python.layout.fields.thread.size.index();
         let words = python.objects.pointers(state.tstate, size / WORD).ok()?;
-        let objects = words.into_iter().filter(|word| python.objects.is_object(*word));
+        let objects = words
+            .into_iter()
+            .filter(|word| python.objects.is_object(*word));
         Some(objects.collect())
     }
 }

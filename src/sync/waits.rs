@@ -3,7 +3,8 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, threads};
+use super::{gil, native, python_lock, queues, threading, threads};
+use rustc_hash::FxHashSet;
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -13,12 +14,16 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
+    threading::wait,
+    queues::wait,
     python_lock::wait,
     native::mutex::wait,
 ];
 
-/// Finds what every thread waits for.
-pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
+/// Finds what every thread waits for. Returns the positions of those of which the wait itself tells
+/// nothing of who could end it.
+pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) -> FxHashSet<usize> {
+    let (mut open, mut told) = (FxHashSet::default(), FxHashSet::default());
     for thread in view.process.threads() {
         let waiter = Waiter::new(view, thread);
         let found = RECOGNISERS.iter().find_map(|wait| wait(view, &waiter));
@@ -31,8 +36,14 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
         let at = position(locks, known, found.kind, found.address, Some(true));
         if let Some(lock) = locks.all.get_mut(at) {
             lock.waiters.push(thread.id);
-            if let Some(owner) = found.owner {
-                lock.owner = owner;
+            match found.owner {
+                Some(owner) => {
+                    lock.owner = owner;
+                    told.insert(at);
+                }
+                None => {
+                    open.insert(at);
+                }
             }
         }
         locks.waits.push(Wait {
@@ -43,4 +54,6 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             place: waiter.state.and_then(|state| Place::of_wait(view, state)),
         });
     }
+    open.retain(|at| !told.contains(at));
+    open
 }

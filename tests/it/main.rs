@@ -18,6 +18,7 @@ mod layering;
 mod layout_tables;
 mod locals;
 mod locks;
+mod locks_threading;
 mod locks_verdicts;
 mod mutation;
 mod native_truth;

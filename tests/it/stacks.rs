@@ -87,7 +87,17 @@ fixtures! {
 
 /// Fixtures that only a test of their own starts: with arguments, with packages installed, or on
 /// objects of which the stack is no part.
-const ELSEWHERE: &[&str] = &["lock_graphs", "lost_wakeups", "healthy_server", "bytecode", "crash", "expressions", "packages", "whatis"];
+const ELSEWHERE: &[&str] = &[
+    "bytecode",
+    "crash",
+    "expressions",
+    "healthy_server",
+    "lock_graphs",
+    "lost_wakeups",
+    "packages",
+    "waits_threading",
+    "whatis",
+];
 
 #[test]
 fn every_fixture_is_listed() {

@@ -9,6 +9,7 @@ mod dict;
 mod float;
 mod holdings;
 mod int;
+mod old_class;
 mod ordered;
 mod refcount;
 mod referents;

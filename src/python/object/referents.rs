@@ -297,7 +297,12 @@ impl Objects {
             Ok::<_, Fault>(Some(word).filter(|word| self.is_object(*word)))
         };
         let executable = object(f.code.of(frame))?;
-        let parts = [f.function, Some(f.globals), Some(f.builtins), Some(f.locals)];
+        let parts = [
+            f.function,
+            Some(f.globals),
+            Some(f.builtins),
+            Some(f.locals),
+        ];
         for part in parts.into_iter().flatten().chain(f.frame_obj) {
             if let Some(word) = object(part.of(frame))? {
                 tell(found, word)?;

@@ -3,7 +3,8 @@
 //!
 //! * `deadlocks`: the threads of each; `lines`: where each of them waits, and where it took its lock.
 //! * `locks`: for each lock by its name the owner, or null, and the waiters.
-//! * `waits`: for each thread the kind of what it waits for, and the owner of that, or null.
+//! * `waits`: for each thread the kind of what it waits for, and the owner of that, or null, or a list
+//!   of those who could end the wait; then whether it is timed, where that matters.
 //! * `orphaned`, `lost`: kind and waiters of each lock that nobody can release, of each wait that
 //!   nobody is left to end. What is not written down must not be said.
 //! * `busy`: kind, owner and words of what the owner is doing.
@@ -139,8 +140,17 @@ fn compare_waits(
         let lock = &data["all"][wait["lock"].as_u64().unwrap_or(u64::MAX) as usize];
         let found = (&lock["kind"], named(&lock["owner"]["thread"]));
         let owner = expected[1].as_str().map(str::to_owned);
-        if found != (&expected[0], owner) {
-            return Err(format!("{thread:?} waits for {found:?}, truth {expected}"));
+        let timed = expected[2].as_bool();
+        if found != (&expected[0], owner) || timed.is_some_and(|timed| wait["timed"] != timed) {
+            return Err(format!("{thread:?} waits for {lock}, truth {expected}"));
+        }
+        if let Some(any) = expected[1].as_array() {
+            let threads = list(&lock["owner"]["threads"]).iter().filter_map(named);
+            let threads: BTreeSet<String> = threads.collect();
+            let truth = any.iter().filter_map(Value::as_str).map(str::to_owned);
+            if lock["owner"]["certainty"] != "any-of" || threads != truth.collect() {
+                return Err(format!("{thread:?} waits for {lock}, truth {expected}"));
+            }
         }
     }
     Ok(())
