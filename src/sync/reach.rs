@@ -47,7 +47,7 @@ pub(super) fn find(
             }
         }
     }
-    let asleep = asleep(locks);
+    let asleep = asleep(locks, main.interruptible());
     let count = thousands(search.seen_in_all);
     for at in awaited {
         let (others, evidence) = match (&everybody, search.left.contains(&at)) {
@@ -83,15 +83,17 @@ pub(super) fn find(
 }
 
 /// The locks and their waiters who cannot act on what they wait for. One of several who gives up
-/// after some time can.
-fn asleep(locks: &Locks) -> FxHashSet<(usize, usize)> {
+/// after some time can, and so can one that runs signal handlers.
+fn asleep(locks: &Locks, interruptible: Option<usize>) -> FxHashSet<(usize, usize)> {
     let alone = |at: usize| {
         locks
             .all
             .get(at)
             .is_some_and(|lock| lock.waiters.len() == 1)
     };
-    let asleep = |wait: &&super::Wait| !wait.timed || alone(wait.lock);
+    let asleep = |wait: &&super::Wait| {
+        (!wait.timed || alone(wait.lock)) && interruptible != Some(wait.thread)
+    };
     let waits = locks.waits.iter().filter(asleep);
     waits.map(|wait| (wait.lock, wait.thread)).collect()
 }

@@ -4,10 +4,11 @@
 
 use super::attributes::Place;
 use super::holdings::{self, Holding};
-use super::{Objects, TypeInfo, class::Slot, flags, malformed};
+use super::{Objects, RefCount, TypeInfo, class::Slot, flags, malformed};
 use crate::addr::Addr;
+use crate::python::layout::Counting;
 use crate::target::Fault;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, OnceLock, PoisonError};
 
 /// The most bases between a class and the type in C that it is made from.
@@ -43,6 +44,7 @@ pub(super) struct Plan {
     holding: Holding,
     completeness: Completeness,
     slots: Arc<[Slot]>,
+    /// Where the struct has its list of weak references, which are none of its own.
     weakrefs: Option<u64>,
 }
 
@@ -85,14 +87,29 @@ impl Objects {
         !ty.is_heap() && self.plan(ty).holding == Holding::Nothing
     }
 
-    /// Whether the words at `addr` are an object: their type is one.
+    /// Whether the words at `addr` are a live object: their type is one, and they are referred to.
     pub fn is_object(&self, addr: Addr) -> bool {
         let aligned = addr.0 >= 1 << 12 && addr.0.is_multiple_of(WORD);
         let is_type = |ty: Arc<TypeInfo>| {
             let meta = self.type_of(ty.addr);
             ty.is(flags::READY) && meta.is_ok_and(|meta| meta.is(flags::TYPE))
         };
-        aligned && self.type_of(addr).is_ok_and(is_type)
+        aligned && self.type_of(addr).is_ok_and(is_type) && self.is_referred_to(addr)
+    }
+
+    /// Whether the count of references is one that a live object may have. Where a pointer lies in
+    /// its place, it is no object, or a free one.
+    fn is_referred_to(&self, addr: Addr) -> bool {
+        let fits = match self.layout.kinds.counting {
+            Counting::Biased => Ok(true),
+            // From 3.14 on flags follow the count; the bits between are only used by an overflow.
+            Counting::Word | Counting::LowHalf => self.memory.u64(addr).map(|w| w << 16 >> 48 == 0),
+        };
+        let counted = self.refcount(addr).is_ok_and(|count| match count {
+            RefCount::Counted(count) => count > 0,
+            RefCount::Immortal(_) => true,
+        });
+        fits == Ok(true) && counted
     }
 
     fn plan(&self, ty: &Arc<TypeInfo>) -> Arc<Plan> {
@@ -123,13 +140,13 @@ impl Objects {
         let weakrefs = self.memory.i64(weakrefs).ok();
         Plan {
             ty: Arc::clone(ty),
+            weakrefs: weakrefs.and_then(|offset| u64::try_from(offset).ok()),
             holding,
             completeness: match known {
                 true => Completeness::Whole,
                 false => Completeness::MayHide,
             },
             slots: self.slot_table(ty).unwrap_or_default(),
-            weakrefs: weakrefs.and_then(|offset| u64::try_from(offset).ok()),
             base,
         }
     }
@@ -157,6 +174,9 @@ impl Objects {
         if plan.ty.is_heap() {
             tell(found, plan.ty.addr)?;
         }
+        let size = u64::try_from(plan.base.basicsize).ok();
+        let size = size.filter(|size| *size <= LARGEST);
+        let size = size.ok_or_else(|| malformed(plan.base.addr))?;
         match plan.holding {
             Holding::Nothing => {}
             Holding::Words(words) => {
@@ -165,7 +185,10 @@ impl Objects {
                     tell(found, self.memory.ptr(at)?)?;
                 }
             }
-            Holding::Struct => self.tell_struct(addr, plan, 0, found)?,
+            Holding::Struct => {
+                self.tell_struct(addr, plan, 0..size, found)?;
+                self.tell_own_items(addr, plan, size, found)?;
+            }
             Holding::Items => {
                 for item in self.item_iter(addr)? {
                     tell(found, item?)?;
@@ -178,7 +201,7 @@ impl Objects {
                     tell(found, value)?;
                 }
                 // What subclasses in C add.
-                self.tell_struct(addr, plan, f.dict.size.offset.into(), found)?;
+                self.tell_struct(addr, plan, f.dict.size.offset.into()..size, found)?;
             }
             Holding::Set => {
                 for item in self.set_iter(addr)? {
@@ -191,19 +214,22 @@ impl Objects {
                 }
             }
             Holding::SimpleQueue => {
-                self.tell_struct(addr, plan, 0, found)?;
+                self.tell_struct(addr, plan, 0..size, found)?;
                 self.tell_ring(addr, plan, found)?;
             }
-            Holding::Generator => {
-                self.tell_struct(addr, plan, 0, found)?;
-                if f.frame.function.is_some() {
+            Holding::Generator => match f.frame.function {
+                Some(_) => {
+                    self.tell_struct(addr, plan, 0..f.generator.frame.offset.into(), found)?;
                     self.tell_frame(f.generator.frame.of(addr), found)?;
                 }
-            }
+                None => self.tell_struct(addr, plan, 0..size, found)?,
+            },
             Holding::Frame => {
-                self.tell_struct(addr, plan, 0, found)?;
+                self.tell_struct(addr, plan, 0..size, found)?;
                 if let Some(handle) = &f.frame_object {
                     self.tell_frame(self.memory.ptr(handle.frame.of(addr))?, found)?;
+                } else {
+                    self.tell_own_items(addr, plan, size, found)?;
                 }
             }
             Holding::Type => self.tell_type(addr, found)?,
@@ -223,30 +249,47 @@ impl Objects {
         Ok(())
     }
 
-    /// Every word of the struct from the offset `start` on, and of its items, that is an object.
+    /// Every word of the struct in this range of offsets that is an object, but for the header.
     fn tell_struct(
         &self,
         addr: Addr,
         plan: &Plan,
-        start: u64,
+        range: Range<u64>,
         found: Tell<'_>,
     ) -> Result<(), Stop> {
-        let start = start.max(self.layout.fields.object.size.offset.into());
-        let size = u64::try_from(plan.base.basicsize).ok();
-        let size = size.filter(|size| *size <= LARGEST);
-        let size = size.ok_or_else(|| malformed(plan.base.addr))?;
-        let mut words = size.saturating_sub(start) / WORD;
-        if plan.base.itemsize == WORD as i64 {
-            let items = self.unsigned_size(addr)?;
-            self.plausible(addr.add(size), items, WORD)?;
-            words = words.saturating_add(items);
+        let start = range
+            .start
+            .max(self.layout.fields.object.size.offset.into());
+        let middle = plan.weakrefs.filter(|at| (start..range.end).contains(at));
+        let middle = middle.unwrap_or(range.end);
+        self.tell_words(addr.add(start), middle.saturating_sub(start) / WORD, found)?;
+        let start = middle.saturating_add(WORD);
+        self.tell_words(
+            addr.add(start),
+            range.end.saturating_sub(start) / WORD,
+            found,
+        )
+    }
+
+    /// Every item behind the struct, which has this size, that is an object.
+    fn tell_own_items(
+        &self,
+        addr: Addr,
+        plan: &Plan,
+        size: u64,
+        found: Tell<'_>,
+    ) -> Result<(), Stop> {
+        if plan.base.itemsize != WORD as i64 {
+            return Ok(());
         }
-        for word in 0..words {
-            let offset = start + word * WORD;
-            if plan.weakrefs == Some(offset) {
-                continue;
-            }
-            let word = self.memory.ptr(addr.add(offset))?;
+        let items = self.unsigned_size(addr)?;
+        self.plausible(addr.add(size), items, WORD)?;
+        self.tell_words(addr.add(size), items, found)
+    }
+
+    fn tell_words(&self, at: Addr, count: u64, found: Tell<'_>) -> Result<(), Stop> {
+        for word in 0..count {
+            let word = self.memory.ptr(at.add(word.wrapping_mul(WORD)))?;
             if self.is_object(word) {
                 tell(found, word)?;
             }
@@ -268,13 +311,7 @@ impl Objects {
         let items = self.memory.ptr(self.after(addr, ITEMS))?;
         let capacity = self.memory.u64(self.after(addr, CAPACITY))?;
         self.plausible(items, capacity, WORD)?;
-        for item in 0..capacity {
-            let item = self.memory.ptr(items.add(item * WORD))?;
-            if self.is_object(item) {
-                tell(found, item)?;
-            }
-        }
-        Ok(())
+        self.tell_words(items, capacity, found)
     }
 
     /// The frame at `frame`, an `_PyInterpreterFrame`: its function, namespaces, variables, and
