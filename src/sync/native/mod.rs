@@ -8,11 +8,14 @@ pub(super) mod call;
 pub(super) mod condition_variable;
 pub(super) mod guard;
 pub(super) mod join;
+pub(super) mod loader;
+pub(super) mod malloc;
 pub(super) mod mutex;
 pub(super) mod once;
 mod release;
 pub(super) mod rwlock;
 pub(super) mod semaphore;
+pub(super) mod stdio;
 
 use super::{Owner, View};
 use crate::addr::Addr;

@@ -52,6 +52,11 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
     })
 }
 
+/// Who holds what is known to be a mutex.
+pub(super) fn owner(view: &View<'_>, addr: Addr) -> Option<Owner> {
+    Mutex::read(view, addr)?.owner(view, addr, true)
+}
+
 /// The words of `struct __pthread_mutex_s`.
 struct Mutex {
     lock: u32,
