@@ -15,7 +15,7 @@ use crate::python::{PyFrame, PyStack, PyThread, Python};
 use crate::target::sharing::Sharing;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 /// The process as this layer looks at it.
@@ -32,6 +32,8 @@ pub(super) struct View<'p> {
     sharing: OnceCell<Option<Sharing>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
+    /// Owners that were searched for on all stacks, by the address of what they hold.
+    pub(super) searched: RefCell<FxHashMap<Addr, Owner>>,
     /// What makes blocking functions of the C library known.
     pub(super) functions: OnceCell<Functions>,
     /// Which threads are inside of malloc.
@@ -61,6 +63,7 @@ impl<'p> View<'p> {
             sharing: OnceCell::new(),
             sections: OnceCell::new(),
             stops: OnceCell::new(),
+            searched: RefCell::default(),
             functions: OnceCell::new(),
             in_malloc: OnceCell::new(),
         }

@@ -4,8 +4,8 @@
 //! cannot return without giving the guard back.
 
 use super::call::Family;
-use super::command;
 use super::release::{self, Outcome};
+use super::{command, searched};
 use crate::addr::Addr;
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
@@ -33,7 +33,7 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
         evidence: "it sleeps on the guard of a static variable".into(),
         kind: Kind::StaticGuard,
         address: futex.addr,
-        owner: Some(owner(view, futex.addr)),
+        owner: Some(searched(view, futex.addr, || owner(view, futex.addr))),
         timed: false,
     })
 }

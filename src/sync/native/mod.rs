@@ -64,6 +64,17 @@ fn named_owner(
     }
 }
 
+/// The owner of what lies at `addr`, which only a search through the stacks of all threads finds: one
+/// search for all its waiters.
+fn searched(view: &View<'_>, addr: Addr, search: impl FnOnce() -> Owner) -> Owner {
+    if let Some(known) = view.searched.borrow().get(&addr) {
+        return known.clone();
+    }
+    let found = search();
+    view.searched.borrow_mut().insert(addr, found.clone());
+    found
+}
+
 /// Whether an address lies in memory that is known to be shared with other processes; a core does not
 /// say.
 fn in_shared_memory(view: &View<'_>, addr: Addr) -> bool {

@@ -3,7 +3,7 @@
 //! keeps the address of the word, and has called the initialiser from there.
 
 use super::call::{Call, Family};
-use super::{KEPT, command};
+use super::{KEPT, command, searched};
 use crate::addr::Addr;
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
@@ -34,7 +34,9 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
         evidence: "it sleeps on the control word of pthread_once".into(),
         kind: Kind::Once,
         address: futex.addr,
-        owner: Some(owner(view, waiter, call, futex.addr)),
+        owner: Some(searched(view, futex.addr, || {
+            owner(view, waiter, call, futex.addr)
+        })),
         timed: false,
     })
 }
