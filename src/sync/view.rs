@@ -8,7 +8,7 @@ use crate::python::{PyFrame, PyStack, PyThread, Python};
 use crate::target::sharing::Sharing;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 /// The process as this layer looks at it.
@@ -22,6 +22,8 @@ pub(super) struct View<'p> {
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
+    /// What is known of the owners of locks that processes share, by the inner object.
+    pub(super) process_owners: RefCell<FxHashMap<Addr, Option<Owner>>>,
 }
 
 impl<'p> View<'p> {
@@ -44,6 +46,7 @@ impl<'p> View<'p> {
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
+            process_owners: RefCell::default(),
         }
     }
 
