@@ -37,10 +37,10 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             let len = rest.min(PIECE as u64);
             if let Ok(bytes) = target.memory.bytes(start, len as usize) {
                 for (at, word) in bytes.chunks_exact(8).enumerate() {
-                    if types.iter().any(|ty| word == ty.0.to_le_bytes()) {
-                        if let Some(lock) = lock_at(view, start.add(at as u64 * 8)) {
-                            add(view, &lock, locks, known);
-                        }
+                    let is_type = types.iter().any(|ty| word == ty.0.to_le_bytes());
+                    let word = start.add(at as u64 * 8);
+                    if let Some(lock) = is_type.then(|| lock_at(view, word)).flatten() {
+                        add(view, &lock, locks, known);
                     }
                 }
             }
@@ -55,17 +55,26 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
     }
 }
 
-/// The types of locks, as the module says that makes them.
+/// The types of locks, as the modules say that make them; in 2.7 an RLock is written in Python.
 fn types(view: &View<'_>) -> Vec<Addr> {
+    const NAMES: [(&str, &str); 5] = [
+        ("_thread", "LockType"),
+        ("_thread", "RLock"),
+        ("thread", "LockType"),
+        ("threading", "_RLock"),
+        ("threading", "_PyRLock"),
+    ];
     let objects = &view.python.objects;
-    let modules = ["_thread", "thread"].iter();
-    let names = ["LockType", "RLock"];
-    modules
-        .filter_map(|module| view.python.module(module))
-        .flat_map(|module| names.map(|name| objects.dict_get(module, name).ok()?))
-        .flatten()
+    let mut types: Vec<Addr> = (NAMES.iter())
+        .filter_map(|(module, name)| {
+            let module = view.python.module(module)?;
+            objects.dict_get(module, name).ok()?
+        })
         .filter(|ty| objects.as_type(*ty).is_ok())
-        .collect()
+        .collect();
+    types.sort();
+    types.dedup();
+    types
 }
 
 /// The object whose type stands at `word`, if it is a lock that lives.

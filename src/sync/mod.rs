@@ -1,13 +1,20 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod at_hand;
+mod buffered;
 mod every;
+mod executors;
+mod files;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
 mod import_lock;
 mod imports;
 mod kind;
+mod managers;
+mod mutexes;
 mod names;
 mod native;
 mod owner;
@@ -15,10 +22,16 @@ mod parking;
 mod place;
 mod processes;
 mod python_lock;
+mod queues;
+mod sections;
+mod suspended;
+mod threading;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
+mod world;
 
 use crate::addr::Addr;
 use crate::python::Python;
@@ -29,6 +42,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
+pub use words::WaitsFor;
 
 /// A lock, or what else threads wait for as if it were one.
 #[derive(Clone, Debug, Serialize)]
@@ -117,12 +131,9 @@ impl Locks {
         locks
     }
 
-    /// Only the cycles: the threads of each (gdb numbers).
-    pub fn deadlocks_of(python: &Python) -> Vec<Vec<usize>> {
-        let (locks, _) = Locks::nameless(&View::new(python));
-        let thread = |at: &usize| Some(locks.waits.get(*at)?.thread);
-        let threads = |cycle: &Deadlock| cycle.waits.iter().filter_map(thread).collect();
-        locks.deadlocks.iter().map(threads).collect()
+    /// The same without names, which are what costs most.
+    pub fn without_names(python: &Python) -> Locks {
+        Locks::nameless(&View::new(python)).0
     }
 
     fn nameless(view: &View<'_>) -> (Locks, Known) {

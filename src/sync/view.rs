@@ -1,8 +1,13 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
+use super::executors::Executors;
+use super::sections::{self, Sections};
+use super::threading::{self, ConditionWait};
+use super::world::{self, Stop};
 use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
+use crate::python::doing::library;
 use crate::python::import_lock::ImportLock;
 use crate::python::{PyFrame, PyStack, PyThread, Python};
 use crate::target::sharing::Sharing;
@@ -18,12 +23,15 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    executors: OnceCell<Executors>,
     import_locks: OnceCell<Vec<ImportLock>>,
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
     /// What is known of the owners of locks that processes share, by the inner object.
     pub(super) process_owners: RefCell<FxHashMap<Addr, Option<Owner>>>,
+    sections: OnceCell<Sections>,
+    stops: OnceCell<Vec<Stop>>,
 }
 
 impl<'p> View<'p> {
@@ -42,11 +50,14 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            executors: OnceCell::new(),
             import_locks: OnceCell::new(),
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
             process_owners: RefCell::default(),
+            sections: OnceCell::new(),
+            stops: OnceCell::new(),
         }
     }
 
@@ -75,6 +86,16 @@ impl<'p> View<'p> {
     pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
         let thread = self.process.threads().get(thread.checked_sub(1)?)?;
         Some(Futex::of(thread)?.addr)
+    }
+
+    /// What critical sections of free-threaded builds hold.
+    pub(super) fn sections(&self) -> &Sections {
+        self.sections.get_or_init(|| sections::read(self))
+    }
+
+    /// Who wants to stop the world, or has stopped it.
+    pub(super) fn stops(&self) -> &[Stop] {
+        self.stops.get_or_init(|| world::stops(self))
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.
@@ -110,6 +131,30 @@ impl<'p> View<'p> {
         first.value.filter(|_| first.argument)
     }
 
+    /// The value of a frame's variable.
+    pub(super) fn local(&self, frame: &PyFrame, name: &str) -> Option<Addr> {
+        let variables = self.python.variables(frame);
+        let mut all = variables.all.iter();
+        all.find(|variable| *variable.name == *name)?.value
+    }
+
+    /// Whether a native thread (gdb number) is the one that a `threading.Thread` stands for, as
+    /// its outermost Python function tells; `None` where it is not one that such threads have.
+    pub(super) fn runs(&self, thread: usize, object: Addr) -> Option<bool> {
+        let stack = self.python.stack(self.state(thread)?);
+        let frame = stack.frames.last()?;
+        let begins = ["_bootstrap", "__bootstrap"].contains(&&*frame.function);
+        if !begins || library(&frame.file) != Some("threading") {
+            return None;
+        }
+        Some(self.receiver(frame)? == object)
+    }
+
+    /// The thread pools of the process.
+    pub(super) fn executors(&self) -> &Executors {
+        self.executors.get_or_init(|| Executors::of(self))
+    }
+
     /// Whether an object is an instance of one of these classes (full names) or of a subclass.
     pub(super) fn is_instance(&self, object: Addr, classes: &[&str]) -> bool {
         let objects = &self.python.objects;
@@ -117,6 +162,10 @@ impl<'p> View<'p> {
             return false;
         };
         classes.iter().any(|class| objects.is_a(&ty, class))
+            || objects
+                .old_classes(object)
+                .iter()
+                .any(|name| classes.contains(&&**name))
     }
 
     /// The first of these attributes that an object has itself.
@@ -125,6 +174,11 @@ impl<'p> View<'p> {
         names
             .iter()
             .find_map(|name| objects.attribute(object, name).ok()?)
+    }
+
+    /// The first of these attributes that an object has itself, as a number.
+    pub(super) fn number(&self, object: Addr, names: &[&str]) -> Option<i128> {
+        self.python.objects.int(self.attribute(object, names)?).ok()
     }
 }
 
@@ -137,6 +191,7 @@ pub(super) struct Waiter<'a> {
     pub(super) futex: Option<Futex>,
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
+    condition: OnceCell<Option<ConditionWait>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -147,6 +202,7 @@ impl<'a> Waiter<'a> {
             futex: Futex::of(thread),
             stack: OnceCell::new(),
             lock: OnceCell::new(),
+            condition: OnceCell::new(),
         }
     }
 
@@ -161,6 +217,13 @@ impl<'a> Waiter<'a> {
     /// is the fresh lock that stands for this one wait.
     pub(super) fn lock(&self, view: &View<'_>) -> Option<(python_lock::PyLock, &'static str)> {
         *self.lock.get_or_init(|| python_lock::find(view, self))
+    }
+
+    /// The condition that it waits for, if it is asleep in `Condition.wait`.
+    pub(super) fn condition(&self, view: &View<'_>) -> Option<ConditionWait> {
+        *self
+            .condition
+            .get_or_init(|| threading::condition_wait(view, self))
     }
 
     /// Whether the wait ends by itself after some time.
@@ -179,7 +242,8 @@ pub(super) struct Futex {
 }
 
 impl Futex {
-    fn of(thread: &NativeThread) -> Option<Futex> {
+    /// The futex that a thread sleeps on, if it does.
+    pub(super) fn of(thread: &NativeThread) -> Option<Futex> {
         /// FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2 (Linux
         /// include/uapi/linux/futex.h).
         const WAITS: [u64; 4] = [0, 6, 9, 13];

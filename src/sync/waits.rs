@@ -3,7 +3,10 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, import_lock, imports, native, processes, python_lock, threads};
+use super::{
+    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock, queues,
+    threading, threads, world,
+};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -12,13 +15,19 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 #[rustfmt::skip]
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
+    world::wait,
     threads::wait,
+    threading::wait,
+    queues::wait,
     imports::wait,
     import_lock::wait,
     processes::wait,
     python_lock::wait,
     import_lock::wait_in_function,
+    buffered::wait,
+    parking::wait,
     native::mutex::wait,
+    files::wait,
 ];
 
 /// Finds what every thread waits for.

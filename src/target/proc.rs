@@ -168,6 +168,12 @@ impl Task {
         Some(escape::lossy(name))
     }
 
+    /// What one of its links leads to.
+    pub fn link(self, name: &str) -> Option<String> {
+        let link = fs::read_link(self.path(name)).ok()?;
+        Some(escape::lossy(link.as_os_str().as_bytes()))
+    }
+
     /// The auxiliary vector, without its end mark.
     pub fn auxv(self) -> Vec<(u64, u64)> {
         let raw = self.read("auxv").unwrap_or_default();
@@ -265,6 +271,19 @@ pub fn living(pid: i32) -> Option<Task> {
     tasks
         .map(|tid| Task { pid, tid })
         .find(|task| task.stat().is_some_and(|stat| !stat.ended()))
+}
+
+/// The children of a process that have not been waited for.
+pub fn children(pid: i32) -> Vec<i32> {
+    let all = fs::read_dir("/proc").into_iter().flat_map(numbered);
+    let is_child = |id: &i32| {
+        Task::leader(*id)
+            .stat()
+            .is_some_and(|stat| stat.ppid == pid)
+    };
+    let mut children: Vec<i32> = all.filter(is_child).collect();
+    children.sort_unstable();
+    children
 }
 
 /// The open files of a process: descriptor and what it leads to (a path, `pipe:[123]`,

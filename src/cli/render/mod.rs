@@ -4,6 +4,7 @@
 pub mod address;
 pub mod anchors;
 pub mod carets;
+pub mod choice;
 pub mod crash;
 pub mod dialect;
 pub mod drawing;
@@ -17,6 +18,7 @@ pub mod group;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;
+pub mod location;
 pub mod locks;
 pub mod memory;
 pub mod number;

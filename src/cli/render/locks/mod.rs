@@ -5,6 +5,7 @@ pub mod picture;
 mod table;
 mod verdicts;
 
+use super::location;
 use super::number::list;
 use super::thread::ThreadView;
 use crate::cli::{Out, Session};
@@ -73,7 +74,7 @@ impl LocksView {
         let mentioned = |view: &&ThreadView| {
             let Some(id) = view.id else { return false };
             locks.waits.iter().any(|wait| wait.thread == id)
-                || locks.all.iter().any(|lock| names(&lock.owner, id))
+                || locks.all.iter().any(|lock| lock.owner.mentions(id))
         };
         let threads: Vec<_> = self.threads.iter().filter(mentioned).collect();
         json!({
@@ -86,14 +87,6 @@ impl LocksView {
             "unknown": locks.unknown,
             "threads": threads,
         })
-    }
-}
-
-/// Whether an owner is this thread, or could be.
-fn names(owner: &Owner, id: usize) -> bool {
-    match owner {
-        Owner::AnyOf { threads, .. } => threads.contains(&id),
-        owner => owner.thread() == Some(id),
     }
 }
 
@@ -144,14 +137,7 @@ fn owner(owner: &Owner) -> (String, &'static str) {
 /// `    File "bank.py", line 12, in transfer`.
 fn place(out: &mut Out<'_>, place: Option<&Place>) -> io::Result<()> {
     let Some(place) = place else { return Ok(()) };
-    out.put(format_args!("    File \""))?;
-    out.target(&place.file)?;
-    out.put(format_args!("\", line "))?;
-    match place.line {
-        Some(line) => out.put(format_args!("{line}"))?,
-        None => out.put(format_args!("?"))?,
-    }
-    out.put(format_args!(", in "))?;
-    out.target(&place.function)?;
-    out.put(format_args!("\n"))
+    out.put(format_args!("    "))?;
+    location::put(out, &place.file, place.line, "?", &place.function)?;
+    out.end()
 }

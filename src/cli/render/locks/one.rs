@@ -2,9 +2,10 @@
 
 use super::table::state;
 use super::{LocksView, owner, place, title};
+use crate::cli::render::choice::{self, Wanted};
 use crate::cli::render::number::Extent;
 use crate::cli::render::source::{self, Sources};
-use crate::cli::render::traceback::{Traceback, Wanted};
+use crate::cli::render::traceback::Traceback;
 use crate::cli::{Out, Session};
 use serde_json::{Value, json};
 use std::io;
@@ -29,9 +30,9 @@ impl OneLock {
         let mut sources = Sources::new(&python, &roots);
         let wanted = Wanted {
             extent: Extent::Whole,
-            fold: true,
+            fold: !session.json,
             locals: false,
-            json: session.json,
+            most: choice::most(session, Extent::Whole),
         };
         let lock = view.locks.all.get(at);
         let owner = lock.and_then(|lock| lock.owner.thread());
@@ -40,7 +41,7 @@ impl OneLock {
         let stacks = ids
             .take(MOST_STACKS)
             .filter_map(|id| view.thread(id).cloned())
-            .map(|thread| Traceback::of(&python, &mut sources, thread, wanted))
+            .map(|thread| Traceback::of(&python, &mut sources, thread, wanted, !session.json))
             .collect();
         Ok(OneLock { view, at, stacks })
     }
