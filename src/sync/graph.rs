@@ -88,6 +88,7 @@ mod tests {
                 timed: false,
                 evidence: String::new(),
                 place: None,
+                native: None,
             });
         }
         locks

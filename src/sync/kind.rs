@@ -156,4 +156,26 @@ impl Kind {
                 | Kind::NativeThread
         )
     }
+
+    /// Whether C code waits for it as well as Python: which C code, is then worth saying.
+    pub(super) fn is_native(self) -> bool {
+        matches!(
+            self,
+            Kind::Gil
+                | Kind::PyMutex
+                | Kind::ObjectLock
+                | Kind::Mutex
+                | Kind::RwLock
+                | Kind::ConditionVariable
+                | Kind::NativeSemaphore
+                | Kind::NativeBarrier
+                | Kind::NativeThread
+                | Kind::Once
+                | Kind::StaticGuard
+                | Kind::Stream
+                | Kind::Loader
+                | Kind::Arena
+                | Kind::FileLock
+        )
+    }
 }

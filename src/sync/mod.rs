@@ -74,6 +74,9 @@ pub struct Wait {
     pub evidence: String,
     /// Where in Python.
     pub place: Option<Place>,
+    /// Where in C, if an extension or a library waits: `C function emit() of libprofiler.so,
+    /// profiler.c:31`.
+    pub native: Option<String>,
 }
 
 /// What is known of the locks of a process.

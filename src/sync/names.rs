@@ -3,6 +3,7 @@
 
 mod search;
 
+use super::native::{loader, malloc, stdio};
 use super::{Kind, Locks, View, buffered, files, mutexes, world};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
@@ -39,6 +40,9 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
                     wanted.entry(lock.address).or_default().push(at);
                 }
             }
+            Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
+            Kind::Arena => lock.name = malloc::name(view, lock.address),
+            Kind::Stream => lock.name = stdio::name(view, lock.address),
             _ => lock.name = symbol(view, lock.address),
         }
     }

@@ -1,6 +1,8 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
+use super::native::call::{Call, Functions};
+use super::native::malloc;
 use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
 use super::world::{self, Stop};
@@ -32,6 +34,10 @@ pub(super) struct View<'p> {
     pub(super) process_owners: RefCell<FxHashMap<Addr, Option<Owner>>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
+    /// What makes blocking functions of the C library known.
+    pub(super) functions: OnceCell<Functions>,
+    /// Which threads are inside of malloc.
+    pub(super) in_malloc: OnceCell<malloc::Census>,
 }
 
 impl<'p> View<'p> {
@@ -58,6 +64,8 @@ impl<'p> View<'p> {
             process_owners: RefCell::default(),
             sections: OnceCell::new(),
             stops: OnceCell::new(),
+            functions: OnceCell::new(),
+            in_malloc: OnceCell::new(),
         }
     }
 
@@ -192,6 +200,7 @@ pub(super) struct Waiter<'a> {
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
     condition: OnceCell<Option<ConditionWait>>,
+    call: OnceCell<Option<Call>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -203,6 +212,7 @@ impl<'a> Waiter<'a> {
             stack: OnceCell::new(),
             lock: OnceCell::new(),
             condition: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -226,6 +236,12 @@ impl<'a> Waiter<'a> {
             .get_or_init(|| threading::condition_wait(view, self))
     }
 
+    /// The function of the C library or of C++ that it is blocked in, of those that are known.
+    pub(super) fn call(&self, view: &View<'_>) -> Option<&Call> {
+        let call = || Call::of(view, self.thread.id);
+        self.call.get_or_init(call).as_ref()
+    }
+
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
@@ -235,10 +251,14 @@ impl<'a> Waiter<'a> {
 /// A futex that a thread sleeps on.
 pub(super) struct Futex {
     pub(super) addr: Addr,
+    /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
+    pub(super) command: u64,
+    /// Whether only threads of this process can wake it.
+    pub(super) private: bool,
+    /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
+    pub(super) value: u32,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
-    /// Whether another process may wake it.
-    pub(super) shared: bool,
 }
 
 impl Futex {
@@ -250,12 +270,14 @@ impl Futex {
         const COMMAND: u64 = 0x7f;
         const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
-        let [addr, op, _, timeout, ..] = call.args;
+        let [addr, op, value, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
+            command: op & COMMAND,
+            private: op & PRIVATE != 0,
+            value: value as u32,
             timed: timeout != 0,
-            shared: op & PRIVATE == 0,
         })
     }
 }

@@ -4,8 +4,8 @@
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
 use super::{
-    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock, queues,
-    threading, threads, world,
+    buffered, files, gil, import_lock, imports, native, parking, place, processes, python_lock,
+    queues, threading, threads, world,
 };
 
 /// Recognises one kind of wait.
@@ -26,7 +26,17 @@ const RECOGNISERS: &[Recogniser] = &[
     import_lock::wait_in_function,
     buffered::wait,
     parking::wait,
+    native::loader::wait,
+    native::malloc::wait,
+    native::stdio::wait,
     native::mutex::wait,
+    native::rwlock::wait,
+    native::condition_variable::wait,
+    native::semaphore::wait,
+    native::barrier::wait,
+    native::join::wait,
+    native::once::wait,
+    native::guard::wait,
     files::wait,
 ];
 
@@ -54,6 +64,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             timed: found.timed,
             evidence: found.evidence.into_owned(),
             place: waiter.state.and_then(|state| Place::of_wait(view, state)),
+            native: place::in_c(view, thread.id, found.kind),
         });
     }
 }

@@ -10,6 +10,7 @@
 //! * `busy`: kind, owner and words of what the owner is doing.
 //! * `live`: an object of the same keys, which count instead of those above for the live process;
 //!   `stripped`: the same for an interpreter without symbols.
+//! * `native`: kernel ids by the names of threads that Python does not know; a core has no names of theirs.
 
 use super::fixture::header;
 use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
@@ -17,8 +18,14 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The names of threads by gdb number.
-fn names(data: &Value) -> BTreeMap<u64, String> {
+fn names(expect: &Value, data: &Value) -> BTreeMap<u64, String> {
+    let empty = serde_json::Map::new();
+    let native = expect["native"].as_object().unwrap_or(&empty);
     let name = |thread: &Value| {
+        let native = native.iter().find(|(_, tid)| **tid == thread["tid"]);
+        if let Some((name, _)) = native {
+            return Some((thread["id"].as_u64()?, name.clone()));
+        }
         // A thread that Python does not know has the name the program gave it in the kernel.
         let name = thread["name"].as_str().or(thread["os_name"].as_str());
         Some((thread["id"].as_u64()?, name?.to_owned()))
@@ -30,7 +37,7 @@ fn names(data: &Value) -> BTreeMap<u64, String> {
 /// threads, waits may be missing; what is said must still be true.
 pub(crate) fn compare(expect: &Value, locks: &Value, lacks: bool) -> Result<(), String> {
     let data = &locks["data"];
-    let names = names(data);
+    let names = names(expect, data);
     let named = |id: &Value| names.get(&id.as_u64()?).cloned();
     let thread_of = |at: &Value| named(&data["waits"][at.as_u64()? as usize]["thread"]);
     let found: BTreeSet<BTreeSet<String>> = list(&data["deadlocks"])
