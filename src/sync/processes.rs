@@ -45,7 +45,7 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         },
         kind,
         address: whole.unwrap_or_else(|| lock.address(view)),
-        owner: known_owner(view, &lock),
+        owner: Some(known_owner(view, &lock)),
         timed: waiter.timed(),
     })
 }
@@ -95,12 +95,12 @@ fn notified(view: &View<'_>, frames: &[PyFrame], lock: &SemLock) -> Option<Addr>
 }
 
 /// Who holds a lock, or could release it; many threads may wait for one.
-fn known_owner(view: &View<'_>, lock: &SemLock) -> Option<Owner> {
+fn known_owner(view: &View<'_>, lock: &SemLock) -> Owner {
     if let Some(known) = view.process_owners.borrow().get(&lock.addr) {
         return known.clone();
     }
     let owner = match lock.kind() {
-        Kind::ProcessLock => Some(owner(view, lock)),
+        Kind::ProcessLock => owner(view, lock),
         _ => releaser(view, lock),
     };
     let mut known = view.process_owners.borrow_mut();
@@ -179,20 +179,15 @@ fn elsewhere(view: &View<'_>, lock: &SemLock) -> Owner {
 }
 
 /// Who could end a wait for a semaphore that anybody may release.
-fn releaser(view: &View<'_>, lock: &SemLock) -> Option<Owner> {
+fn releaser(view: &View<'_>, lock: &SemLock) -> Owner {
     if lock.value(view).is_some_and(|value| value > 0) {
-        return Some(Owner::Nobody);
+        return Owner::Nobody;
     }
-    match sharers(view, lock) {
-        Sharers::NotTold(why) => Some(Owner::unknown(format!(
-            "other processes may release it, and {why}"
-        ))),
-        Sharers::Others(others) => Some(Owner::unknown(format!(
-            "this process or {others} may release it"
-        ))),
-        // Which threads could is not a matter of the semaphore.
-        Sharers::Nobody { .. } => None,
-    }
+    Owner::unknown(match sharers(view, lock) {
+        Sharers::NotTold(why) => format!("other processes may release it, and {why}"),
+        Sharers::Others(others) => format!("this process or {others} may release it"),
+        Sharers::Nobody { .. } => "only this process may release it".into(),
+    })
 }
 
 /// A thread that works with the lock and does not sleep on it: it may have the semaphore already

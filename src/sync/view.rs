@@ -31,7 +31,7 @@ pub(super) struct View<'p> {
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
     /// What is known of the owners of locks that processes share, by the inner object.
-    pub(super) process_owners: RefCell<FxHashMap<Addr, Option<Owner>>>,
+    pub(super) process_owners: RefCell<FxHashMap<Addr, Owner>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
     /// What makes blocking functions of the C library known.
