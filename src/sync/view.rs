@@ -30,6 +30,8 @@ pub(super) struct View<'p> {
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
+    /// What is known of the owners of locks that processes share, by the inner object.
+    pub(super) process_owners: RefCell<FxHashMap<Addr, Owner>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
     /// Owners that were searched for on all stacks, by the address of what they hold.
@@ -61,6 +63,7 @@ impl<'p> View<'p> {
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
+            process_owners: RefCell::default(),
             sections: OnceCell::new(),
             stops: OnceCell::new(),
             searched: RefCell::default(),

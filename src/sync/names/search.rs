@@ -3,6 +3,8 @@
 
 use super::LONGEST;
 use crate::addr::Addr;
+use crate::python::PyFrame;
+use crate::python::doing::library;
 use crate::python::object::flags;
 use crate::python::value::Limits;
 use crate::sync::View;
@@ -99,7 +101,10 @@ impl<'a, 'p> Search<'a, 'p> {
             if self.is_over() {
                 return;
             }
-            for frame in &self.view.python.stack(state).frames {
+            let stack = self.view.python.stack(state);
+            // The names that the standard library has for a program's objects say nothing.
+            let own = |frame: &&PyFrame| library(&frame.file).is_none();
+            for frame in stack.frames.iter().filter(own) {
                 for variable in self.view.python.variables(frame).all {
                     let Some(value) = variable.value else {
                         continue;
@@ -219,14 +224,23 @@ impl<'a, 'p> Search<'a, 'p> {
         text.map_or_else(|_| "?".to_owned(), |text| text.value)
     }
 
-    /// A key as it is written in Python, where it is short.
+    /// A key as it is written in Python, where it can be written there and is short.
     fn key(&self, key: Addr) -> String {
+        let objects = &self.view.python.objects;
+        let kinds = ["int", "long", "str", "unicode", "bytes", "tuple", "bool"];
+        let literal = objects.type_of(key).is_ok_and(|ty| {
+            let name = ty.name.as_deref();
+            name.is_some_and(|name| kinds.contains(&name))
+        });
+        if !literal {
+            return "…".to_owned();
+        }
         const LIMITS: Limits = Limits {
             elements: 5,
             depth: 1,
             total: 60,
             attributes: false,
         };
-        self.view.python.objects.show(key, LIMITS).text
+        objects.show(key, LIMITS).text
     }
 }
