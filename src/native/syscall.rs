@@ -2,7 +2,7 @@
 //! arch/x86/entry/syscalls/syscall_64.tbl).
 
 use super::outside::Outside;
-use super::syscall_words;
+use super::{syscall_restart, syscall_words};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::target::{Memory, Registers};
@@ -45,14 +45,16 @@ pub fn decode(
     if !UNFINISHED.contains(&result) {
         return None;
     }
-    let number = match stated {
-        RESTART => number_before(registers.pc()?, memory).unwrap_or(RESTART),
-        _ => stated,
-    };
     let mut args = [0; 6];
     for (index, arg) in args.iter_mut().enumerate() {
         *arg = registers.syscall_arg(index)?;
     }
+    let number = match stated {
+        RESTART => number_before(registers.pc()?, memory)
+            .or_else(|| syscall_restart::number(&args, memory))
+            .unwrap_or(RESTART),
+        _ => stated,
+    };
     Some(SyscallState {
         number,
         name: name(number).map_or_else(|| format!("syscall {number}"), str::to_owned),

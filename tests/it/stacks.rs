@@ -92,8 +92,10 @@ const ELSEWHERE: &[&str] = &[
     "crash",
     "expressions",
     "file_locks",
+    "kernel_waits",
     "packages",
     "whatis",
+    "with_shapes",
 ];
 
 #[test]
