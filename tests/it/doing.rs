@@ -207,6 +207,40 @@ fn waits_in_the_kernel_are_said_in_words() {
     check_views("kernel_waits", "info threads", says_on_what_threads_wait);
 }
 
+#[test]
+fn who_waits_for_a_lock_is_told_whose_it_is() {
+    for interpreter in interpreters() {
+        let fixture = Fixture::start(interpreter, "deadlocks", &["ring"]);
+        let id = &interpreter.id;
+        let answer = Pydbg::live(fixture.pid(), &[], "info threads").expect(id);
+        let threads = answer["data"]["threads"]
+            .as_array()
+            .expect("threads")
+            .clone();
+        let of = |name: &str| {
+            let thread = threads.iter().find(|thread| thread["name"] == name);
+            thread.cloned().expect("a thread")
+        };
+        for (waiter, lock, holder) in [
+            ("one", "b", "two"),
+            ("two", "c", "three"),
+            ("three", "a", "one"),
+            ("four", "a", "one"),
+        ] {
+            let waits = &of(waiter)["waits_for"];
+            assert_eq!(waits["kind"], "lock", "{id}: {waits}");
+            assert_eq!(waits["name"], lock, "{id}: {waits}");
+            assert_eq!(waits["owner"]["thread"], of(holder)["id"], "{id}: {waits}");
+        }
+        assert!(of("MainThread")["waits_for"].is_null(), "{id}");
+        let pid = fixture.pid().to_string();
+        let run = Pydbg::run(&["attach", &pid, "-q"], &["info threads"]);
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        let says = format!("waiting for b, which thread {} holds", of("two")["id"]);
+        assert!(text.contains(&says), "{id}: {text}");
+    }
+}
+
 fn interpreters_are_told_apart(_: &Interpreter, truth: &Truth, data: &Value) -> Result<(), String> {
     let empty = Vec::new();
     let shown = data["interpreters"].as_array().unwrap_or(&empty);
