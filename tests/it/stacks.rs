@@ -93,6 +93,7 @@ const ELSEWHERE: &[&str] = &[
     "expressions",
     "file_locks",
     "kernel_waits",
+    "lock_log_shapes",
     "packages",
     "whatis",
     "with_shapes",
