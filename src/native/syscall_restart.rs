@@ -16,14 +16,11 @@ const HIGHEST_FD: i32 = 1 << 20;
 
 /// The number of the one call that such arguments fit; `None` when they fit several or none.
 pub(super) fn number(args: &[u64; 6], memory: &dyn Memory) -> Option<i64> {
-    let [first, second, third, fourth, ..] = *args;
+    let [first, second, third, ..] = *args;
     if first < LOWEST {
         return (second == 0 && is_time(third, memory)).then_some(libc::SYS_clock_nanosleep);
     }
-    match (
-        is_futex(first, second, fourth, memory),
-        is_poll(first, second, memory),
-    ) {
+    match (is_futex(args, memory), is_poll(first, second, memory)) {
         (true, false) => Some(libc::SYS_futex),
         (false, true) => Some(libc::SYS_poll),
         _ => None,
@@ -39,11 +36,20 @@ fn is_time(at: u64, memory: &dyn Memory) -> bool {
     })
 }
 
-/// FUTEX_WAIT or FUTEX_WAIT_BITSET on a word, with a timeout: without one it starts anew.
-fn is_futex(word: u64, operation: u64, timeout: u64, memory: &dyn Memory) -> bool {
+/// A wait for a futex with a timeout: without one it starts anew. All those of glibc are
+/// FUTEX_WAIT_BITSET for any bit; of FUTEX_WAIT the time must be readable.
+fn is_futex(args: &[u64; 6], memory: &dyn Memory) -> bool {
     const FLAGS: u64 = 128 | 256;
-    let waits = matches!(operation & !FLAGS, 0 | 9);
-    waits && word % 4 == 0 && memory.u32(Addr(word)).is_ok() && is_time(timeout, memory)
+    const WAIT: u64 = 0;
+    const WAIT_BITSET: u64 = 9;
+    const ANY: u64 = 0xffff_ffff;
+    let [word, operation, _, timeout, _, bits] = *args;
+    let waits = match operation & !FLAGS {
+        WAIT => is_time(timeout, memory),
+        WAIT_BITSET => bits == ANY && timeout != 0,
+        _ => false,
+    };
+    waits && word.is_multiple_of(4)
 }
 
 /// An array of `struct pollfd` that the kernel has not answered.
@@ -84,10 +90,10 @@ mod tests {
         assert_eq!(found([0x20000, 1, 1500, 0, 0, 0]), Some(libc::SYS_poll));
         assert_eq!(found([0x20000, 2, 1500, 0, 0, 0]), None);
         assert_eq!(
-            found([0x10008, 137, 0, 0x10000, 0, 0]),
+            found([0x10008, 137, 0, 0x10000, 0, 0xffff_ffff]),
             Some(libc::SYS_futex)
         );
-        assert_eq!(found([0x10008, 137, 0, 0, 0, 0]), None);
+        assert_eq!(found([0x10008, 137, 0, 0, 0, 0xffff_ffff]), None);
         assert_eq!(found([0x90000, 0, 0, 0, 0, 0]), None);
     }
 }

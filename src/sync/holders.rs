@@ -93,7 +93,9 @@ fn settle(owner: &mut Owner, claims: &[Claim]) {
 fn given_back(view: &View<'_>, inner: &[PyFrame], lock: Addr) -> bool {
     inner.iter().any(|frame| {
         // Any file of that name counts: an owner too few is better than a false one.
-        let waits = &*frame.function == "wait" && frame.file.ends_with("/threading.py");
+        const FILES: [&str; 2] = ["/threading.py", "/multiprocessing/synchronize.py"];
+        let in_library = FILES.iter().any(|file| frame.file.ends_with(file));
+        let waits = &*frame.function == "wait" && in_library;
         let condition = || view.lock_of(view.receiver(frame)?);
         waits && condition().is_some_and(|own| own.addr == lock)
     })

@@ -1,28 +1,44 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod at_hand;
+mod buffered;
+mod every;
+mod executors;
 mod files;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
+mod import_lock;
+mod imports;
 mod kind;
+mod main_thread;
 mod managers;
+mod mutexes;
 mod names;
 mod native;
 mod owner;
 mod parking;
 mod place;
+mod processes;
 mod python_lock;
+mod queues;
+mod reach;
+mod sections;
 mod suspended;
+mod threading;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
 mod words;
+mod world;
 
 use crate::addr::Addr;
 use crate::python::Python;
 pub use kind::Kind;
+use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
 use rustc_hash::FxHashMap;
@@ -61,6 +77,9 @@ pub struct Wait {
     pub evidence: String,
     /// Where in Python.
     pub place: Option<Place>,
+    /// Where in C, if an extension or a library waits: `C function emit() of libprofiler.so,
+    /// profiler.c:31`.
+    pub native: Option<String>,
 }
 
 /// What is known of the locks of a process.
@@ -86,27 +105,57 @@ pub struct Locks {
 impl Locks {
     /// Looks at every thread of a process, and names the locks.
     pub fn of(python: &Python) -> Locks {
+        Locks::find(python, false)
+    }
+
+    /// The same with every `Lock` and `RLock` there is, which takes a look at all of memory.
+    pub fn every(python: &Python) -> Locks {
+        Locks::find(python, true)
+    }
+
+    /// The same with the lock at this address, whether it is waited for or not, and its position
+    /// in [`Locks::all`].
+    pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
-        let mut locks = Locks::nameless(&view);
+        let (mut locks, mut known) = Locks::nameless(&view, true);
+        let lock = view.py_lock(address);
+        if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
+            every::add(&view, &lock, &mut locks, &mut known);
+        }
+        names::give(&view, &mut locks);
+        let at = locks.all.iter().position(|lock| lock.address == address);
+        (locks, at)
+    }
+
+    fn find(python: &Python, every: bool) -> Locks {
+        let view = View::new(python);
+        let (mut locks, mut known) = Locks::nameless(&view, true);
+        if every {
+            every::find(&view, &mut locks, &mut known);
+        }
         names::give(&view, &mut locks);
         locks
     }
 
-    /// Only the cycles: the threads of each (gdb numbers).
-    pub fn deadlocks_of(python: &Python) -> Vec<Vec<usize>> {
-        let locks = Locks::nameless(&View::new(python));
-        let thread = |at: &usize| Some(locks.waits.get(*at)?.thread);
-        let threads = |cycle: &Deadlock| cycle.waits.iter().filter_map(thread).collect();
-        locks.deadlocks.iter().map(threads).collect()
+    /// Only what is found at once: without names, and without the search for those who could end
+    /// waits for what nobody holds.
+    pub fn at_once(python: &Python) -> Locks {
+        Locks::nameless(&View::new(python), false).0
     }
 
-    fn nameless(view: &View<'_>) -> Locks {
+    /// Everything but the names; `whole` says whether to search for those who could end waits for
+    /// what nobody holds, which takes longest.
+    fn nameless(view: &View<'_>, whole: bool) -> (Locks, Known) {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
-        waits::find(view, &mut locks, &mut known);
+        let open = waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
-        verdict::judge(view, &mut locks);
-        locks
+        let main = MainThread::of(view);
+        if whole {
+            reach::find(view, &main, &mut locks, &open);
+        }
+        verdict::judge(view, &main, &mut locks);
+        (locks, known)
     }
 }
 

@@ -79,6 +79,14 @@ impl Owner {
         }
     }
 
+    /// Whether it is about this thread (gdb number), alone or among others.
+    pub fn mentions(&self, thread: usize) -> bool {
+        match self {
+            Owner::AnyOf { threads, .. } => threads.contains(&thread),
+            owner => owner.thread() == Some(thread),
+        }
+    }
+
     /// Where the owner took it.
     pub fn place(&self) -> Option<&Place> {
         match self {

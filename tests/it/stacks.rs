@@ -36,11 +36,7 @@ fn check_one(name: &str, interpreter: &Interpreter, arguments: &[String], failur
         return;
     };
     let what = |view: &str| format!("{name} {} {} {view}", arguments.join(" "), interpreter.id);
-    let root = interpreter.root.display().to_string();
-    let sysroot = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
+    let sysroot = interpreter.sysroot();
     if fixture.truth.exit == "wait" {
         let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
         failures.check(
@@ -92,9 +88,20 @@ const ELSEWHERE: &[&str] = &[
     "crash",
     "expressions",
     "file_locks",
+    "healthy_server",
     "kernel_waits",
+    "lock_graphs",
     "lock_log_shapes",
+    "lost_wakeups",
+    "many_locks",
     "packages",
+    "waits_buffered",
+    "waits_glibc",
+    "waits_imports",
+    "waits_native",
+    "waits_parking",
+    "waits_processes",
+    "waits_threading",
     "whatis",
     "with_shapes",
 ];

@@ -1,6 +1,7 @@
 //! What lies at an address, as far as the kernel, the C library and symbols know: the mapping, or
 //! those around a hole, the stack of a thread, the symbol, glibc's piece of heap.
 
+pub mod arena;
 pub mod glibc;
 pub mod stack;
 
@@ -111,7 +112,8 @@ impl Place {
             return stack.words();
         }
         if let Some(mapping) = &self.mapping {
-            let permits = permissions(mapping);
+            let all = permissions(mapping);
+            let permits = if all == "readable" { "read-only" } else { &all };
             return format!("in {}, which is {permits}", name(mapping));
         }
         // Only what is near tells anything: an index that ran past an end.
@@ -148,7 +150,7 @@ pub fn name(mapping: &Mapping) -> String {
     }
 }
 
-/// What a mapping permits, in words.
+/// What a mapping permits: `readable, writable`.
 pub fn permissions(mapping: &Mapping) -> String {
     let words: Vec<&str> = [
         (mapping.read, "readable"),
@@ -159,10 +161,9 @@ pub fn permissions(mapping: &Mapping) -> String {
     .filter(|(set, _)| *set)
     .map(|(_, word)| *word)
     .collect();
-    match words.as_slice() {
-        [] => "not accessible".to_owned(),
-        ["readable"] => "read-only".to_owned(),
-        words => words.join(", "),
+    match words.is_empty() {
+        true => "not accessible".to_owned(),
+        false => words.join(", "),
     }
 }
 

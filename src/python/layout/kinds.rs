@@ -54,6 +54,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Whether the lock of all imports is held while the code of a module runs.
+    pub imports_one_by_one: bool,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
@@ -322,17 +324,9 @@ pub enum WithBlocks {
     BlockStack {
         /// `b_type` of the block.
         block: i32,
-        /// The opcode that its handler begins with.
-        handler: u8,
-        /// Bytes of one unit of `b_handler`.
-        unit: u8,
-        /// Instructions have 1 or 3 bytes (2.7), not 2.
-        wide: bool,
     },
     /// The code's exception table tells the slot (3.11+).
     ExceptionTable {
-        /// The number of WITH_EXCEPT_START, the second instruction of the handler.
-        handler: u8,
         /// 1: a bound `__exit__`; 2: the function `__exit__`, then the context manager (3.14+).
         slots: u8,
     },

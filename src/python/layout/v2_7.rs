@@ -34,15 +34,11 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: None,
         suspended: &[],
-        with_blocks: WithBlocks::BlockStack {
-            block: 143,
-            handler: 81,
-            unit: 1,
-            wide: true,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 143 },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: true,
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,
@@ -63,9 +59,12 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(80),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: None,
@@ -82,6 +81,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(144),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(168),
             exc_info: None,
             exc_state: None,
@@ -149,6 +149,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -262,5 +263,16 @@ pub(super) const LAYOUT: Layout = Layout {
             locked: None,
         },
         rlock: None,
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

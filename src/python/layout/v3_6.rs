@@ -34,15 +34,11 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: None,
         suspended: &[],
-        with_blocks: WithBlocks::BlockStack {
-            block: 122,
-            handler: 81,
-            unit: 1,
-            wide: false,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 122 },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: false,
             file_class: false,
@@ -63,9 +59,12 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(120),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),
@@ -82,6 +81,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(152),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(2272),
             exc_info: None,
             exc_state: None,
@@ -149,6 +149,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -272,5 +273,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };
