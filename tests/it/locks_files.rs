@@ -1,6 +1,5 @@
 //! Waits for locks on files: which one, and of a live process who holds it. A core does not tell.
 
-
 use crate::harness::{Failures, Fixture, Pydbg, interpreters, list};
 use serde_json::Value;
 
