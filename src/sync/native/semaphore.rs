@@ -41,5 +41,5 @@ fn is_semaphore(view: &View<'_>, addr: Addr, futex: &Futex) -> Option<bool> {
         SHARED => false,
         _ => return None,
     };
-    Some(addr.0 % 8 == 0 && waiters >= 1 && private == futex.private)
+    Some(addr.0.is_multiple_of(8) && waiters >= 1 && private == futex.private)
 }
