@@ -1,6 +1,7 @@
 //! Waits for locks on files: which one, and of a live process who holds it. A core does not tell.
 
-use crate::harness::{Failures, Fixture, Pydbg, interpreters, list};
+use crate::harness::list;
+use crate::harness::{Failures, Fixture, Pydbg, interpreters};
 use serde_json::Value;
 
 /// Holds what `locks` says of the threads of `file_locks` against what they know themselves.
