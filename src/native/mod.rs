@@ -13,6 +13,7 @@ pub mod symbolize;
 pub mod syscall;
 mod syscall_fds;
 mod syscall_names;
+mod syscall_restart;
 mod syscall_words;
 
 use crate::addr::Addr;

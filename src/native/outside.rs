@@ -3,7 +3,7 @@
 
 use crate::target::proc::{self, Task};
 use crate::target::sockets::Sockets;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// The most file descriptors of one epoll instance that are listed.
 const MOST_WATCHED: usize = 4096;
@@ -47,7 +47,7 @@ impl Outside for Nothing {}
 /// A live process.
 pub struct Live {
     task: Task,
-    sockets: OnceCell<Sockets>,
+    sockets: RefCell<Sockets>,
     /// Ids that the process itself uses, and those that pydbg sees.
     children: OnceCell<Vec<(i32, i32)>>,
 }
@@ -55,9 +55,10 @@ pub struct Live {
 impl Live {
     /// The process `pid`.
     pub fn new(pid: i32) -> Live {
+        let task = proc::living(pid).unwrap_or(Task::leader(pid));
         Live {
-            task: proc::living(pid).unwrap_or(Task::leader(pid)),
-            sockets: OnceCell::new(),
+            task,
+            sockets: RefCell::new(Sockets::of(task)),
             children: OnceCell::new(),
         }
     }
@@ -86,11 +87,8 @@ impl Outside for Live {
         let inode = link
             .strip_prefix("socket:[")
             .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
-        let Some(inode) = inode else {
-            return Some(link);
-        };
-        let sockets = self.sockets.get_or_init(|| Sockets::of(self.task.pid));
-        Some(sockets.name(inode).map_or(link, str::to_owned))
+        let name = inode.and_then(|inode| self.sockets.borrow_mut().name(inode));
+        Some(name.unwrap_or(link))
     }
 
     fn watched(&self, epoll: i32) -> Vec<i32> {

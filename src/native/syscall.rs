@@ -2,7 +2,7 @@
 //! arch/x86/entry/syscalls/syscall_64.tbl).
 
 use super::outside::Outside;
-use super::syscall_words;
+use super::{syscall_restart, syscall_words};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::target::{Memory, Registers};
@@ -51,7 +51,7 @@ pub fn decode(
     }
     let number = match stated {
         RESTART => number_before(registers.pc()?, memory)
-            .or_else(|| futex_again(&args).then_some(libc::SYS_futex))
+            .or_else(|| syscall_restart::number(&args, memory))
             .unwrap_or(RESTART),
         _ => stated,
     };
@@ -70,17 +70,6 @@ fn number_before(pc: Addr, memory: &dyn Memory) -> Option<i64> {
         return None;
     }
     bytes::i32_at(&code, 1).map(i64::from)
-}
-
-/// Whether a call that is continued is a wait for a futex: from glibc 2.41 on the code before the
-/// instruction does not tell. All its waits with a timeout are FUTEX_WAIT_BITSET for any bit.
-fn futex_again(args: &[u64; 6]) -> bool {
-    const WAIT_BITSET: u64 = 9;
-    const FLAGS: u64 = 0x180;
-    const ANY: u64 = 0xffff_ffff;
-    let [addr, op, _, timeout, _, bits] = *args;
-    let aligned = addr != 0 && addr.is_multiple_of(4);
-    op & !FLAGS == WAIT_BITSET && bits == ANY && aligned && timeout != 0
 }
 
 #[cfg(test)]

@@ -103,11 +103,12 @@ impl Search<'_, '_> {
                 Some([_, callback]) => *callback,
                 _ => entry,
             };
-            // A method, in up to 3.7 a function that says like one whose it is. A function of the
-            // program's own, such as lock.release, is a builtin method or says nothing.
+            // A method, which from 3.15 on may be one written in C; in up to 3.7 a function that
+            // says like one whose it is. What the program itself wants called later, such as
+            // lock.release, is wrapped in a function that says nothing.
             let ty = objects.type_of(callback).ok()?;
             match ty.name.as_deref()? {
-                "method" => objects.bound_to(callback),
+                "method" | "builtin_function_or_method" => objects.bound_to(callback),
                 "function" => objects.attribute(callback, "__self__").ok()?,
                 _ => None,
             }

@@ -267,10 +267,13 @@ pub fn start_time(pid: i32) -> Option<SystemTime> {
 
 /// A thread of a process that has not ended: the main thread, unless it has.
 pub fn living(pid: i32) -> Option<Task> {
-    let tasks = thread_ids(pid).ok()?.into_iter();
-    tasks
-        .map(|tid| Task { pid, tid })
-        .find(|task| task.stat().is_some_and(|stat| !stat.ended()))
+    let lives = |task: &Task| task.stat().is_some_and(|stat| !stat.ended());
+    // To list many threads takes a while.
+    let leader = Some(Task::leader(pid)).filter(lives);
+    leader.or_else(|| {
+        let tasks = thread_ids(pid).ok()?.into_iter();
+        tasks.map(|tid| Task { pid, tid }).find(lives)
+    })
 }
 
 /// The children of a process that have not been waited for.

@@ -1,7 +1,7 @@
 //! What the sockets of a live process are connected with, by /proc/PID/net/tcp and its kin (Linux
 //! net/ipv4/tcp_ipv4.c `tcp4_seq_show`, net/unix/af_unix.c `unix_seq_show`).
 
-use super::proc::{Task, living};
+use super::proc::Task;
 use crate::escape;
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,40 +12,52 @@ const MOST_SOCKETS: usize = 200_000;
 /// `TCP_LISTEN` of the column `st`.
 const LISTENS: &str = "0A";
 
+/// How a line becomes an inode and words.
+type Parse = fn(&[&str]) -> Option<(u64, String)>;
+
+/// The files below /proc/PID/net, those that programs use most first.
+const FILES: &[(&str, Parse)] = &[
+    ("tcp", |words| internet("TCP", words)),
+    ("tcp6", |words| internet("TCP", words)),
+    ("unix", unix),
+    ("udp", |words| internet("UDP", words)),
+    ("udp6", |words| internet("UDP", words)),
+];
+
 /// Sockets by inode, in words.
-#[derive(Default)]
-pub struct Sockets(FxHashMap<u64, String>);
+pub struct Sockets {
+    task: Task,
+    /// What was read so far, and of how many files.
+    known: FxHashMap<u64, String>,
+    read: usize,
+}
 
 impl Sockets {
     /// The sockets of the network namespace of a process.
-    pub fn of(pid: i32) -> Sockets {
-        let task = living(pid).unwrap_or(Task::leader(pid));
-        let mut sockets = Sockets::default();
-        let files = [
-            ("tcp", "TCP"),
-            ("tcp6", "TCP"),
-            ("udp", "UDP"),
-            ("udp6", "UDP"),
-        ];
-        for (file, protocol) in files {
-            sockets.add(task, file, &|words| internet(protocol, words));
+    pub fn of(task: Task) -> Sockets {
+        Sockets {
+            task,
+            known: FxHashMap::default(),
+            read: 0,
         }
-        sockets.add(task, "unix", &unix);
-        sockets
     }
 
-    /// Reads one file; its first line has the names of its columns.
-    fn add(&mut self, task: Task, file: &str, parse: &dyn Fn(&[&str]) -> Option<(u64, String)>) {
-        let text = task.read(&format!("net/{file}")).unwrap_or_default();
-        let text = escape::lossy(&text);
-        let lines = text.lines().skip(1).take(MOST_SOCKETS);
-        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
-        self.0.extend(words.filter_map(|words| parse(&words)));
-    }
-
-    /// What the socket with this inode is: `TCP 10.0.0.1:4711 to 10.0.0.2:443`.
-    pub fn name(&self, inode: u64) -> Option<&str> {
-        self.0.get(&inode).map(String::as_str)
+    /// What the socket with this inode is: `TCP 10.0.0.1:4711 to 10.0.0.2:443`. A machine may have
+    /// very many sockets, so no file is read that is not needed.
+    pub fn name(&mut self, inode: u64) -> Option<String> {
+        loop {
+            if let Some(name) = self.known.get(&inode) {
+                return Some(name.clone());
+            }
+            let (file, parse) = *FILES.get(self.read)?;
+            self.read += 1;
+            let text = self.task.read(&format!("net/{file}")).unwrap_or_default();
+            let text = escape::lossy(&text);
+            // The first line has the names of the columns.
+            let lines = text.lines().skip(1).take(MOST_SOCKETS);
+            let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+            self.known.extend(words.filter_map(|words| parse(&words)));
+        }
     }
 }
 

@@ -177,6 +177,66 @@ fn sleeps_that_still_take_long_say_so() {
     });
 }
 
+/// Holds the words said of each thread against those that `kernel_waits` wants said. A file
+/// descriptor has a name only in a live process.
+fn says_on_what_threads_wait(_: &Interpreter, truth: &Truth, data: &Value) -> Result<(), String> {
+    let empty = serde_json::Map::new();
+    let threads = data["threads"].as_array().map_or(&[][..], Vec::as_slice);
+    let is = |thread: &Value, name: &str| thread["name"] == name;
+    let reads = threads.iter().find(|thread| is(thread, "read"));
+    let reads = reads.and_then(|thread| thread["doing"]["text"].as_str());
+    let live = reads.is_some_and(|text| text.contains("pipe:["));
+    for (name, wanted) in truth.expect["says"].as_object().unwrap_or(&empty) {
+        let thread = threads.iter().find(|thread| is(thread, name));
+        let doing = &thread.ok_or_else(|| format!("{name} is missing"))?["doing"];
+        let words = wanted[if live { 1 } else { 2 }].as_str().unwrap_or("?");
+        let text = doing["text"].as_str().unwrap_or_default();
+        if doing["kind"] != wanted[0] || !text.contains(words) {
+            return Err(format!("{name}: {doing}, truth {wanted}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn waits_in_the_kernel_are_said_in_words() {
+    check_views("kernel_waits", "info threads", says_on_what_threads_wait);
+}
+
+#[test]
+fn who_waits_for_a_lock_is_told_whose_it_is() {
+    for interpreter in interpreters() {
+        let fixture = Fixture::start(interpreter, "deadlocks", &["ring"]);
+        let id = &interpreter.id;
+        let answer = Pydbg::live(fixture.pid(), &[], "info threads").expect(id);
+        let threads = answer["data"]["threads"]
+            .as_array()
+            .expect("threads")
+            .clone();
+        let of = |name: &str| {
+            let thread = threads.iter().find(|thread| thread["name"] == name);
+            thread.cloned().expect("a thread")
+        };
+        for (waiter, lock, holder) in [
+            ("one", "b", "two"),
+            ("two", "c", "three"),
+            ("three", "a", "one"),
+            ("four", "a", "one"),
+        ] {
+            let waits = &of(waiter)["waits_for"];
+            assert_eq!(waits["kind"], "lock", "{id}: {waits}");
+            assert_eq!(waits["name"], lock, "{id}: {waits}");
+            assert_eq!(waits["owner"]["thread"], of(holder)["id"], "{id}: {waits}");
+        }
+        assert!(of("MainThread")["waits_for"].is_null(), "{id}");
+        let pid = fixture.pid().to_string();
+        let run = Pydbg::run(&["attach", &pid, "-q"], &["info threads"]);
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        let says = format!("waiting for b, which thread {} holds", of("two")["id"]);
+        assert!(text.contains(&says), "{id}: {text}");
+    }
+}
+
 fn interpreters_are_told_apart(_: &Interpreter, truth: &Truth, data: &Value) -> Result<(), String> {
     let empty = Vec::new();
     let shown = data["interpreters"].as_array().unwrap_or(&empty);

@@ -89,7 +89,9 @@ const ELSEWHERE: &[&str] = &[
     "expressions",
     "file_locks",
     "healthy_server",
+    "kernel_waits",
     "lock_graphs",
+    "lock_log_shapes",
     "lost_wakeups",
     "many_locks",
     "packages",
@@ -101,6 +103,7 @@ const ELSEWHERE: &[&str] = &[
     "waits_processes",
     "waits_threading",
     "whatis",
+    "with_shapes",
 ];
 
 #[test]
