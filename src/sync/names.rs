@@ -4,6 +4,7 @@
 use super::{Kind, Locks, View};
 use crate::addr::Addr;
 use crate::python::object::Objects;
+use crate::python::{PyFrame, doing};
 use rustc_hash::FxHashMap;
 
 /// The most names of modules and variables that are looked at.
@@ -115,20 +116,28 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Names of variables of frames, and of what these have.
+    /// Names of variables of frames, and of what these have: those of the program's own code, then
+    /// those of the standard library that it called.
     fn frames(&mut self) {
-        for (_, state) in &self.view.states {
-            for frame in &self.view.python.stack(state).frames {
-                if self.unnamed.is_empty() || self.left == 0 {
-                    return;
-                }
-                for variable in self.view.python.variables(frame).all {
-                    if let Some(value) = variable.value {
-                        let full =
-                            |tail: &str| format!("{}{tail} in {}()", variable.name, frame.function);
-                        self.look(&full, value, true);
+        for library in [false, true] {
+            for (_, state) in &self.view.states {
+                let stack = self.view.python.stack(state);
+                let own = |frame: &&PyFrame| doing::library(&frame.file).is_some() == library;
+                for frame in stack.frames.iter().filter(own) {
+                    if self.unnamed.is_empty() || self.left == 0 {
+                        return;
                     }
+                    self.variables(frame);
                 }
+            }
+        }
+    }
+
+    fn variables(&mut self, frame: &PyFrame) {
+        for variable in self.view.python.variables(frame).all {
+            if let Some(value) = variable.value {
+                let full = |tail: &str| format!("{}{tail} in {}()", variable.name, frame.function);
+                self.look(&full, value, true);
             }
         }
     }
