@@ -7,6 +7,7 @@ pub mod doing;
 #[cfg(test)]
 mod gdb_compare_tests;
 pub mod place;
+pub(crate) mod spread;
 pub mod symbolize;
 pub mod syscall;
 mod syscall_names;
@@ -19,7 +20,6 @@ use crate::image::Images;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
 pub use doing::Doing;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -149,19 +149,12 @@ impl Process {
     /// Computes the native stacks of all threads, on all processors when there are many; worth
     /// calling before a command that shows every thread.
     pub fn stacks(&self) {
-        // Waking the other processors costs more than a few stacks do, and their idle spinning
-        // was seen to lengthen the stop of a live process tenfold.
-        const FEW: usize = 64;
-        let ids = 1..=self.target.threads.len();
-        let compute = |id| {
+        let ids: Vec<usize> = (1..=self.target.threads.len()).collect();
+        spread::map(&ids, |id| {
             if !self.cancel.is_cancelled() {
-                self.stack(id);
+                self.stack(*id);
             }
-        };
-        match ids.end() {
-            0..FEW => ids.for_each(compute),
-            _ => ids.into_par_iter().for_each(compute),
-        }
+        });
     }
 
     /// Notes what is missing or less sure about a stack.

@@ -108,19 +108,26 @@ impl Kind {
         }
     }
 
-    /// Whether it is a Python object that a variable or an attribute may name.
+    /// Whether its address is that of a Python object, so that variables may lead to it.
     pub(super) fn is_object(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Kind::Lock
-                | Kind::RLock
-                | Kind::Condition
-                | Kind::Event
-                | Kind::Semaphore
-                | Kind::Barrier
-                | Kind::Queue
-                | Kind::SimpleQueue
-                | Kind::Future
+            Kind::Gil
+                | Kind::ImportLock
+                | Kind::PyMutex
+                | Kind::World
+                | Kind::Mutex
+                | Kind::RwLock
+                | Kind::ConditionVariable
+                | Kind::NativeSemaphore
+                | Kind::NativeBarrier
+                | Kind::NativeThread
+                | Kind::Once
+                | Kind::StaticGuard
+                | Kind::Stream
+                | Kind::Loader
+                | Kind::Arena
+                | Kind::FileLock
         )
     }
 

@@ -26,6 +26,8 @@ pub(super) struct PyLock {
     pub(super) kind: Kind,
     /// Where a thread that waits for it sleeps: the semaphore, or the byte of the `PyMutex`.
     pub(super) native: Addr,
+    /// Whether that is a `PyMutex`.
+    pub(super) is_mutex: bool,
     pub(super) locked: bool,
 }
 
@@ -104,6 +106,7 @@ impl View<'_> {
             addr,
             kind,
             native,
+            is_mutex: lock.is_none(),
             locked,
         })
     }

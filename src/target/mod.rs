@@ -32,6 +32,7 @@ mod snapshot;
 mod splice;
 pub mod synth;
 pub mod synth_core;
+pub mod synth_random;
 mod tracer;
 mod unstated;
 mod window;

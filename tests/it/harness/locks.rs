@@ -10,14 +10,9 @@
 //! * `busy`: kind, owner and words of what the owner is doing.
 
 use super::fixture::header;
-use super::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The elements of a JSON array; none when it is no array.
-pub(crate) fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
 
 /// The names of threads by gdb number.
 fn names(data: &Value) -> BTreeMap<u64, String> {
@@ -224,11 +219,7 @@ pub(crate) fn check(
         return;
     };
     let expect = fixture.truth.expect.clone();
-    let root = interpreter.root.display().to_string();
-    let sysroot: Vec<&str> = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
+    let sysroot = interpreter.sysroot();
     // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
     // the waiting thread's entry names the lock.
     let mut judge = |how: &str, locks: Result<Value, String>| {
