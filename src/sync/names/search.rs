@@ -5,6 +5,7 @@ use super::LONGEST;
 use crate::addr::Addr;
 use crate::python::object::flags;
 use crate::python::value::Limits;
+use crate::python::{PyFrame, doing};
 use crate::sync::View;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -94,24 +95,34 @@ impl<'a, 'p> Search<'a, 'p> {
         self.onwards();
     }
 
+    /// Visits the variables of the program's own functions, then those of the standard library's
+    /// that they called.
     fn frames(&mut self) {
-        for (_, state) in &self.view.states {
-            if self.is_over() {
-                return;
-            }
-            for frame in &self.view.python.stack(state).frames {
-                for variable in self.view.python.variables(frame).all {
-                    let Some(value) = variable.value else {
-                        continue;
-                    };
-                    let function = Arc::clone(&frame.function);
-                    self.variables
-                        .push(Variable::Frame(function, variable.name));
-                    self.visit(value, Part::Variable(self.variables.len() - 1));
+        for library in [false, true] {
+            for (_, state) in &self.view.states {
+                if self.is_over() {
+                    return;
+                }
+                let stack = self.view.python.stack(state);
+                let own = |frame: &&PyFrame| doing::library(&frame.file).is_some() == library;
+                for frame in stack.frames.iter().filter(own) {
+                    self.variables(frame);
                 }
             }
         }
         self.onwards();
+    }
+
+    fn variables(&mut self, frame: &PyFrame) {
+        for variable in self.view.python.variables(frame).all {
+            let Some(value) = variable.value else {
+                continue;
+            };
+            let function = Arc::clone(&frame.function);
+            self.variables
+                .push(Variable::Frame(function, variable.name));
+            self.visit(value, Part::Variable(self.variables.len() - 1));
+        }
     }
 
     fn is_over(&self) -> bool {
