@@ -14,6 +14,7 @@ use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
 use pydbg::python::value::Limits;
+use pydbg::sync::Locks;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
 use std::sync::Arc;
 
@@ -127,5 +128,9 @@ fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limi
     }
     if needs >= Needs::NativeStacks {
         process.stacks();
+    }
+    if let Some(python) = python.filter(|_| needs >= Needs::Waits) {
+        // It is asked for again where it is shown, from pages that are kept.
+        Locks::waits_of(python);
     }
 }

@@ -38,6 +38,8 @@ pub enum Kind {
     ProcessSemaphore,
     /// A `PyMutex` of CPython or of an extension (3.13 and later).
     PyMutex,
+    /// A `PyEvent` of CPython (3.13 and later).
+    PyEvent,
     /// The lock of one object in a free-threaded build, which critical sections take.
     ObjectLock,
     /// A world that is stopped by a thread of a free-threaded build.
@@ -66,7 +68,7 @@ pub enum Kind {
     Loader,
     /// The lock of an arena of malloc.
     Arena,
-    /// A lock on a file: `flock` or `fcntl`.
+    /// A lock on a file: `flock` or `fcntl`. Its address is the file descriptor.
     FileLock,
 }
 
@@ -90,6 +92,7 @@ impl Kind {
             Kind::ProcessLock => "multiprocessing.Lock",
             Kind::ProcessSemaphore => "multiprocessing.Semaphore",
             Kind::PyMutex => "PyMutex",
+            Kind::PyEvent => "PyEvent",
             Kind::ObjectLock => "lock of an object",
             Kind::World => "stopped world",
             Kind::BufferedFile => "lock of a buffered file",
@@ -145,11 +148,34 @@ impl Kind {
                 | Kind::Future
                 | Kind::Thread
                 | Kind::ProcessSemaphore
+                | Kind::PyEvent
                 | Kind::World
                 | Kind::ConditionVariable
                 | Kind::NativeSemaphore
                 | Kind::NativeBarrier
                 | Kind::NativeThread
+        )
+    }
+
+    /// Whether C code waits for it as well as Python: which C code, is then worth saying.
+    pub(super) fn is_native(self) -> bool {
+        matches!(
+            self,
+            Kind::Gil
+                | Kind::PyMutex
+                | Kind::ObjectLock
+                | Kind::Mutex
+                | Kind::RwLock
+                | Kind::ConditionVariable
+                | Kind::NativeSemaphore
+                | Kind::NativeBarrier
+                | Kind::NativeThread
+                | Kind::Once
+                | Kind::StaticGuard
+                | Kind::Stream
+                | Kind::Loader
+                | Kind::Arena
+                | Kind::FileLock
         )
     }
 }

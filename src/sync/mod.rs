@@ -1,35 +1,51 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod at_hand;
+mod buffered;
 mod every;
 mod executors;
+mod files;
 mod futures;
 mod gil;
 mod graph;
 mod holders;
+mod import_lock;
+mod imports;
 mod kind;
+mod main_thread;
+mod managers;
+mod mutexes;
 mod names;
 mod native;
 mod owner;
 mod parking;
 mod place;
+mod processes;
 mod python_lock;
 mod queues;
+mod reach;
+mod sections;
+mod suspended;
 mod threading;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
+mod world;
 
 use crate::addr::Addr;
 use crate::python::Python;
 pub use kind::Kind;
+use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
+pub use words::WaitsFor;
 
 /// A lock, or what else threads wait for as if it were one.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +77,9 @@ pub struct Wait {
     pub evidence: String,
     /// Where in Python.
     pub place: Option<Place>,
+    /// Where in C, if an extension or a library waits: `C function emit() of libprofiler.so,
+    /// profiler.c:31`.
+    pub native: Option<String>,
 }
 
 /// What is known of the locks of a process.
@@ -98,8 +117,9 @@ impl Locks {
     /// in [`Locks::all`].
     pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view);
-        if let Some(lock) = view.py_lock(address) {
+        let (mut locks, mut known) = Locks::nameless(&view, true);
+        let lock = view.py_lock(address);
+        if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
             every::add(&view, &lock, &mut locks, &mut known);
         }
         names::give(&view, &mut locks);
@@ -109,7 +129,7 @@ impl Locks {
 
     fn find(python: &Python, every: bool) -> Locks {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view);
+        let (mut locks, mut known) = Locks::nameless(&view, true);
         if every {
             every::find(&view, &mut locks, &mut known);
         }
@@ -117,17 +137,24 @@ impl Locks {
         locks
     }
 
-    /// The same without names, which are what costs most.
-    pub fn without_names(python: &Python) -> Locks {
-        Locks::nameless(&View::new(python)).0
+    /// Only what is found at once: without names, and without the search for those who could end
+    /// waits for what nobody holds.
+    pub fn at_once(python: &Python) -> Locks {
+        Locks::nameless(&View::new(python), false).0
     }
 
-    fn nameless(view: &View<'_>) -> (Locks, Known) {
+    /// Everything but the names; `whole` says whether to search for those who could end waits for
+    /// what nobody holds, which takes longest.
+    fn nameless(view: &View<'_>, whole: bool) -> (Locks, Known) {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
-        waits::find(view, &mut locks, &mut known);
+        let open = waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
-        verdict::judge(view, &mut locks);
+        let main = MainThread::of(view);
+        if whole {
+            reach::find(view, &main, &mut locks, &open);
+        }
+        verdict::judge(view, &main, &mut locks);
         (locks, known)
     }
 }

@@ -3,7 +3,8 @@
 
 mod search;
 
-use super::{Kind, Locks, View};
+use super::native::{loader, malloc, stdio};
+use super::{Kind, Locks, View, buffered, files, mutexes, world};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 use search::Search;
@@ -18,14 +19,39 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
         match lock.kind {
             _ if lock.name.is_some() => {}
             Kind::Gil => lock.name = Some("the GIL".into()),
+            Kind::ImportLock => lock.name = Some("the import lock".into()),
+            Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            kind if kind.is_object() => wanted.entry(lock.address).or_default().push(at),
+            Kind::FileLock => lock.name = files::name(view, lock.address),
+            Kind::World => lock.name = Some(world::name(view, lock.address).into()),
+            Kind::PyMutex => {
+                let own = mutexes::name(view, lock.address);
+                lock.name = own.or_else(|| symbol(view, lock.address));
+            }
+            kind if kind.is_object() => {
+                let objects = &view.python.objects;
+                if kind == Kind::ObjectLock {
+                    let ty = objects.type_of(lock.address).ok();
+                    lock.name = ty.and_then(|ty| Some(format!("a {}", ty.name.as_deref()?)));
+                } else if kind == Kind::BufferedFile {
+                    lock.name = buffered::name(objects, lock.address);
+                }
+                if kind != Kind::BufferedFile || lock.name.is_none() {
+                    wanted.entry(lock.address).or_default().push(at);
+                }
+            }
+            Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
+            Kind::Arena => lock.name = malloc::name(view, lock.address),
+            Kind::Stream => lock.name = stdio::name(view, lock.address),
             _ => lock.name = symbol(view, lock.address),
         }
     }
     let mut search = Search::new(view, wanted.keys().copied());
     search.run();
     for (address, name) in search.found {
+        // What programs call a lock that processes share is made of the real one.
+        let outer = name.strip_suffix("._semlock").map(str::to_owned);
+        let name = outer.unwrap_or(name);
         for at in wanted.get(&address).into_iter().flatten() {
             if let Some(lock) = locks.all.get_mut(*at) {
                 lock.name = Some(name.clone());
@@ -41,6 +67,13 @@ fn thread_name(view: &View<'_>, thread: Addr) -> Option<String> {
     let name = objects.attribute(thread, attribute).ok()??;
     let name = objects.text(name, LONGEST).ok()?;
     Some(format!("thread \"{}\"", name.value))
+}
+
+/// `import lock of 'package.module'`.
+fn module_lock_name(view: &View<'_>, lock: Addr) -> Option<String> {
+    let name = view.attribute(lock, &["name"])?;
+    let name = view.python.objects.text(name, LONGEST).ok()?;
+    Some(format!("import lock of '{}'", name.value))
 }
 
 /// The name of a variable that has a symbol.

@@ -1,6 +1,8 @@
-//! Places in Python code: the program's own, not those of the standard library that it called.
+//! Places in code: the program's own, not those of the standard library or the C library that it
+//! called.
 
-use super::View;
+use super::{Kind, View};
+use crate::native::Location;
 use crate::python::{PyFrame, PyThread, doing};
 use serde::Serialize;
 use std::sync::Arc;
@@ -32,4 +34,29 @@ impl Place {
         let frame = stack.frames.iter().find(own).or(stack.frames.first())?;
         Some(Place::of(frame))
     }
+}
+
+/// Where in C a thread waits for such a thing: the function of an extension or a library that went
+/// into the C library, the interpreter's API or the loader.
+pub(super) fn in_c(view: &View<'_>, thread: usize, kind: Kind) -> Option<String> {
+    let frame = kind
+        .is_native()
+        .then(|| view.python.foreign_frame(thread))??;
+    let image = view.process.images.at(frame.pc.lookup())?.name().to_owned();
+    let locations = view.process.symbolize(&frame);
+    // What a C++ library has in its headers is inlined into the program's own functions.
+    let own = |location: &&Location| {
+        let file = location.file.as_deref().unwrap_or_default();
+        !file.contains("/include/c++/")
+    };
+    let location = locations.iter().find(own).or(locations.last())?;
+    let function = match &location.function {
+        Some(name) => format!("C function {name}()"),
+        None => "C code".into(),
+    };
+    let place = match (&location.file, location.line) {
+        (Some(file), Some(line)) => format!(", {file}:{line}"),
+        _ => String::new(),
+    };
+    Some(format!("{function} of {image}{place}"))
 }

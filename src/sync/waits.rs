@@ -3,7 +3,11 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, python_lock, queues, threading, threads};
+use super::{
+    buffered, files, gil, import_lock, imports, native, parking, place, processes, python_lock,
+    queues, threading, threads, world,
+};
+use rustc_hash::FxHashSet;
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -12,15 +16,35 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 #[rustfmt::skip]
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
+    world::wait,
     threads::wait,
     threading::wait,
     queues::wait,
+    imports::wait,
+    import_lock::wait,
+    processes::wait,
     python_lock::wait,
+    import_lock::wait_in_function,
+    buffered::wait,
+    parking::wait,
+    native::loader::wait,
+    native::malloc::wait,
+    native::stdio::wait,
     native::mutex::wait,
+    native::rwlock::wait,
+    native::condition_variable::wait,
+    native::semaphore::wait,
+    native::barrier::wait,
+    native::join::wait,
+    native::once::wait,
+    native::guard::wait,
+    files::wait,
 ];
 
-/// Finds what every thread waits for.
-pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
+/// Finds what every thread waits for. Returns the positions of those of which the wait itself tells
+/// nothing of who could end it.
+pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) -> FxHashSet<usize> {
+    let (mut open, mut told) = (FxHashSet::default(), FxHashSet::default());
     for thread in view.process.threads() {
         let waiter = Waiter::new(view, thread);
         let found = RECOGNISERS.iter().find_map(|wait| wait(view, &waiter));
@@ -33,8 +57,14 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
         let at = position(locks, known, found.kind, found.address, Some(true));
         if let Some(lock) = locks.all.get_mut(at) {
             lock.waiters.push(thread.id);
-            if let Some(owner) = found.owner {
-                lock.owner = owner;
+            match found.owner {
+                Some(owner) => {
+                    lock.owner = owner;
+                    told.insert(at);
+                }
+                None => {
+                    open.insert(at);
+                }
             }
         }
         locks.waits.push(Wait {
@@ -43,6 +73,9 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             timed: found.timed,
             evidence: found.evidence.into_owned(),
             place: waiter.state.and_then(|state| Place::of_wait(view, state)),
+            native: place::in_c(view, thread.id, found.kind),
         });
     }
+    open.retain(|at| !told.contains(at));
+    open
 }

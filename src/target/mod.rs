@@ -9,6 +9,7 @@ mod core_tests;
 pub mod coredumpctl;
 mod corefile;
 pub mod debuginfod;
+pub mod file_locks;
 pub mod files;
 pub mod live;
 #[cfg(test)]
@@ -27,8 +28,10 @@ mod remote;
 mod rooted;
 mod roster;
 mod segments;
+pub mod sharing;
 pub mod signal;
 mod snapshot;
+pub mod sockets;
 mod splice;
 pub mod synth;
 pub mod synth_core;

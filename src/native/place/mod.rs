@@ -1,6 +1,7 @@
 //! What lies at an address, as far as the kernel, the C library and symbols know: the mapping, or
 //! those around a hole, the stack of a thread, the symbol, glibc's piece of heap.
 
+pub mod arena;
 pub mod glibc;
 pub mod stack;
 

@@ -62,12 +62,22 @@ impl Python {
 
 /// The name of a module of the standard library that a file is, of those known here.
 pub(crate) fn module(file: &str) -> Option<&'static str> {
+    const FROZEN: [&str; 2] = [
+        "<frozen importlib._bootstrap>",
+        "<frozen importlib._bootstrap_external>",
+    ];
+    if FROZEN.contains(&file) {
+        return Some("importlib");
+    }
     const MODULES: &[(&str, &str)] = &[
         ("/threading.py", "threading"),
         ("/queue.py", "queue"),
         ("/Queue.py", "queue"),
         ("/concurrent/futures/_base.py", "futures"),
         ("/concurrent/futures/thread.py", "executor"),
+        ("/asyncio/runners.py", "asyncio.runners"),
+        ("/importlib/__init__.py", "importlib"),
+        ("/multiprocessing/synchronize.py", "multiprocessing"),
     ];
     let (end, name) = MODULES.iter().find(|(end, _)| file.ends_with(end))?;
     let folder = file.strip_suffix(end)?.rsplit('/').next()?;
@@ -112,6 +122,9 @@ fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
             Some((Kind::WaitingForThread, "the threads of a pool to end"))
         }
         ("futures", _) if waits > 0 => lock("futures"),
+        ("importlib", _) => lock("the import of a module"),
+        ("multiprocessing", "wait" | "wait_for") => lock("another process"),
+        ("multiprocessing", _) => lock("a lock that processes share"),
         ("threading", "join" | "_wait_for_tstate_lock") => {
             Some((Kind::WaitingForThread, "a thread to end"))
         }
@@ -171,6 +184,7 @@ mod tests {
             module("/usr/lib/python3.11/threading.py"),
             Some("threading")
         );
+        assert_eq!(module("<frozen importlib._bootstrap>"), Some("importlib"));
         assert_eq!(module("/home/me/project/queue.py"), None);
         assert_eq!(module("queue.py"), None);
     }

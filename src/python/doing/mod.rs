@@ -11,6 +11,7 @@ use super::{Attachment, GilState, PyFrame, PyThread, Python};
 use crate::addr::Addr;
 use crate::native::Process;
 use crate::native::doing::{self, Context, Doing, Kind};
+use crate::unwind::NativeFrame;
 pub(crate) use lock::module as library;
 use outline::Outline;
 use std::sync::Arc;
@@ -40,17 +41,7 @@ impl Python {
         let Some(id) = id else {
             return Doing::plain(Kind::Ended, "its thread has ended");
         };
-        let stacks: Vec<_> = self
-            .states_of(id)
-            .iter()
-            .map(|state| self.stack(state))
-            .collect();
-        let markers: Vec<Addr> = stacks
-            .iter()
-            .flat_map(|stack| &stack.markers)
-            .map(|marker| marker.addr)
-            .collect();
-        let outline = Outline::of(&self.process, Some(&self.layout), id, &markers);
+        let outline = self.outline(id);
         if let Some(state) = state
             && let Some(other) = self.current_instead_of(state, id, &outline)
         {
@@ -72,6 +63,23 @@ impl Python {
             (Some(Context::StoppingTheWorld), Some(state)) => self.world(state).within(within),
             _ => base.within(within),
         }
+    }
+
+    /// The innermost frame of a thread (gdb number) in an extension or library of the program: the
+    /// one that went into the C library, the interpreter's API or the loader. `None` when there
+    /// is none above the innermost Python.
+    pub fn foreign_frame(&self, id: usize) -> Option<NativeFrame> {
+        let position = self.outline(id).innermost_foreign()?;
+        self.process.stack(id)?.frames.get(position).cloned()
+    }
+
+    /// The functions on the native stack of a thread.
+    fn outline(&self, id: usize) -> Outline {
+        let states = self.states_of(id).iter();
+        let stacks: Vec<_> = states.map(|state| self.stack(state)).collect();
+        let markers = stacks.iter().flat_map(|stack| &stack.markers);
+        let markers: Vec<Addr> = markers.map(|marker| marker.addr).collect();
+        Outline::of(&self.process, Some(&self.layout), id, &markers)
     }
 
     /// Which threads run on although one wants to stop the world.
@@ -137,7 +145,7 @@ impl Python {
             return Doing { text, ..waits };
         }
         match waits.kind {
-            Kind::WaitingForLock => self.lock_wait(waits, state),
+            Kind::WaitingForLock if call.number == libc::SYS_futex => self.lock_wait(waits, state),
             _ => waits,
         }
     }

@@ -143,6 +143,16 @@ impl Outline {
         called.find(|function| function.owner == Owner::Other && self.has_loop())
     }
 
+    /// Where on the native stack the innermost function of an extension or library is, above the
+    /// innermost activation of the evaluation loop. C++'s own library waits for others.
+    pub(super) fn innermost_foreign(&self) -> Option<usize> {
+        let foreign = |function: &&Function| {
+            function.owner == Owner::Other && !function.image.starts_with("libstdc++")
+        };
+        let found = self.called().iter().find(foreign)?;
+        Some(found.position)
+    }
+
     /// Which of these frame objects the innermost activation of the evaluation loop runs.
     pub(super) fn loop_runs(
         &self,

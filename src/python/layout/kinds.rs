@@ -43,6 +43,9 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// `gi_frame_state` of a generator that is suspended; up to 3.10 it has a frame then, and does
+    /// not run.
+    pub suspended: &'static [i8],
     /// How a frame that is inside a `with` statement keeps the exit of its context manager.
     pub with_blocks: WithBlocks,
     /// Size in bytes of what the garbage collector keeps in front of an object.
@@ -51,6 +54,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Whether the lock of all imports is held while the code of a module runs.
+    pub imports_one_by_one: bool,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
@@ -319,17 +324,9 @@ pub enum WithBlocks {
     BlockStack {
         /// `b_type` of the block.
         block: i32,
-        /// The opcode that its handler begins with.
-        handler: u8,
-        /// Bytes of one unit of `b_handler`.
-        unit: u8,
-        /// Instructions have 1 or 3 bytes (2.7), not 2.
-        wide: bool,
     },
     /// The code's exception table tells the slot (3.11+).
     ExceptionTable {
-        /// The number of WITH_EXCEPT_START, the second instruction of the handler.
-        handler: u8,
         /// 1: a bound `__exit__`; 2: the function `__exit__`, then the context manager (3.14+).
         slots: u8,
     },

@@ -39,13 +39,12 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 44,
-            slots: 1,
-        },
+        suspended: &[-2, -1],
+        with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -63,6 +62,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
             gil: None,
             main_interpreter: has(88352),
             gc: None,
+            stoptheworld_mutex: has(10328),
+            stoptheworld: has(10336),
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -76,9 +77,12 @@ pub(super) const LAYOUT_0: Layout = Layout {
             own_gil: has(24),
             embedded_gil: has(7752),
             gc: has(7400),
+            stoptheworld: has(10728),
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
+            import_lock: has(7704),
+            import_lock_thread: has(7712),
         },
         thread: Thread {
             prev: has(0),
@@ -95,6 +99,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             thread_id: at(152),
             native_thread_id: has(160),
             datastack_chunk: has(232),
+            critical_section: has(176),
             size: at(304),
             exc_info: has(120),
             exc_state: has(256),
@@ -175,6 +180,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -308,6 +314,48 @@ pub(super) const LAYOUT_0: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: Some(StopTheWorld {
+            requested: at(1),
+            world_stopped: at(2),
+            stop_event: at(4),
+            countdown: at(8),
+            requester: at(16),
+        }),
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: Some(RuntimeMutexes {
+            interpreters: at(624),
+            allocators: at(696),
+            atexit: at(2248),
+            extensions: at(2536),
+            pending_calls: at(2648),
+            audit_hooks: at(10416),
+            string_ids: at(10448),
+        }),
+        interpreter_mutexes: Some(InterpreterMutexes {
+            pending_calls: at(40),
+            quiescence: at(10784),
+            constants: at(82544),
+            delayed_frees: at(82676),
+            types: at(193064),
+            warnings: has(10680),
+            codecs: None,
+            functions: None,
+            asyncio_tasks: None,
+            dict_watchers: None,
+            unique_ids: None,
+            bytecode_copies: None,
+            interned_strings: None,
+        }),
+        owned_mutexes: Some(OwnedMutexes {
+            imports: at(7704),
+            warnings: None,
+        }),
+        recursive_mutex: Some(RecursiveMutex { thread: at(8) }),
     },
 };
 
@@ -333,6 +381,8 @@ pub(super) const LAYOUT_18: Layout = Layout {
             gil: None,
             main_interpreter: has(88424),
             gc: None,
+            stoptheworld_mutex: has(10352),
+            stoptheworld: has(10360),
             size: at(283408),
         }),
         interpreter: Interpreter {
@@ -349,6 +399,34 @@ pub(super) const LAYOUT_18: Layout = Layout {
             mutex: has(16),
             locked: None,
         },
+        runtime_mutexes: Some(RuntimeMutexes {
+            interpreters: at(624),
+            allocators: at(696),
+            atexit: at(2248),
+            extensions: at(2536),
+            pending_calls: at(2672),
+            audit_hooks: at(10440),
+            string_ids: at(10472),
+        }),
+        interpreter_mutexes: Some(InterpreterMutexes {
+            pending_calls: at(40),
+            quiescence: at(10784),
+            constants: at(82544),
+            delayed_frees: at(82676),
+            types: at(193064),
+            warnings: has(10680),
+            codecs: None,
+            functions: None,
+            asyncio_tasks: None,
+            dict_watchers: None,
+            unique_ids: None,
+            bytecode_copies: None,
+            interned_strings: None,
+        }),
+        owned_mutexes: Some(OwnedMutexes {
+            imports: at(7704),
+            warnings: None,
+        }),
         ..LAYOUT_0.fields
     },
 };
@@ -381,6 +459,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
             gil: None,
             main_interpreter: has(112768),
             gc: None,
+            stoptheworld_mutex: has(10352),
+            stoptheworld: has(10360),
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -389,9 +469,12 @@ pub(super) const LAYOUT_T: Layout = Layout {
             builtins: at(7656),
             embedded_gil: has(7760),
             gc: has(7400),
+            stoptheworld: has(10744),
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
+            import_lock: has(7712),
+            import_lock_thread: has(7720),
             ..LAYOUT_0.fields.interpreter
         },
         thread: Thread {
@@ -446,6 +529,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
         object: Object {
             ob_type: at(24),
             ob_size: at(32),
+            mutex: has(10),
             size: at(32),
         },
         type_object: Type {
@@ -559,6 +643,44 @@ pub(super) const LAYOUT_T: Layout = Layout {
             owner: at(40),
             count: at(48),
         }),
+        critical_section: Some(CriticalSection {
+            previous: at(0),
+            mutex: at(8),
+            second: at(16),
+        }),
+        buffered: Buffered {
+            raw: at(32),
+            lock: at(120),
+            owner: at(128),
+        },
+        runtime_mutexes: Some(RuntimeMutexes {
+            interpreters: at(624),
+            allocators: at(696),
+            atexit: at(2248),
+            extensions: at(2536),
+            pending_calls: at(2672),
+            audit_hooks: at(10440),
+            string_ids: at(10472),
+        }),
+        interpreter_mutexes: Some(InterpreterMutexes {
+            pending_calls: at(40),
+            quiescence: at(10800),
+            constants: at(85632),
+            delayed_frees: at(85764),
+            types: at(196152),
+            warnings: has(10696),
+            codecs: has(8000),
+            functions: has(20088),
+            asyncio_tasks: None,
+            dict_watchers: None,
+            unique_ids: None,
+            bytecode_copies: None,
+            interned_strings: None,
+        }),
+        owned_mutexes: Some(OwnedMutexes {
+            imports: at(7712),
+            warnings: None,
+        }),
         ..LAYOUT_0.fields
     },
 };
@@ -581,12 +703,23 @@ pub(super) const LAYOUT_T5: Layout = Layout {
             gil: None,
             main_interpreter: has(112704),
             gc: None,
+            stoptheworld_mutex: has(10328),
+            stoptheworld: has(10336),
             size: at(328320),
         }),
         thread: Thread {
             size: at(304),
             ..LAYOUT_T.fields.thread
         },
+        runtime_mutexes: Some(RuntimeMutexes {
+            interpreters: at(624),
+            allocators: at(696),
+            atexit: at(2248),
+            extensions: at(2536),
+            pending_calls: at(2648),
+            audit_hooks: at(10416),
+            string_ids: at(10448),
+        }),
         ..LAYOUT_T.fields
     },
     ..LAYOUT_T

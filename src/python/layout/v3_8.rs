@@ -32,15 +32,12 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
-        with_blocks: WithBlocks::BlockStack {
-            block: 122,
-            handler: 81,
-            unit: 1,
-            wide: false,
-        },
+        suspended: &[],
+        with_blocks: WithBlocks::BlockStack { block: 122 },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -58,6 +55,8 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(1152),
             main_interpreter: None,
             gc: has(344),
+            stoptheworld_mutex: None,
+            stoptheworld: None,
             size: at(1464),
         }),
         interpreter: Interpreter {
@@ -71,9 +70,12 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(2720),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),
@@ -90,6 +92,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(176),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(264),
             exc_info: has(144),
             exc_state: has(112),
@@ -167,6 +170,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -295,5 +299,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

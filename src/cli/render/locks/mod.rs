@@ -65,6 +65,9 @@ impl LocksView {
         out.put(format_args!("  waits for "))?;
         out.target(&title(lock))?;
         out.put(format_args!("{timed}\n"))?;
+        if let Some(native) = &wait.native {
+            out.target(&format!("    {native}\n"))?;
+        }
         place(out, wait.place.as_ref())
     }
 
