@@ -1,7 +1,8 @@
 //! The verdicts of `locks` against the truth: waits that nobody is left to end, knots of many
 //! threads, and a busy server in good health, of which nothing is to be said.
 
-use crate::harness::locks::{check, check_all, list};
+use crate::harness::list;
+use crate::harness::locks::{check, check_all};
 use crate::harness::{Failures, Fixture, Pydbg, interpreters};
 use pydbg::native::Process;
 use pydbg::python::Python;
