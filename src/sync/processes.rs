@@ -45,10 +45,7 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         },
         kind,
         address: whole.unwrap_or_else(|| lock.address(view)),
-        owner: match kind {
-            Kind::ProcessLock => Some(owner(view, &lock)),
-            _ => releaser(view, &lock),
-        },
+        owner: Some(known_owner(view, &lock)),
         timed: waiter.timed(),
     })
 }
@@ -97,29 +94,65 @@ fn notified(view: &View<'_>, frames: &[PyFrame], lock: &SemLock) -> Option<Addr>
     Some(receiver(1, EVENT).unwrap_or(condition))
 }
 
+/// Who holds a lock, or could release it; many threads may wait for one.
+fn known_owner(view: &View<'_>, lock: &SemLock) -> Owner {
+    if let Some(known) = view.process_owners.borrow().get(&lock.addr) {
+        return known.clone();
+    }
+    let owner = match lock.kind() {
+        Kind::ProcessLock => owner(view, lock),
+        _ => releaser(view, lock),
+    };
+    let mut known = view.process_owners.borrow_mut();
+    known.insert(lock.addr, owner.clone());
+    owner
+}
+
 /// Who holds a lock that only one can hold.
 fn owner(view: &View<'_>, lock: &SemLock) -> Owner {
     if lock.value(view).is_some_and(|value| value > 0) {
         return Owner::Nobody;
     }
-    let thread = view.by_ident(lock.last_taker);
+    if lock.count <= 0 {
+        return elsewhere(view, lock);
+    }
     let taken = format!("ident {:#x} of this process took it", lock.last_taker);
-    match (lock.count, thread) {
-        (1.., Some(thread)) if lock.recursive == KIND_RECURSIVE => {
-            Owner::known(thread, format!("{taken}, and nobody else may release it"))
+    if let Some(parent) = copied_from(view, lock) {
+        return Owner::unknown(format!(
+            "{taken}, or before a fork one of process {parent}, which shares it"
+        ));
+    }
+    let recursive = lock.recursive == KIND_RECURSIVE;
+    match view.by_ident(lock.last_taker) {
+        Some(thread) if recursive => {
+            Owner::known(thread, format!("{taken}, and no other may release it"))
         }
-        (1, Some(thread)) => Owner::Inferred {
+        _ if recursive => match sharers(view, lock) {
+            Sharers::Nobody { .. } => Owner::Orphaned {
+                evidence: format!("{taken}, which no thread has, and no other may release it"),
+            },
+            _ => Owner::unknown(format!("{taken}, which no thread has")),
+        },
+        Some(thread) if lock.count == 1 => Owner::Inferred {
             thread,
             evidence: format!("{taken}, and this process has not released it"),
             place: None,
         },
-        (1.., None) if lock.recursive == KIND_RECURSIVE => Owner::Orphaned {
-            evidence: format!("{taken}, which no thread has, and nobody else may release it"),
-        },
-        (1, None) => Owner::unknown(format!("{taken}, and that thread has ended")),
-        (2.., _) => Owner::unknown("this process took it more often than it released it"),
-        (..=0, _) => elsewhere(view, lock),
+        None if lock.count == 1 => Owner::unknown(format!("{taken}, which no thread has")),
+        _ => Owner::unknown("this process took it more often than it released it"),
     }
+}
+
+/// The parent, if what this process counts may be a copy of what the parent counted: after a bare
+/// fork; the children that multiprocessing makes begin to count anew.
+fn copied_from(view: &View<'_>, lock: &SemLock) -> Option<i32> {
+    let objects = &view.python.objects;
+    let parent = view.process.target.process.ppid?;
+    let shares = view.sharing()?.others(lock.semaphore)?.contains(&parent);
+    let module = view.python.module("multiprocessing.process")?;
+    let current = objects.dict_get(module, "_current_process").ok()??;
+    let is_main = view.is_instance(current, &["multiprocessing.process._MainProcess"]);
+    (shares && is_main).then_some(parent)
 }
 
 /// Who holds a lock that this process does not hold.
@@ -146,20 +179,15 @@ fn elsewhere(view: &View<'_>, lock: &SemLock) -> Owner {
 }
 
 /// Who could end a wait for a semaphore that anybody may release.
-fn releaser(view: &View<'_>, lock: &SemLock) -> Option<Owner> {
+fn releaser(view: &View<'_>, lock: &SemLock) -> Owner {
     if lock.value(view).is_some_and(|value| value > 0) {
-        return Some(Owner::Nobody);
+        return Owner::Nobody;
     }
-    match sharers(view, lock) {
-        Sharers::NotTold(why) => Some(Owner::unknown(format!(
-            "other processes may release it, and {why}"
-        ))),
-        Sharers::Others(others) => Some(Owner::unknown(format!(
-            "this process or {others} may release it"
-        ))),
-        // Which threads could is not a matter of the semaphore.
-        Sharers::Nobody { .. } => None,
-    }
+    Owner::unknown(match sharers(view, lock) {
+        Sharers::NotTold(why) => format!("other processes may release it, and {why}"),
+        Sharers::Others(others) => format!("this process or {others} may release it"),
+        Sharers::Nobody { .. } => "only this process may release it".into(),
+    })
 }
 
 /// A thread that works with the lock and does not sleep on it: it may have the semaphore already

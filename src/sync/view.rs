@@ -15,7 +15,7 @@ use crate::python::{PyFrame, PyStack, PyThread, Python};
 use crate::target::sharing::Sharing;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 /// The process as this layer looks at it.
@@ -30,6 +30,8 @@ pub(super) struct View<'p> {
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
+    /// What is known of the owners of locks that processes share, by the inner object.
+    pub(super) process_owners: RefCell<FxHashMap<Addr, Owner>>,
     sections: OnceCell<Sections>,
     stops: OnceCell<Vec<Stop>>,
     /// What makes blocking functions of the C library known.
@@ -59,6 +61,7 @@ impl<'p> View<'p> {
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
+            process_owners: RefCell::default(),
             sections: OnceCell::new(),
             stops: OnceCell::new(),
             functions: OnceCell::new(),

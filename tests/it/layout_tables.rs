@@ -268,7 +268,6 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("interpreter_mutexes", "unique_ids") => (&["PyInterpreterState"], &["unique_ids.mutex"]),
         ("interpreter_mutexes", "bytecode_copies") => (&["PyInterpreterState"], &["tlbc_indices.mutex"]),
         ("interpreter_mutexes", "interned_strings") => (&["PyInterpreterState"], &["cached_objects.interned_mutex"]),
-        ("owned_mutexes", "imports") => (&["PyInterpreterState"], &["imports.lock"]),
         ("owned_mutexes", "warnings") => (&["PyInterpreterState"], &["warnings.lock"]),
         ("recursive_mutex", "thread") => (&["_PyRecursiveMutex"], &["thread"]),
         ("buffered", "raw") => (&["buffered"], &["raw"]),

@@ -249,7 +249,6 @@ pub(super) const ROWS: &[Row] = &[
     ("interpreter_mutexes", "unique_ids", "_is", "unique_ids.mutex"),
     ("interpreter_mutexes", "bytecode_copies", "_is", "tlbc_indices.mutex"),
     ("interpreter_mutexes", "interned_strings", "_is", "cached_objects.interned_mutex"),
-    ("owned_mutexes", "imports", "_is", "imports.lock"),
     ("owned_mutexes", "warnings", "_is", "warnings.lock"),
     ("recursive_mutex", "thread", "_PyRecursiveMutex", "thread"),
 ];

@@ -84,7 +84,7 @@ all_groups! {
     runtime_mutexes: Option<RuntimeMutexes>,
     /// Mutexes in `PyInterpreterState`, from 3.13 on.
     interpreter_mutexes: Option<InterpreterMutexes>,
-    /// Those of them that name their owner.
+    /// Those of them that name their owner, from 3.14 on.
     owned_mutexes: Option<OwnedMutexes>,
     /// What these are: `_PyRecursiveMutex`.
     recursive_mutex: Option<RecursiveMutex>,

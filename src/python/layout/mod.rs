@@ -18,8 +18,11 @@ mod v3_10;
 mod v3_11;
 mod v3_12;
 mod v3_13;
+mod v3_13t;
 mod v3_14;
+mod v3_14t;
 mod v3_15;
+mod v3_15t;
 mod v3_6;
 mod v3_7;
 mod v3_8;
@@ -92,12 +95,12 @@ static TABLES: [&Layout; 16] = [
     &v3_12::LAYOUT,
     &v3_13::LAYOUT_0,
     &v3_13::LAYOUT_18,
-    &v3_13::LAYOUT_T5,
-    &v3_13::LAYOUT_T,
+    &v3_13t::LAYOUT_5,
+    &v3_13t::LAYOUT,
     &v3_14::LAYOUT,
-    &v3_14::LAYOUT_T,
+    &v3_14t::LAYOUT,
     &v3_15::LAYOUT,
-    &v3_15::LAYOUT_T,
+    &v3_15t::LAYOUT,
 ];
 
 impl Layout {

@@ -52,12 +52,11 @@ groups! {
         interned_strings: Option<Field>,
     }
 
-    /// Mutexes in `PyInterpreterState` that name their owner (`_PyRecursiveMutex`).
+    /// Mutexes in `PyInterpreterState` that name their owner (`_PyRecursiveMutex`), but for
+    /// `imports.lock`.
     OwnedMutexes {
-        /// `imports.lock`.
-        imports: Field,
-        /// `warnings.lock`, from 3.14 on.
-        warnings: Option<Field>,
+        /// `warnings.lock`.
+        warnings: Field,
     }
 
     /// `_PyRecursiveMutex`.

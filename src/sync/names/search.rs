@@ -3,9 +3,10 @@
 
 use super::LONGEST;
 use crate::addr::Addr;
+use crate::python::PyFrame;
+use crate::python::doing::library;
 use crate::python::object::flags;
 use crate::python::value::Limits;
-use crate::python::{PyFrame, doing};
 use crate::sync::View;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -95,34 +96,27 @@ impl<'a, 'p> Search<'a, 'p> {
         self.onwards();
     }
 
-    /// Visits the variables of the program's own functions, then those of the standard library's
-    /// that they called.
     fn frames(&mut self) {
-        for library in [false, true] {
-            for (_, state) in &self.view.states {
-                if self.is_over() {
-                    return;
-                }
-                let stack = self.view.python.stack(state);
-                let own = |frame: &&PyFrame| doing::library(&frame.file).is_some() == library;
-                for frame in stack.frames.iter().filter(own) {
-                    self.variables(frame);
+        for (_, state) in &self.view.states {
+            if self.is_over() {
+                return;
+            }
+            let stack = self.view.python.stack(state);
+            // The names that the standard library has for a program's objects say nothing.
+            let own = |frame: &&PyFrame| library(&frame.file).is_none();
+            for frame in stack.frames.iter().filter(own) {
+                for variable in self.view.python.variables(frame).all {
+                    let Some(value) = variable.value else {
+                        continue;
+                    };
+                    let function = Arc::clone(&frame.function);
+                    self.variables
+                        .push(Variable::Frame(function, variable.name));
+                    self.visit(value, Part::Variable(self.variables.len() - 1));
                 }
             }
         }
         self.onwards();
-    }
-
-    fn variables(&mut self, frame: &PyFrame) {
-        for variable in self.view.python.variables(frame).all {
-            let Some(value) = variable.value else {
-                continue;
-            };
-            let function = Arc::clone(&frame.function);
-            self.variables
-                .push(Variable::Frame(function, variable.name));
-            self.visit(value, Part::Variable(self.variables.len() - 1));
-        }
     }
 
     fn is_over(&self) -> bool {
@@ -230,14 +224,23 @@ impl<'a, 'p> Search<'a, 'p> {
         text.map_or_else(|_| "?".to_owned(), |text| text.value)
     }
 
-    /// A key as it is written in Python, where it is short.
+    /// A key as it is written in Python, where it can be written there and is short.
     fn key(&self, key: Addr) -> String {
+        let objects = &self.view.python.objects;
+        let kinds = ["int", "long", "str", "unicode", "bytes", "tuple", "bool"];
+        let literal = objects.type_of(key).is_ok_and(|ty| {
+            let name = ty.name.as_deref();
+            name.is_some_and(|name| kinds.contains(&name))
+        });
+        if !literal {
+            return "…".to_owned();
+        }
         const LIMITS: Limits = Limits {
             elements: 5,
             depth: 1,
             total: 60,
             attributes: false,
         };
-        self.view.python.objects.show(key, LIMITS).text
+        objects.show(key, LIMITS).text
     }
 }

@@ -66,7 +66,8 @@ impl LocksView {
         out.target(&title(lock))?;
         out.put(format_args!("{timed}\n"))?;
         if let Some(native) = &wait.native {
-            out.target(&format!("    {native}\n"))?;
+            out.target(&format!("    {native}"))?;
+            out.end()?;
         }
         place(out, wait.place.as_ref())
     }

@@ -145,7 +145,8 @@ impl LocksView {
             _ => verb.replace(&format!("{waiters} waits"), &format!("{waiters} wait")),
         };
         out.put(format_args!("Busy, no deadlock: "))?;
-        out.target(&format!("{verb}: it is {}.\n", busy.doing.text))?;
+        out.target(&format!("{verb}: it is {}.", busy.doing.text))?;
+        out.end()?;
         place(out, lock.owner.place())?;
         out.end()
     }
