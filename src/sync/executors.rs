@@ -111,7 +111,8 @@ impl Executors {
                 ));
             }
             0 => format!(
-                "it waits in the queue of an executor whose threads ({}) have all ended",
+                "it waits in the queue of an executor, and of the executor's threads ({}) none is \
+                 left in this process",
                 made.len()
             ),
             1 => "it waits in the queue of an executor with this one thread".into(),

@@ -145,10 +145,12 @@ impl SimpleQueue {
         let word = |at: Addr| objects.memory.u64(at).ok();
         match self {
             SimpleQueue::Locked(body) => {
-                let first = usize::try_from(word(body.add(24))?).ok()?;
-                let list = Addr(word(body.add(16))?);
-                let items = objects.list_items(list, first.checked_add(most)?).ok()?;
-                Some(items.get(first..).unwrap_or_default().to_vec())
+                let (list, first) = (Addr(word(body.add(16))?), word(body.add(24))?);
+                let size = u64::try_from(objects.var_size(list).ok()?).ok()?;
+                let items = objects.layout.fields.list.items.of(list);
+                let at = word(items)?.checked_add(first.checked_mul(8)?)?;
+                let number = size.saturating_sub(first).min(most as u64);
+                objects.pointers(Addr(at), number as usize).ok()
             }
             SimpleQueue::Ring(body) => {
                 let (first, items) = (word(body.add(16))?, Addr(word(body.add(24))?));

@@ -17,14 +17,18 @@ impl Python {
             .iter()
             .map_while(|frame| Some((module(&frame.file)?, &*frame.function)))
             .collect();
-        if let Some((kind, what)) = waited_for(&library) {
-            return Doing::plain(kind, format!("waiting for {what}{limit}"));
-        }
-        match stack
+        let source = stack
             .frames
             .first()
-            .and_then(|frame| self.expression(frame))
+            .and_then(|frame| self.expression(frame));
+        // After a wait `Condition.wait` takes the condition's own lock again.
+        let again = |source: &String| source.contains("_acquire_restore");
+        if let Some((kind, what)) = waited_for(&library)
+            && !source.as_ref().is_some_and(again)
         {
+            return Doing::plain(kind, format!("waiting for {what}{limit}"));
+        }
+        match source {
             Some(source) => {
                 let text = format!("waiting for a lock{limit}: {source}");
                 Doing::plain(Kind::WaitingForLock, text)
@@ -81,7 +85,8 @@ pub(crate) fn module(file: &str) -> Option<&'static str> {
 }
 
 /// What functions of the standard library wait for, innermost first. Those that every thread
-/// begins with, and those in which an executor's thread runs work, say nothing of it.
+/// begins with, and those in which an executor's thread runs work, say nothing of it. Outside of
+/// `wait` they wait for a lock that guards them.
 fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
     const BEGIN: &[(&str, &str)] = &[
         ("threading", "run"),
@@ -93,21 +98,30 @@ fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
     let ends = |at: &(&str, &str)| BEGIN.contains(at) || *at == ("executor", "run");
     let end = library.iter().position(ends).unwrap_or(library.len());
     let library = library.get(..end)?;
+    if library.first() == Some(&("threading", "_acquire_restore")) {
+        return None;
+    }
     let outer = library.last()?;
     let has = |module: &str, function: &str| library.contains(&(module, function));
     let waits = library.iter().filter(|(_, name)| *name == "wait").count();
     let lock = |what| Some((Kind::WaitingForLock, what));
     match *outer {
-        ("queue", "get") => lock("an item of a queue"),
-        ("queue", "put") => lock("room in a queue"),
-        ("queue", "join") => lock("a queue to be worked off"),
-        ("futures", "result" | "exception") => lock("the result of a future"),
+        ("queue", "get") if waits > 0 => lock("an item of a queue"),
+        ("queue", "put") if waits > 0 => lock("room in a queue"),
+        ("queue", "join") if waits > 0 => lock("a queue to be worked off"),
+        ("futures", "result" | "exception") if waits > 0 => lock("the result of a future"),
         ("executor", "_worker") => lock("work for its pool"),
-        _ if has("threading", "start") => Some((Kind::WaitingForThread, "a thread to start")),
-        _ if has("executor", "shutdown") || has("executor", "_python_exit") => {
+        _ if has("threading", "start") && waits > 0 => {
+            Some((Kind::WaitingForThread, "a thread to start"))
+        }
+        ("executor", "shutdown" | "_python_exit")
+        | ("futures" | "threading", "__exit__" | "_shutdown")
+            if has("threading", "join")
+                && library.iter().any(|(module, _)| *module == "executor") =>
+        {
             Some((Kind::WaitingForThread, "the threads of a pool to end"))
         }
-        ("futures", _) => lock("futures"),
+        ("futures", _) if waits > 0 => lock("futures"),
         ("importlib", _) => lock("the import of a module"),
         ("multiprocessing", "wait" | "wait_for") => lock("another process"),
         ("multiprocessing", _) => lock("a lock that processes share"),
@@ -117,9 +131,7 @@ fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
         ("threading", "_shutdown" | "_exitfunc" | "__call__") => {
             Some((Kind::WaitingForThread, "threads to end"))
         }
-        ("threading", "acquire" | "__enter__") if waits > 0 || library.len() > 1 => {
-            lock("a semaphore")
-        }
+        ("threading", "acquire" | "__enter__") if waits > 0 => lock("a semaphore"),
         ("threading", "wait") if has("threading", "_wait") => lock("a barrier"),
         ("threading", "wait") if waits > 1 => lock("an event"),
         ("threading", "wait" | "wait_for") => lock("a condition"),
@@ -138,6 +150,7 @@ mod tests {
         assert_eq!(said(&[wait]), Some("a condition"));
         assert_eq!(said(&[wait, wait]), Some("an event"));
         assert_eq!(said(&[wait, ("queue", "get")]), Some("an item of a queue"));
+        assert_eq!(said(&[("queue", "get")]), None, "its mutex");
         assert_eq!(
             said(&[
                 wait,
