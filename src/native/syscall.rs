@@ -124,17 +124,6 @@ mod tests {
     }
 
     #[test]
-    fn a_timed_futex_wait_that_is_continued_is_told_by_its_arguments() {
-        const ANY: u64 = 0xffff_ffff;
-        assert!(futex_again(&[0x1000, 0x89, 0, 0x2000, 0, ANY]));
-        assert!(futex_again(&[0x1000, 0x189, 2, 0x2000, 0, ANY]));
-        assert!(!futex_again(&[0x1001, 0x89, 0, 0x2000, 0, ANY]));
-        assert!(!futex_again(&[0x1000, 0x89, 0, 0, 0, ANY]), "no timeout");
-        assert!(!futex_again(&[0x1000, 9, 0, 0x2000, 0, 0]), "poll of 9 fds");
-        assert!(!futex_again(&[1, 1, 0x1000, 0, 0, ANY]), "clock_nanosleep");
-    }
-
-    #[test]
     fn what_a_thread_waits_for_is_said_in_words() {
         let minus_one = u64::MAX;
         let cases: [(libc::c_long, [u64; 6], &str); 32] = [
