@@ -1,14 +1,13 @@
 //! `bt`: native and Python frames in one stack.
 
-use crate::cli::render::fold::{self, Spot, Step};
+use crate::cli::render::choice::{self, Wanted};
+use crate::cli::render::fold::{Spot, Step};
 use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{
-    Budget, FOLDED_FROM, VariablesView, asks_for_locals, each_stack,
-};
+use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
@@ -81,18 +80,14 @@ impl Run for Bt {
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let extent = limited(session, Extent::parse(self.extent.as_deref())?);
-        let all = self.extent.as_deref() == Some("all") || self.merge;
-        let counted = Extent::parse(self.extent.as_deref())?.is_count();
+        let asked = Extent::parse(self.extent.as_deref())?;
+        let all = asked == Extent::AllThreads || self.merge;
         let wanted = Wanted {
-            extent,
-            fold: !self.verbose && !counted && !session.json,
+            extent: choice::limited(session, asked),
+            // A count says how many frames to print.
+            fold: !self.verbose && !asked.is_count() && !session.json,
             locals: self.locals,
-            limit: if session.json && !counted {
-                MOST_IN_JSON
-            } else {
-                usize::MAX
-            },
+            most: choice::most(session, asked),
         };
         let ids = if all {
             stack::prefetch(session)?;
@@ -137,13 +132,13 @@ impl Run for Bt {
         if self.locals
             && let Some(Ok(python)) = &session.python
         {
-            let (limits, cancel) = (limits(session), &session.cancel);
-            let budget = Budget::default();
-            each_stack(&mut threads, |thread: &mut Thread| {
-                if !cancel.is_cancelled() {
-                    thread.add_variables(python, limits, &budget);
+            let (limits, budget) = (limits(session), Budget::default());
+            for thread in &mut threads {
+                if session.cancel.is_cancelled() {
+                    break;
                 }
-            });
+                thread.add_variables(python, limits, &budget);
+            }
         }
         Ok(Box::new(Backtrace {
             threads,
@@ -156,26 +151,6 @@ impl Run for Bt {
     fn complete(_session: &Session, _word: &str) -> Vec<String> {
         vec!["all".to_owned()]
     }
-}
-
-/// `set backtrace limit` holds where no count is given.
-fn limited(session: &Session, extent: Extent) -> Extent {
-    match (extent, session.settings.get_count("backtrace limit")) {
-        (Extent::Whole | Extent::AllThreads, Some(limit)) => Extent::Innermost(limit),
-        (extent, _) => extent,
-    }
-}
-
-/// The most frames of one stack in a JSON document, unless a count says otherwise.
-const MOST_IN_JSON: usize = 20_000;
-
-/// Which frames are wanted.
-#[derive(Clone, Copy)]
-struct Wanted {
-    extent: Extent,
-    fold: bool,
-    locals: bool,
-    limit: usize,
 }
 
 /// The rows of one stack.
@@ -197,28 +172,17 @@ impl Rows {
         wanted: Wanted,
         mut rows_of: impl FnMut(usize) -> Vec<Row>,
     ) -> Rows {
-        let range = wanted.extent.range(frames.len());
-        let asked = frames.get(range.clone()).unwrap_or_default();
-        let fold = wanted.fold && !(wanted.locals && asked.len() < FOLDED_FROM);
-        let steps = match fold {
-            true => fold::plan(&asked.iter().map(|(_, spot)| *spot).collect::<Vec<_>>()),
-            false => (0..asked.len().min(wanted.limit))
-                .map(Step::Frame)
-                .collect(),
-        };
+        let choice = wanted.choose(frames, |(_, spot)| *spot);
         let mut rows = Rows {
-            more: range.end < frames.len(),
-            left_out: asked
-                .len()
-                .checked_sub(wanted.limit)
-                .filter(|more| *more > 0),
+            more: choice.cut,
+            left_out: choice.left_out,
             ..Rows::default()
         };
-        for step in steps {
+        for step in choice.steps {
             match step {
                 Step::Words(words) => rows.gaps.push((rows.rows.len(), words)),
                 Step::Frame(at) => {
-                    let number = asked.get(at).map(|(number, _)| *number);
+                    let number = frames.get(at).map(|(number, _)| *number);
                     rows.rows
                         .extend(number.map(&mut rows_of).unwrap_or_default());
                 }
@@ -356,17 +320,7 @@ impl Thread {
 impl Backtrace {
     /// The threads that are shown as one.
     fn groups(&self) -> Vec<Vec<&Thread>> {
-        let groups = match self.merge {
-            true => group::by(&self.threads, Thread::key),
-            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
-        };
-        let members = |group: Vec<usize>| {
-            group
-                .iter()
-                .filter_map(|at| self.threads.get(*at))
-                .collect()
-        };
-        groups.into_iter().map(members).collect()
+        group::of(&self.threads, self.merge, Thread::key)
     }
 }
 
@@ -451,7 +405,7 @@ impl Report for Backtrace {
             Row::Python(row) => Some(row),
             Row::Native(_) => None,
         })));
-        notes.extend(self.remarks.iter().map(|remark| source::note(remark)));
+        notes.extend(source::notes(&self.remarks));
         notes
     }
 }

@@ -1,6 +1,6 @@
 //! `down`: selects the frame that the selected one called.
 
-use crate::cli::render::number::number;
+use crate::cli::render::number::steps;
 use crate::cli::render::selected::Selected;
 use crate::cli::render::stack::Stack;
 use crate::cli::{Class, Needs, Report, Run, Session};
@@ -28,7 +28,7 @@ impl Run for Down {
     const NEEDS: Needs = Needs::NativeStacks;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let count = self.count.as_deref().map_or(Ok(1), number)?;
+        let count = steps(self.count.as_deref())?;
         let stack = Stack::selected(session)?;
         if stack.len() == 0 {
             bail!("No stack.");

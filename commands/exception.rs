@@ -154,7 +154,6 @@ impl Report for Exceptions {
                 text: thread.problem.clone()?,
             })
         });
-        let remarks = self.remarks.iter().map(|remark| source::note(remark));
-        problems.chain(remarks).collect()
+        problems.chain(source::notes(&self.remarks)).collect()
     }
 }

@@ -140,7 +140,6 @@ impl Report for Frames {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let remarks = self.remarks.iter();
-        remarks.map(|remark| source::note(remark)).collect()
+        source::notes(&self.remarks).collect()
     }
 }

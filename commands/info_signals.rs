@@ -3,7 +3,8 @@
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::native::Process;
 use pydbg::native::crash::codes::cause;
-use pydbg::target::{Mapping, SignalInfo, signal};
+use pydbg::native::place::permissions;
+use pydbg::target::{SignalInfo, signal};
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;
@@ -60,23 +61,6 @@ impl Signals {
             out.end()?;
         }
         Ok(())
-    }
-}
-
-/// What a mapping permits, in words.
-fn permissions(mapping: &Mapping) -> String {
-    let words: Vec<&str> = [
-        (mapping.read, "readable"),
-        (mapping.write, "writable"),
-        (mapping.execute, "executable"),
-    ]
-    .iter()
-    .filter(|(set, _)| *set)
-    .map(|(_, word)| *word)
-    .collect();
-    match words.is_empty() {
-        true => "not accessible".to_owned(),
-        false => words.join(", "),
     }
 }
 

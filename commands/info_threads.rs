@@ -6,8 +6,10 @@ use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::{frame, stack, width};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use pydbg::native::doing::Kind;
+use pydbg::native::doing::{Doing, Kind};
 use pydbg::python::{PyThread, Python};
+use pydbg::sync::{Locks, WaitsFor};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
@@ -15,7 +17,8 @@ use std::io;
 /// List the threads and what each is doing.
 ///
 /// One line for each thread: gdb's number, "*" at the selected one; the ids and the kernel's name
-/// in double quotes; Python's name in single quotes; whether it holds the GIL; what it is doing;
+/// in double quotes; Python's name in single quotes; whether it holds the GIL; what it is doing,
+/// of a wait for a lock also whose it is ("locks" shows what that rests on);
 /// the innermost Python frame, or the native one where there is no Python. Of a live process it
 /// is said how long a sleep still takes and what a file descriptor is.
 /// Python thread states whose thread has ended come last.
@@ -31,6 +34,10 @@ impl Run for InfoThreads {
     const CLASS: Class = Class::Stack;
     const NEEDS: Needs = Needs::NativeStacks;
 
+    fn needs(_session: &Session, _words: &[String]) -> Needs {
+        Needs::Waits
+    }
+
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         stack::prefetch(session)?;
         let mut threads = Vec::new();
@@ -39,6 +46,10 @@ impl Run for InfoThreads {
         let mut python = match &session.python {
             Some(Ok(python)) => Some((&**python, Sources::new(python, &roots))),
             _ => None,
+        };
+        let waits = match &session.python {
+            Some(Ok(python)) => Locks::waits_of(python),
+            _ => FxHashMap::default(),
         };
         for mut view in ThreadView::all(session)? {
             if session.cancel.is_cancelled() {
@@ -52,6 +63,7 @@ impl Run for InfoThreads {
             match view.id {
                 None => without_native.push(Line {
                     thread: view,
+                    waits_for: None,
                     current: false,
                     frame: innermost,
                 }),
@@ -71,6 +83,7 @@ impl Run for InfoThreads {
                     };
                     threads.push(Line {
                         current: id == session.thread,
+                        waits_for: waits.get(&id).filter(|_| !away).cloned(),
                         thread: view,
                         frame,
                     });
@@ -103,6 +116,9 @@ struct Threads {
 struct Line {
     #[serde(flatten)]
     thread: ThreadView,
+    /// The lock, or what else it waits for as if it were one, with its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<WaitsFor>,
     current: bool,
     frame: Option<Row>,
 }
@@ -125,13 +141,20 @@ impl Line {
         text
     }
 
+    /// What it is doing, in words: which lock it waits for, and whose that is.
+    fn words(&self, doing: &Doing) -> String {
+        let waits = self.waits_for.as_ref();
+        let words = waits.and_then(|wait| wait.words(&doing.text));
+        words.unwrap_or_else(|| doing.text.clone())
+    }
+
     /// What it is doing: the GIL, the system call, the frame.
     fn doing(&self) -> Vec<String> {
         let mut parts = Vec::new();
         if self.thread.holds_gil {
             parts.push(HOLDS.to_owned());
         }
-        parts.extend(self.thread.doing.iter().map(|doing| doing.text.clone()));
+        parts.extend(self.thread.doing.iter().map(|doing| self.words(doing)));
         parts.extend(self.frame.as_ref().map(frame::brief));
         parts
     }

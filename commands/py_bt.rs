@@ -1,11 +1,12 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
+use crate::cli::render::choice::{self, Wanted};
 use crate::cli::render::number::{Extent, with_commas};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::traceback::{Traceback, Wanted};
+use crate::cli::render::traceback::Traceback;
 use crate::cli::render::value::limits;
-use crate::cli::render::variables::{Budget, asks_for_locals, each_stack};
+use crate::cli::render::variables::{Budget, asks_for_locals};
 use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
@@ -71,10 +72,6 @@ impl Run for PyBt {
         let python = session.python()?.clone();
         let asked = Extent::parse(self.extent.as_deref())?;
         let all = asked == Extent::AllThreads || self.merge;
-        let extent = match (asked, session.settings.get_count("backtrace limit")) {
-            (Extent::Whole | Extent::AllThreads, Some(limit)) => Extent::Innermost(limit),
-            (extent, _) => extent,
-        };
         let views: Vec<ThreadView> = ThreadView::all(session)?
             .into_iter()
             .filter(|view| all || view.id == Some(session.thread))
@@ -88,12 +85,13 @@ impl Run for PyBt {
         if all {
             stack::prefetch(session)?;
         }
+        let extent = choice::limited(session, asked);
         let wanted = Wanted {
             extent,
             // A count says how many frames to print.
-            fold: !self.verbose && !asked.is_count(),
+            fold: !self.verbose && !asked.is_count() && !session.json,
             locals: self.locals,
-            json: session.json,
+            most: choice::most(session, extent),
         };
         let roots = source::roots(session);
         let mut sources = Sources::new(&python, &roots);
@@ -105,17 +103,23 @@ impl Run for PyBt {
             if all {
                 view.look(session);
             }
-            threads.push(Traceback::of(&python, &mut sources, view, wanted));
+            threads.push(Traceback::of(
+                &python,
+                &mut sources,
+                view,
+                wanted,
+                !session.json,
+            ));
         }
         let remarks = sources.remarks().to_vec();
         if self.locals {
-            let (limits, cancel) = (limits(session), &session.cancel);
-            let budget = Budget::default();
-            each_stack(&mut threads, |thread| {
-                if !cancel.is_cancelled() {
-                    thread.add_variables(&python, limits, &budget);
+            let (limits, budget) = (limits(session), Budget::default());
+            for thread in &mut threads {
+                if session.cancel.is_cancelled() {
+                    break;
                 }
-            });
+                thread.add_variables(&python, limits, &budget);
+            }
         }
         Ok(Box::new(Tracebacks {
             // A thread that runs several interpreters has a stack in each.
@@ -142,17 +146,7 @@ struct Tracebacks {
 impl Tracebacks {
     /// The threads that are shown as one.
     fn groups(&self) -> Vec<Vec<&Traceback>> {
-        let groups = match self.merge {
-            true => group::by(&self.threads, Traceback::key),
-            false => (0..self.threads.len()).map(|at| vec![at]).collect(),
-        };
-        let members = |group: Vec<usize>| {
-            group
-                .iter()
-                .filter_map(|at| self.threads.get(*at))
-                .collect()
-        };
-        groups.into_iter().map(members).collect()
+        group::of(&self.threads, self.merge, Traceback::key)
     }
 }
 
@@ -220,8 +214,9 @@ impl Report for Tracebacks {
                 ),
             })
         });
-        let remarks = self.remarks.iter().map(|remark| source::note(remark));
         let rows = self.threads.iter().flat_map(|thread| &thread.frames);
-        cut.chain(remarks).chain(variables::note(rows)).collect()
+        cut.chain(source::notes(&self.remarks))
+            .chain(variables::note(rows))
+            .collect()
     }
 }

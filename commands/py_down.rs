@@ -1,8 +1,8 @@
 //! `py-down`: selects the Python frame called by this one.
 
-use crate::cli::render::number::number;
+use crate::cli::render::number::steps;
 use crate::cli::render::selected::Selected;
-use crate::cli::render::stack::Stack;
+use crate::cli::render::stack::{Stack, walk};
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::Context;
 
@@ -33,22 +33,16 @@ impl Run for PyDown {
     }
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let count = self.count.as_deref().map_or(Ok(1), number)?;
+        let count = steps(self.count.as_deref())?;
         session.python()?;
         let stack = Stack::selected(session)?;
         let current = stack.current_python(session.frame)?;
-        let newer: Vec<usize> = stack
+        let newer = stack
             .python_indices()
             .rev()
-            .filter(|index| *index < current)
-            .take(count)
-            .collect();
-        let index = match newer.last() {
-            Some(index) => *index,
-            None => (count == 0)
-                .then_some(current)
-                .context("Unable to find a newer python frame")?,
-        };
+            .filter(|index| *index < current);
+        let index = walk(current, count, newer);
+        let index = index.context("Unable to find a newer python frame")?;
         Ok(Box::new(Selected::frame(session, &stack, index)))
     }
 }

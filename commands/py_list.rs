@@ -107,6 +107,6 @@ impl Report for Listing {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.note.iter().map(|text| source::note(text)).collect()
+        source::notes(self.note.as_slice()).collect()
     }
 }

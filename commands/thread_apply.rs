@@ -134,17 +134,7 @@ struct Answers {
 impl Answers {
     /// The answers that are shown as one.
     fn groups(&self) -> Vec<Vec<&Answer>> {
-        let groups = match self.merge {
-            true => group::by(&self.answers, Answer::sameness),
-            false => (0..self.answers.len()).map(|at| vec![at]).collect(),
-        };
-        let members = |group: Vec<usize>| {
-            group
-                .iter()
-                .filter_map(|at| self.answers.get(*at))
-                .collect()
-        };
-        groups.into_iter().map(members).collect()
+        group::of(&self.answers, self.merge, Answer::sameness)
     }
 }
 

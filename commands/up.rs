@@ -1,6 +1,6 @@
 //! `up`: selects the caller of the selected frame.
 
-use crate::cli::render::number::number;
+use crate::cli::render::number::steps;
 use crate::cli::render::selected::Selected;
 use crate::cli::render::stack::Stack;
 use crate::cli::{Class, Needs, Report, Run, Session};
@@ -27,7 +27,7 @@ impl Run for Up {
     const NEEDS: Needs = Needs::NativeStacks;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let count = self.count.as_deref().map_or(Ok(1), number)?;
+        let count = steps(self.count.as_deref())?;
         let stack = Stack::selected(session)?;
         let last = stack.len().checked_sub(1).context("No stack.")?;
         if count > 0 && session.frame >= last {

@@ -45,8 +45,12 @@ pub struct Banner {
     gil: Vec<String>,
     /// The exception that the thread which died raised or handled, in words.
     exception: Option<String>,
-    /// The threads of each deadlock; left out for a process that runs on.
+    /// The threads of each deadlock; left out for a process that runs on, as is what follows.
     deadlocks: Vec<Vec<usize>>,
+    /// The threads that wait for each lock that nobody can release.
+    orphaned: Vec<Vec<usize>>,
+    /// The threads that wait for each thing that nobody is left to do.
+    lost: Vec<Vec<usize>>,
     /// Files that are missing or differ, and what that costs.
     missing_files: Vec<MissingFile>,
     /// The thread that is selected.
@@ -107,6 +111,19 @@ impl Banner {
             true => crash::crash(session)?,
             false => None,
         };
+        // Of a process that runs on, the values of frames were not captured.
+        let still = target.live().is_none_or(LiveHold::is_stopped);
+        let locks = found
+            .filter(|_| still)
+            .map(|python| Locks::without_names(python));
+        let locks = locks.unwrap_or_default();
+        let waiter = |at: &usize| locks.waits.get(*at).map(|wait| wait.thread);
+        let waiters = |at: &usize| {
+            locks
+                .all
+                .get(*at)
+                .map_or_else(Vec::new, |l| l.waiters.clone())
+        };
         Ok(Banner {
             command_line: command_line(&target.process),
             pid,
@@ -129,10 +146,11 @@ impl Banner {
             gil: found
                 .map(|python| gils(process, python))
                 .unwrap_or_default(),
-            // Of a process that runs on, the values of frames were not captured.
-            deadlocks: found
-                .filter(|_| target.live().is_none_or(LiveHold::is_stopped))
-                .map_or_else(Vec::new, |python| Locks::deadlocks_of(python)),
+            deadlocks: (locks.deadlocks.iter())
+                .map(|deadlock| deadlock.waits.iter().filter_map(waiter).collect())
+                .collect(),
+            orphaned: locks.orphaned.iter().map(waiters).collect(),
+            lost: locks.lost.iter().map(|lost| waiters(&lost.lock)).collect(),
             exception: (target.signal.as_ref()).and_then(|_| exception_in_flight(process, found?)),
             missing_files: missing_files(process, found.map(|python| &***python)),
             current: current.map(|thread| Current {
@@ -144,6 +162,40 @@ impl Banner {
                 .map(|stack| stack.rows_with_source(0))
                 .unwrap_or_default(),
         })
+    }
+}
+
+impl Banner {
+    /// What hangs the program, as `locks` tells at length.
+    fn verdicts(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let deadlocks = self
+            .deadlocks
+            .iter()
+            .map(|threads| match threads.as_slice() {
+                [one] => format!("Deadlock: thread {one} waits for itself"),
+                several => format!("Deadlock: threads {} wait for each other", list(several)),
+            });
+        let waiting = |threads: &[usize]| match threads {
+            [one] => format!("thread {one} waits"),
+            several => format!("threads {} wait", list(several)),
+        };
+        let orphaned = self.orphaned.iter().map(|threads| {
+            format!(
+                "Orphaned lock: {} for a lock that nobody can release",
+                waiting(threads)
+            )
+        });
+        let lost = self.lost.iter().map(|threads| {
+            format!(
+                "Lost wakeup: {} for what nobody is left to do",
+                waiting(threads)
+            )
+        });
+        for text in deadlocks.chain(orphaned).chain(lost) {
+            out.styled(Style::Strong, &format!("{text}; see \"locks\"."))?;
+            out.end()?;
+        }
+        Ok(())
     }
 }
 
@@ -183,17 +235,7 @@ impl Report for Banner {
             out.target(exception)?;
             out.end()?;
         }
-        for threads in &self.deadlocks {
-            let text = match threads.as_slice() {
-                [one] => format!("Deadlock: thread {one} waits for itself; see \"locks\"."),
-                several => {
-                    let ids = list(several);
-                    format!("Deadlock: threads {ids} wait for each other; see \"locks\".")
-                }
-            };
-            out.styled(Style::Strong, &text)?;
-            out.end()?;
-        }
+        self.verdicts(out)?;
         for file in self.missing_files.iter().take(MOST_FILES) {
             let text = format!("warning: {}: {}: {}.", file.path, file.problem, file.costs);
             out.styled(Style::Faint, &text)?;

@@ -120,7 +120,7 @@ impl Session {
             Needs::Python => {
                 self.python()?;
             }
-            Needs::Target | Needs::NativeStacks | Needs::Values | Needs::Memory => {
+            Needs::Target | Needs::NativeStacks | Needs::Waits | Needs::Values | Needs::Memory => {
                 self.process()?;
             }
         }

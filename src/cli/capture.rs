@@ -8,12 +8,13 @@
 use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
-use super::render::variables::{Budget, VariablesView, each_stack};
+use super::render::variables::{Budget, VariablesView};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
 use pydbg::python::value::Limits;
+use pydbg::sync::Locks;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
 use std::sync::Arc;
 
@@ -73,7 +74,7 @@ impl Session {
 
     /// Computes the stacks of a process that runs again; whether that read what was not copied.
     pub fn reads_beyond_the_copy(&self) -> bool {
-        self.compute_stacks();
+        self.compute_stacks(self.wants());
         let process = self.process.as_ref();
         let live = process.and_then(|process| process.target.live());
         live.is_some_and(|live| live.missed() > 0)
@@ -87,12 +88,13 @@ impl Session {
         needs.max().unwrap_or(Needs::Nothing)
     }
 
-    /// Computes the stacks that the commands to come need; the engine remembers them.
-    fn compute_stacks(&self) {
+    /// Computes the stacks that commands with these needs will ask for; the engine remembers
+    /// them.
+    pub fn compute_stacks(&self, needs: Needs) {
         let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
         if let Some(process) = &self.process {
             let python = python.map(|python| &**python);
-            stacks(process, python, self.wants(), limits(self));
+            stacks(process, python, needs, limits(self));
         }
     }
 
@@ -106,7 +108,7 @@ impl Session {
         if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
             return;
         }
-        self.compute_stacks();
+        self.compute_stacks(self.wants());
         process.target.resume();
         self.released = true;
     }
@@ -116,17 +118,19 @@ impl Session {
 /// that they may print. A value is written anew when it is printed, from pages that are kept.
 fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limits) {
     if let Some(python) = python.filter(|_| needs >= Needs::Python) {
-        let mut stacks = python.stacks();
+        let stacks = python.stacks();
         if needs >= Needs::Values {
             let budget = Budget::default();
-            each_stack(&mut stacks, |(_, stack)| {
-                for frame in &stack.frames {
-                    VariablesView::of(python, frame, limits, &budget);
-                }
-            });
+            for frame in stacks.iter().flat_map(|(_, stack)| &stack.frames) {
+                VariablesView::of(python, frame, limits, &budget);
+            }
         }
     }
     if needs >= Needs::NativeStacks {
         process.stacks();
+    }
+    if let Some(python) = python.filter(|_| needs >= Needs::Waits) {
+        // It is asked for again where it is shown, from pages that are kept.
+        Locks::waits_of(python);
     }
 }

@@ -34,6 +34,9 @@ pub enum Needs {
     /// A target with the native stacks of all its threads (`bt`). A live one need not be stopped
     /// any more once these were captured; Python is looked at where there is one.
     NativeStacks,
+    /// The same, and what each thread waits for (`info threads`). A live one need not be stopped
+    /// any more once these were captured.
+    Waits,
     /// A target with the stacks of all its threads and the variables of their Python frames
     /// (`py-locals`). A live one need not be stopped any more once these were captured.
     Values,

@@ -138,14 +138,7 @@ impl Scope for FrameScope {
     }
 
     fn module(&self, name: &str) -> Option<Value> {
-        let main = self
-            .python
-            .interpreters
-            .iter()
-            .find(|known| known.id == 0)?;
-        let modules = self.python.layout.fields.interpreter.modules.of(main.addr);
-        let modules = self.python.objects.memory.ptr(modules).ok()?;
-        self.entry(Some(modules), name)
+        self.entry(self.python.sys_modules(), name)
     }
 
     fn names(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 use super::syscall::SyscallState;
 use crate::addr::Addr;
 use crate::bytes;
+use crate::escape;
 use crate::target::{Memory, Origin};
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -130,16 +131,22 @@ const PHRASES: &[(&str, Kind, &str)] = &[
     ("getdents64 from ", Kind::Reading, "listing "),
     ("write to ", Kind::Writing, "writing "),
     ("send to ", Kind::Writing, "sending to "),
+    ("send from ", Kind::Writing, "copying from "),
+    ("sync of ", Kind::Writing, "writing to disk "),
     ("accept on ", Kind::Connecting, "accepting on "),
     ("connect of ", Kind::Connecting, "connecting "),
     ("poll of ", Kind::Polling, "waiting for "),
     ("select on ", Kind::Polling, "waiting for "),
     ("epoll_wait on ", Kind::Polling, "waiting for events of "),
+    ("completion wait on ", Kind::Polling, "waiting for completions of "),
+    ("semaphore wait on ", Kind::WaitingForLock, "waiting for a semaphore of "),
     ("wait for a signal", Kind::WaitingForSignal, "waiting for a signal"),
     ("wait for ", Kind::WaitingForChild, "waiting for "),
     ("futex lock ", Kind::WaitingForLock, "waiting for a lock "),
     ("futex wait ", Kind::WaitingForLock, "waiting for a lock (futex) "),
     ("sleep ", Kind::Sleeping, "sleeping "),
+    ("openat of ", Kind::SystemCall, "opening "),
+    ("open of ", Kind::SystemCall, "opening "),
     ("file lock of ", Kind::WaitingForLock, "waiting for a lock on "),
 ];
 
@@ -287,13 +294,10 @@ fn seconds(time: Duration) -> String {
     format!("{} s", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// The name of a child process that is alive.
-pub fn child_name(pid: i32, origin: &Origin) -> Option<String> {
-    let Origin::Live(_) = origin else {
-        return None;
-    };
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(name.trim_end().to_owned())
+/// The kernel's name for a process of this machine that is alive.
+pub fn process_name(pid: i32) -> Option<String> {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(escape::lossy(name.trim_ascii_end()))
 }
 
 #[cfg(test)]
@@ -362,16 +366,13 @@ mod tests {
         let poll = call(
             libc::SYS_poll,
             [1, 2, 0, 0, 0, 0],
-            "poll of 2 fds (5, 9), no timeout",
+            "poll of 2 fds: 5, 9, no timeout",
         );
-        assert_eq!(
-            said(&poll, &Origin::Synthetic).1,
-            "waiting for 2 fds (5, 9)"
-        );
-        let other = call(libc::SYS_getrandom, [0; 6], "getrandom");
+        assert_eq!(said(&poll, &Origin::Synthetic).1, "waiting for 2 fds: 5, 9");
+        let other = call(libc::SYS_madvise, [0; 6], "madvise");
         assert_eq!(
             said(&other, &Origin::Synthetic),
-            (Kind::SystemCall, "in system call getrandom".to_owned())
+            (Kind::SystemCall, "in system call madvise".to_owned())
         );
     }
 }

@@ -6,9 +6,12 @@ pub mod demangle;
 pub mod doing;
 #[cfg(test)]
 mod gdb_compare_tests;
+pub mod outside;
 pub mod place;
+pub(crate) mod spread;
 pub mod symbolize;
 pub mod syscall;
+mod syscall_fds;
 mod syscall_names;
 mod syscall_words;
 
@@ -19,7 +22,7 @@ use crate::image::Images;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
 pub use doing::Doing;
-use rayon::prelude::*;
+use outside::{Live, Nothing, Outside};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -96,9 +99,9 @@ impl Process {
 
     fn find_threads(&self) -> Vec<NativeThread> {
         let process = &self.target.process;
-        let fd_name = |fd| match self.target.origin {
-            Origin::Live(pid) => syscall::fd_name(pid, fd),
-            _ => None,
+        let outside: Box<dyn Outside> = match self.target.origin {
+            Origin::Live(pid) => Box::new(Live::new(pid)),
+            _ => Box::new(Nothing),
         };
         let threads = self.target.threads.iter().enumerate();
         threads
@@ -113,7 +116,7 @@ impl Process {
                     pthread: pthread.filter(|&pointer| pointer != 0).map(Addr),
                     os_name: thread.name.as_ref().or(main.flatten()).cloned(),
                     syscall: registers.and_then(|registers| {
-                        syscall::decode(registers, &*self.target.memory, &fd_name)
+                        syscall::decode(registers, &*self.target.memory, &*outside)
                     }),
                 }
             })
@@ -149,19 +152,12 @@ impl Process {
     /// Computes the native stacks of all threads, on all processors when there are many; worth
     /// calling before a command that shows every thread.
     pub fn stacks(&self) {
-        // Waking the other processors costs more than a few stacks do, and their idle spinning
-        // was seen to lengthen the stop of a live process tenfold.
-        const FEW: usize = 64;
-        let ids = 1..=self.target.threads.len();
-        let compute = |id| {
+        let ids: Vec<usize> = (1..=self.target.threads.len()).collect();
+        spread::map(&ids, |id| {
             if !self.cancel.is_cancelled() {
-                self.stack(id);
+                self.stack(*id);
             }
-        };
-        match ids.end() {
-            0..FEW => ids.for_each(compute),
-            _ => ids.into_par_iter().for_each(compute),
-        }
+        });
     }
 
     /// Notes what is missing or less sure about a stack.

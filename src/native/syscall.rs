@@ -1,6 +1,7 @@
 //! The system call a thread sits in, from its registers (x86-64 numbers: Linux
 //! arch/x86/entry/syscalls/syscall_64.tbl).
 
+use super::outside::Outside;
 use super::syscall_words;
 use crate::addr::Addr;
 use crate::bytes;
@@ -30,12 +31,12 @@ const UNFINISHED: [i64; 6] = [-512, -513, -514, -516, -4, -38];
 /// The number of `restart_syscall`, by which the kernel continues sleeps, polls and futex waits.
 const RESTART: i64 = 219;
 
-/// The system call that a thread with these registers has not finished. `fd_name` may know what a
-/// file descriptor is.
+/// The system call that a thread with these registers has not finished. `outside` may know what a
+/// file descriptor or a child is.
 pub fn decode(
     registers: &Registers,
     memory: &dyn Memory,
-    fd_name: &dyn Fn(i32) -> Option<String>,
+    outside: &dyn Outside,
 ) -> Option<SyscallState> {
     // Interrupts and exceptions set orig_rax to -1, so otherwise the last way into the kernel was
     // a system call; rax tells whether it is over.
@@ -44,19 +45,21 @@ pub fn decode(
     if !UNFINISHED.contains(&result) {
         return None;
     }
-    let number = match stated {
-        RESTART => number_before(registers.pc()?, memory).unwrap_or(RESTART),
-        _ => stated,
-    };
     let mut args = [0; 6];
     for (index, arg) in args.iter_mut().enumerate() {
         *arg = registers.syscall_arg(index)?;
     }
+    let number = match stated {
+        RESTART => number_before(registers.pc()?, memory)
+            .or_else(|| futex_again(&args).then_some(libc::SYS_futex))
+            .unwrap_or(RESTART),
+        _ => stated,
+    };
     Some(SyscallState {
         number,
         name: name(number).map_or_else(|| format!("syscall {number}"), str::to_owned),
         args,
-        summary: syscall_words::summary(number, &args, memory, fd_name),
+        summary: syscall_words::summary(number, &args, memory, outside),
     })
 }
 
@@ -69,16 +72,43 @@ fn number_before(pc: Addr, memory: &dyn Memory) -> Option<i64> {
     bytes::i32_at(&code, 1).map(i64::from)
 }
 
-/// What /proc says a live process's file descriptor is: a path, `socket:[123]`, `pipe:[123]`.
-pub fn fd_name(pid: i32, fd: i32) -> Option<String> {
-    let link = std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
-    Some(link.to_string_lossy().into_owned())
+/// Whether a call that is continued is a wait for a futex: from glibc 2.41 on the code before the
+/// instruction does not tell. All its waits with a timeout are FUTEX_WAIT_BITSET for any bit.
+fn futex_again(args: &[u64; 6]) -> bool {
+    const WAIT_BITSET: u64 = 9;
+    const FLAGS: u64 = 0x180;
+    const ANY: u64 = 0xffff_ffff;
+    let [addr, op, _, timeout, _, bits] = *args;
+    let aligned = addr != 0 && addr.is_multiple_of(4);
+    op & !FLAGS == WAIT_BITSET && bits == ANY && aligned && timeout != 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::target::synth::Synth;
+
+    /// A process with a pipe at file descriptor 9, which an epoll instance at 7 watches, and two
+    /// children.
+    struct Known;
+
+    impl Outside for Known {
+        fn fd(&self, fd: i32) -> Option<String> {
+            (fd == 9).then(|| "pipe:[1]".to_owned())
+        }
+
+        fn watched(&self, epoll: i32) -> Vec<i32> {
+            if epoll == 7 { vec![4, 9] } else { Vec::new() }
+        }
+
+        fn child(&self, pid: i32) -> Option<String> {
+            (pid == 77).then(|| "make, running".to_owned())
+        }
+
+        fn children(&self) -> Vec<i32> {
+            vec![77, 78]
+        }
+    }
 
     /// A thread in call `number`, with memory that holds a time of 2.5 s at 0x1000, two `pollfd`s
     /// at 0x2000, an `fd_set` with 3 and 70 at 0x3000, and a path at 0x4000.
@@ -90,6 +120,7 @@ mod tests {
         memory.add(0x2000, words(&[5, 9]));
         memory.add(0x3000, words(&[8, 64]));
         memory.add(0x4000, b"/tmp/file\0".to_vec());
+        memory.add(0x6000, vec![2, 0, 1, 0xbb, 10, 0, 0, 2]);
         memory.add(0x5000, vec![0x90, 0xb8, 0xca, 0, 0, 0, 0x0f, 0x05, 0x90]);
         let mut registers = Registers {
             syscall: Some(number),
@@ -100,14 +131,13 @@ mod tests {
         for (register, value) in [5, 4, 1, 10, 8, 9].into_iter().zip(args) {
             registers.general[register] = Some(value);
         }
-        let fd_name = |fd| (fd == 9).then(|| "pipe:[1]".to_owned());
-        decode(&registers, &memory, &fd_name)
+        decode(&registers, &memory, &Known)
     }
 
     #[test]
     fn what_a_thread_waits_for_is_said_in_words() {
         let minus_one = u64::MAX;
-        let cases: [(libc::c_long, [u64; 6], &str); 24] = [
+        let cases: [(libc::c_long, [u64; 6], &str); 32] = [
             (
                 libc::SYS_read,
                 [9, 0, 0, 0, 0, 0],
@@ -119,9 +149,49 @@ mod tests {
             (libc::SYS_accept4, [4, 0, 0, 0, 0, 0], "accept on fd 4"),
             (libc::SYS_connect, [4, 0, 0, 0, 0, 0], "connect of fd 4"),
             (
+                libc::SYS_connect,
+                [4, 0x6000, 16, 0, 0, 0],
+                "connect of fd 4",
+            ),
+            (
+                libc::SYS_connect,
+                [4, 0x6000, 8, 0, 0, 0],
+                "connect of fd 4 to 10.0.0.2:443",
+            ),
+            (
+                libc::SYS_flock,
+                [3, 2, 0, 0, 0, 0],
+                "file lock of fd 3, exclusive",
+            ),
+            (
+                libc::SYS_semop,
+                [5, 0, 1, 0, 0, 0],
+                "semaphore wait on System V set 5",
+            ),
+            (
+                libc::SYS_msgrcv,
+                [5, 0, 1, 0, 0, 0],
+                "recv from System V message queue 5",
+            ),
+            (
+                libc::SYS_io_uring_enter,
+                [9, 0, 1, 1, 0, 0],
+                "completion wait on fd 9 (pipe:[1])",
+            ),
+            (
+                libc::SYS_fsync,
+                [9, 0, 0, 0, 0, 0],
+                "sync of fd 9 (pipe:[1])",
+            ),
+            (
+                libc::SYS_sendfile,
+                [3, 9, 0, 0, 0, 0],
+                "send from fd 9 (pipe:[1]) to fd 3",
+            ),
+            (
                 libc::SYS_poll,
                 [0x2000, 2, 1500, 0, 0, 0],
-                "poll of 2 fds (5, 9), timeout 1.5 s",
+                "poll of 2 fds: 5, 9 (pipe:[1]), timeout 1.5 s",
             ),
             (
                 libc::SYS_poll,
@@ -136,7 +206,7 @@ mod tests {
             (
                 libc::SYS_select,
                 [80, 0x3000, 0, 0, 0x1800, 0],
-                "select on 2 fds (3, 70), timeout 2.5 s",
+                "select on 2 fds: 3, 70, timeout 2.5 s",
             ),
             (
                 libc::SYS_pselect6,
@@ -146,7 +216,7 @@ mod tests {
             (
                 libc::SYS_epoll_wait,
                 [7, 0, 0, 10_000, 0, 0],
-                "epoll_wait on fd 7, timeout 10 s",
+                "epoll_wait on fd 7 (epoll of 2 fds: 4, 9 (pipe:[1])), timeout 10 s",
             ),
             (
                 libc::SYS_nanosleep,
@@ -186,9 +256,13 @@ mod tests {
             (
                 libc::SYS_wait4,
                 [minus_one, 0, 0, 0, 0, 0],
-                "wait for any child",
+                "wait for any child of 2 (77, 78)",
             ),
-            (libc::SYS_waitid, [1, 77, 0, 0, 0, 0], "wait for child 77"),
+            (
+                libc::SYS_waitid,
+                [1, 77, 0, 0, 0, 0],
+                "wait for child 77 (make, running)",
+            ),
             (
                 libc::SYS_openat,
                 [0, 0x4000, 0, 0, 0, 0],
@@ -200,7 +274,11 @@ mod tests {
                 [0xab0, 0, 0, 0, 0, 0],
                 "futex wait on 0xab0, no timeout",
             ),
-            (libc::SYS_getrandom, [0; 6], "getrandom"),
+            (
+                libc::SYS_getrandom,
+                [0; 6],
+                "read from the random number source",
+            ),
         ];
         for (number, args, summary) in cases {
             assert_eq!(thread(number, args).unwrap().summary, summary);

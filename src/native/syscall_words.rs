@@ -1,20 +1,19 @@
 //! What a system call waits for, in a few words.
 
+use super::outside::Outside;
 use super::syscall::name;
 use crate::addr::Addr;
 use crate::bytes;
 use crate::target::Memory;
 
-/// The most file descriptors listed.
-const MOST_LISTED: usize = 8;
 /// The longest path shown.
 const MOST_PATH: usize = 256;
 
 /// The arguments of one call, and what helps to read them.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     args: &'a [u64; 6],
-    memory: &'a dyn Memory,
-    fd_name: &'a dyn Fn(i32) -> Option<String>,
+    pub(super) memory: &'a dyn Memory,
+    pub(super) outside: &'a dyn Outside,
 }
 
 /// What call `number` with `args` does.
@@ -22,12 +21,12 @@ pub(super) fn summary(
     number: i64,
     args: &[u64; 6],
     memory: &dyn Memory,
-    fd_name: &dyn Fn(i32) -> Option<String>,
+    outside: &dyn Outside,
 ) -> String {
     let call = Call {
         args,
         memory,
-        fd_name,
+        outside,
     };
     let Some(name) = name(number) else {
         return format!("system call {number}");
@@ -38,18 +37,44 @@ pub(super) fn summary(
         "write" | "pwrite64" | "writev" | "pwritev" | "pwritev2" | "sendto" | "sendmsg"
         | "sendmmsg" => format!("{} to {}", verb(name), call.fd(0)),
         "accept" | "accept4" => format!("accept on {}", call.fd(0)),
-        "connect" | "fsync" | "fdatasync" | "close" | "ioctl" | "flock" | "ftruncate" => {
+        "connect" => format!("connect of {}{}", call.fd(0), call.to(1, 2)),
+        "flock" => call.flock(),
+        "fcntl" => call.fcntl(),
+        "close" | "ioctl" | "ftruncate" | "fallocate" | "lseek" => {
             format!("{name} of {}", call.fd(0))
         }
-        "fcntl" => call.fcntl(),
+        "fsync" | "fdatasync" | "syncfs" | "sync_file_range" => format!("sync of {}", call.fd(0)),
+        "sync" => "sync of all file systems".into(),
+        "msync" => "sync of mapped memory".into(),
+        "sendfile" => format!("send from {} to {}", call.fd(1), call.fd(0)),
+        "splice" | "copy_file_range" => format!("send from {} to {}", call.fd(0), call.fd(2)),
+        "tee" => format!("send from {} to {}", call.fd(0), call.fd(1)),
+        "getrandom" => "read from the random number source".into(),
+        "io_uring_enter" => call.io_uring(),
+        "io_getevents" | "io_pgetevents" => "completion wait on an AIO context".into(),
         "poll" => format!("poll of {}, {}", call.polled(), call.milliseconds(2)),
         "ppoll" => format!("poll of {}, {}", call.polled(), call.relative(2)),
         "select" => format!("select on {}, {}", call.selected(), call.timeval(4)),
         "pselect6" => format!("select on {}, {}", call.selected(), call.relative(4)),
         "epoll_wait" | "epoll_pwait" => {
-            format!("epoll_wait on {}, {}", call.fd(0), call.milliseconds(3))
+            format!("epoll_wait on {}, {}", call.epoll(), call.milliseconds(3))
         }
-        "epoll_pwait2" => format!("epoll_wait on {}, {}", call.fd(0), call.relative(3)),
+        "epoll_pwait2" => format!("epoll_wait on {}, {}", call.epoll(), call.relative(3)),
+        "semop" => format!("semaphore wait on System V set {}", args[0] as i32),
+        "semtimedop" => format!(
+            "semaphore wait on System V set {}, {}",
+            args[0] as i32,
+            call.relative(3)
+        ),
+        "msgrcv" => format!("recv from System V message queue {}", args[0] as i32),
+        "msgsnd" => format!("send to System V message queue {}", args[0] as i32),
+        "mq_timedreceive" => format!(
+            "recv from message queue {}, {}",
+            call.fd(0),
+            call.absolute(4)
+        ),
+        "mq_timedsend" => format!("send to message queue {}, {}", call.fd(0), call.absolute(4)),
+        "vfork" => "wait for child of vfork, until it runs a program or ends".into(),
         "nanosleep" => format!(
             "sleep of {}",
             call.seconds_at(0).unwrap_or("unknown length".into())
@@ -58,8 +83,8 @@ pub(super) fn summary(
         "futex" => call.futex(),
         "futex_wait" => format!("futex wait on {}, {}", Addr(args[0]), call.absolute(4)),
         "futex_waitv" => format!("futex wait on one of {}", args[1]),
-        "wait4" => format!("wait for {}", child(args[0] as i32)),
-        "waitid" => call.waitid(),
+        "wait4" => format!("wait for {}", call.waited()),
+        "waitid" => format!("wait for {}", call.waited_by_id()),
         "pause" | "rt_sigsuspend" => "wait for a signal".into(),
         "rt_sigtimedwait" => format!("wait for a signal, {}", call.relative(2)),
         "restart_syscall" => "continued sleep, poll or futex wait".into(),
@@ -77,16 +102,6 @@ fn verb(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// Which child `wait4` waits for.
-fn child(pid: i32) -> String {
-    match pid {
-        -1 => "any child".into(),
-        0 => "any child of its process group".into(),
-        ..0 => format!("any child of process group {}", i64::from(pid).abs()),
-        _ => format!("child {pid}"),
-    }
-}
-
 fn seconds(seconds: i64, nanoseconds: i64) -> String {
     let text = format!("{seconds}.{:03}", nanoseconds / 1_000_000);
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -94,68 +109,25 @@ fn seconds(seconds: i64, nanoseconds: i64) -> String {
 }
 
 impl Call<'_> {
-    fn arg(&self, index: usize) -> u64 {
+    pub(super) fn arg(&self, index: usize) -> u64 {
         self.args.get(index).copied().unwrap_or_default()
     }
 
-    fn fd(&self, index: usize) -> String {
-        let fd = self.arg(index) as i32;
-        match (self.fd_name)(fd) {
-            Some(name) => format!("fd {fd} ({name})"),
-            None => format!("fd {fd}"),
+    fn flock(&self) -> String {
+        // LOCK_SH, LOCK_EX, LOCK_UN.
+        match self.arg(1) {
+            wanted if wanted & 8 != 0 => format!("flock of {}", self.fd(0)),
+            wanted if wanted & 2 != 0 => format!("file lock of {}, exclusive", self.fd(0)),
+            _ => format!("file lock of {}, shared", self.fd(0)),
         }
     }
 
-    fn fds(&self, fds: &[i32]) -> String {
-        let listed: Vec<String> = fds.iter().take(MOST_LISTED).map(i32::to_string).collect();
-        match fds {
-            [] => "no fds".into(),
-            [fd] => match (self.fd_name)(*fd) {
-                Some(name) => format!("fd {fd} ({name})"),
-                None => format!("fd {fd}"),
-            },
-            _ if fds.len() > MOST_LISTED => format!("{} fds ({}, …)", fds.len(), listed.join(", ")),
-            _ => format!("{} fds ({})", fds.len(), listed.join(", ")),
+    fn io_uring(&self) -> String {
+        const GETEVENTS: u64 = 1;
+        match (self.arg(2), self.arg(3) & GETEVENTS) {
+            (1.., 1) => format!("completion wait on {}", self.fd(0)),
+            _ => format!("io_uring_enter of {}", self.fd(0)),
         }
-    }
-
-    /// The `struct pollfd` array of poll: int fd, short events, short revents.
-    fn polled(&self) -> String {
-        let count = self.arg(1).min(65_536) as usize;
-        match self.memory.bytes(Addr(self.arg(0)), count * 8) {
-            Ok(raw) => {
-                let fds: Vec<i32> = (0..count)
-                    .filter_map(|index| bytes::i32_at(&raw, index * 8))
-                    .filter(|&fd| fd >= 0)
-                    .collect();
-                self.fds(&fds)
-            }
-            Err(_) => format!("{count} fds"),
-        }
-    }
-
-    /// The three `fd_set`s of select.
-    fn selected(&self) -> String {
-        let count = self.arg(0).min(1024) as usize;
-        let mut fds = Vec::new();
-        for set in 1..=3 {
-            let at = Addr(self.arg(set));
-            let raw = match at.is_null() {
-                true => continue,
-                false => self.memory.bytes(at, count.div_ceil(64) * 8),
-            };
-            let Ok(raw) = raw else {
-                return format!("fds below {count}");
-            };
-            let is_set = |fd: &usize| {
-                raw.get(fd / 8)
-                    .is_some_and(|byte| byte >> (fd % 8) & 1 == 1)
-            };
-            fds.extend((0..count).filter(is_set).map(|fd| fd as i32));
-        }
-        fds.sort_unstable();
-        fds.dedup();
-        self.fds(&fds)
     }
 
     fn fcntl(&self) -> String {
@@ -191,17 +163,6 @@ impl Call<'_> {
         match self.arg(1) & 1 {
             1 => format!("sleep until {time} of {}", clock(self.arg(0) as i32)),
             _ => format!("sleep of {time}"),
-        }
-    }
-
-    fn waitid(&self) -> String {
-        let id = self.arg(1) as i32;
-        // P_PID, P_PGID, P_PIDFD; else P_ALL.
-        match self.arg(0) {
-            1 => format!("wait for child {id}"),
-            2 => format!("wait for any child of process group {id}"),
-            3 => format!("wait for the child of {}", self.fd(1)),
-            _ => "wait for any child".into(),
         }
     }
 

@@ -17,6 +17,9 @@ const LONGEST_TABLE: usize = 1 << 20;
 const LONGEST_CODE: usize = 16 << 20;
 const MOST_HANDLERS: usize = 200;
 
+/// Bytes of `PyTryBlock { int b_type; int b_handler; int b_level; }`.
+const BLOCK_SIZE: u64 = 12;
+
 /// Bytes of a code unit.
 const UNIT: u64 = 2;
 
@@ -54,7 +57,7 @@ impl Python {
     }
 
     /// Where the evaluation stack begins.
-    fn evaluation_base(&self, frame: &PyFrame) -> Result<Addr, Fault> {
+    pub(super) fn evaluation_base(&self, frame: &PyFrame) -> Result<Addr, Fault> {
         let (f, code) = (&self.layout.fields.frame, &self.layout.fields.code);
         let memory = &self.objects.memory;
         match (f.valuestack, code.nlocalsplus) {
@@ -107,8 +110,6 @@ impl Python {
 
     /// Up to 3.10: the open blocks whose handler leaves a context manager.
     fn blocks(&self, frame: &PyFrame) -> Result<Vec<Slot>, Fault> {
-        // PyTryBlock { int b_type; int b_handler; int b_level; }
-        const SIZE: u64 = 12;
         let f = &self.layout.fields.frame;
         let (
             Some(count),
@@ -134,7 +135,7 @@ impl Python {
         let code = self.objects.bytes(code, LONGEST_CODE)?;
         let mut slots = Vec::new();
         for index in 0..count as u64 {
-            let raw = memory.array::<12>(blocks.of(frame.addr).add(index * SIZE))?;
+            let raw = memory.array::<12>(blocks.of(frame.addr).add(index * BLOCK_SIZE))?;
             let word = |at| bytes::i32_at(&raw, at).unwrap_or(-1);
             let (kind, target, level) = (word(0), word(4), word(8));
             if kind != block || target < 0 {
@@ -148,6 +149,31 @@ impl Python {
             }
         }
         Ok(slots)
+    }
+
+    /// How deep the evaluation stack is at least, as what handles an exception leaves so much of
+    /// it: the innermost open block, or the entry of the exception table.
+    pub(super) fn handler_depth(&self, frame: &PyFrame) -> Option<usize> {
+        match self.layout.kinds.with_blocks {
+            WithBlocks::BlockStack { .. } => {
+                let f = &self.layout.fields.frame;
+                let memory = &self.objects.memory;
+                let count = memory.i32(f.iblock?.of(frame.addr)).ok()?;
+                let last = count
+                    .checked_sub(1)
+                    .filter(|at| (0..MOST_BLOCKS).contains(at))?;
+                let block = f.blockstack?.of(frame.addr).add(last as u64 * BLOCK_SIZE);
+                usize::try_from(memory.i32(block.add(8)).ok()?).ok()
+            }
+            WithBlocks::ExceptionTable { .. } => {
+                let now = u64::try_from(frame.lasti).ok()? / UNIT;
+                let table = self.layout.fields.code.exceptiontable?;
+                let table = self.objects.memory.ptr(table.of(frame.code)).ok()?;
+                let table = self.objects.bytes(table, LONGEST_TABLE).ok()?;
+                let covers = |entry: &Entry| entry.start <= now && now < entry.end;
+                Some(Entries::new(&table).find(covers)?.depth)
+            }
+        }
     }
 
     /// 3.11+: the handlers of the exception table that leave a context manager, outermost first.

@@ -11,7 +11,9 @@ mod eval_frames;
 mod evaluation;
 pub mod exceptions;
 mod frame;
+mod generator;
 mod gil;
+pub mod import_lock;
 mod interpreter;
 mod interpreter_list;
 pub mod layout;
@@ -38,13 +40,12 @@ mod world;
 
 use crate::addr::Addr;
 use crate::diag::Notes;
-use crate::native::Process;
+use crate::native::{Process, spread};
 pub use code::Position;
 pub use evaluation::OpenWith;
 use layout::{DwarfOffsets, FieldReport, Layout};
 pub use merge::{MergedFrame, MergedStack};
 use object::Objects;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -306,20 +307,20 @@ impl Python {
 
     /// The namespace of a module imported in the main interpreter, such as `__main__`.
     pub fn module(&self, name: &str) -> Option<Addr> {
-        let main = self.interpreters.iter().find(|i| i.id == 0)?;
-        names::module(&self.objects, main.addr, name).ok()?
+        names::module(&self.objects, self.main()?.addr, name).ok()?
+    }
+
+    /// `sys.modules` of the main interpreter.
+    pub fn sys_modules(&self) -> Option<Addr> {
+        names::modules(&self.objects, self.main()?.addr).ok()
     }
 
     /// The modules imported in the main interpreter, by name, each with its namespace.
     pub fn modules(&self) -> Vec<(Arc<str>, Addr)> {
         const LONGEST_NAME: u64 = 1000;
         let objects = &self.objects;
-        let main = self.interpreters.iter().find(|i| i.id == 0);
-        let modules = main.and_then(|main| {
-            let field = self.layout.fields.interpreter.modules;
-            let modules = objects.memory.ptr(field.of(main.addr)).ok()?;
-            objects.dict_items(modules).ok()
-        });
+        let modules = self.sys_modules();
+        let modules = modules.and_then(|modules| objects.dict_items(modules).ok());
         let namespace = |(name, module): (Addr, Addr)| {
             let name = objects.text(name, LONGEST_NAME).ok()?;
             let is_module = objects.type_of(module).ok()?.may_be("module");
@@ -332,6 +333,10 @@ impl Python {
             .flatten()
             .filter_map(namespace)
             .collect()
+    }
+
+    fn main(&self) -> Option<&Interpreter> {
+        self.interpreters.iter().find(|known| known.id == 0)
     }
 
     /// All thread states of all interpreters.
@@ -404,17 +409,10 @@ impl Python {
         }
     }
 
-    /// The Python stacks of all thread states, read on all processors; worth calling before a
-    /// command that shows every thread.
+    /// The Python stacks of all thread states, read on all processors when there are many; worth
+    /// calling before a command that shows every thread.
     pub fn stacks(&self) -> Vec<(Arc<PyThread>, Arc<PyStack>)> {
         let threads: Vec<&Arc<PyThread>> = self.threads().collect();
-        let stack = |thread: &&Arc<PyThread>| (Arc::clone(thread), self.stack(thread));
-        // Waking the other processors costs more than a few stacks do, and their idle spinning
-        // was seen to lengthen the stop of a live process tenfold.
-        const FEW: usize = 64;
-        match threads.len() {
-            0..FEW => threads.iter().map(stack).collect(),
-            _ => threads.par_iter().map(stack).collect(),
-        }
+        spread::map(&threads, |thread| (Arc::clone(thread), self.stack(thread)))
     }
 }

@@ -35,21 +35,25 @@ fn name(objects: &Objects, ident: Addr, thread: Addr) -> Option<(u64, String)> {
     }
 }
 
+/// `sys.modules` of an interpreter.
+pub(super) fn modules(objects: &Objects, interpreter: Addr) -> Result<Addr, Fault> {
+    let field = objects.layout.fields.interpreter.modules;
+    objects.memory.ptr(field.of(interpreter))
+}
+
 /// The namespace of an imported module; `None` when it was not imported.
 pub(super) fn module(
     objects: &Objects,
     interpreter: Addr,
     name: &str,
 ) -> Result<Option<Addr>, Fault> {
-    let fields = &objects.layout.fields;
-    let modules = objects
-        .memory
-        .ptr(fields.interpreter.modules.of(interpreter))?;
+    let modules = modules(objects, interpreter)?;
     let Some(module) = objects.dict_get(modules, name)? else {
         return Ok(None);
     };
     if !objects.type_of(module)?.may_be("module") {
         return Ok(None);
     }
-    objects.memory.ptr(fields.module.dict.of(module)).map(Some)
+    let namespace = objects.layout.fields.module.dict.of(module);
+    objects.memory.ptr(namespace).map(Some)
 }

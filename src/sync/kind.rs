@@ -66,7 +66,7 @@ pub enum Kind {
     Loader,
     /// The lock of an arena of malloc.
     Arena,
-    /// A lock on a file: `flock` or `fcntl`.
+    /// A lock on a file: `flock` or `fcntl`. Its address is the file descriptor.
     FileLock,
 }
 
@@ -106,6 +106,29 @@ impl Kind {
             Kind::Arena => "lock of a malloc arena",
             Kind::FileLock => "file lock",
         }
+    }
+
+    /// Whether its address is that of a Python object, so that variables may lead to it.
+    pub(super) fn is_object(self) -> bool {
+        !matches!(
+            self,
+            Kind::Gil
+                | Kind::ImportLock
+                | Kind::PyMutex
+                | Kind::World
+                | Kind::Mutex
+                | Kind::RwLock
+                | Kind::ConditionVariable
+                | Kind::NativeSemaphore
+                | Kind::NativeBarrier
+                | Kind::NativeThread
+                | Kind::Once
+                | Kind::StaticGuard
+                | Kind::Stream
+                | Kind::Loader
+                | Kind::Arena
+                | Kind::FileLock
+        )
     }
 
     /// Whether a thread holds it, so that "held" and "released" are the words; the others are

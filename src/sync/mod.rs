@@ -1,20 +1,32 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod every;
+mod executors;
+mod files;
+mod futures;
 mod gil;
 mod graph;
 mod holders;
+mod import_lock;
+mod imports;
 mod kind;
+mod managers;
 mod names;
 mod native;
 mod owner;
 mod parking;
 mod place;
+mod processes;
 mod python_lock;
+mod queues;
+mod suspended;
+mod threading;
 mod threads;
 mod verdict;
 mod view;
 mod waits;
+mod words;
 
 use crate::addr::Addr;
 use crate::python::Python;
@@ -25,6 +37,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
+pub use words::WaitsFor;
 
 /// A lock, or what else threads wait for as if it were one.
 #[derive(Clone, Debug, Serialize)]
@@ -84,27 +97,50 @@ pub struct Locks {
 impl Locks {
     /// Looks at every thread of a process, and names the locks.
     pub fn of(python: &Python) -> Locks {
+        Locks::find(python, false)
+    }
+
+    /// The same with every `Lock` and `RLock` there is, which takes a look at all of memory.
+    pub fn every(python: &Python) -> Locks {
+        Locks::find(python, true)
+    }
+
+    /// The same with the lock at this address, whether it is waited for or not, and its position
+    /// in [`Locks::all`].
+    pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
-        let mut locks = Locks::nameless(&view);
+        let (mut locks, mut known) = Locks::nameless(&view);
+        let lock = view.py_lock(address);
+        if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
+            every::add(&view, &lock, &mut locks, &mut known);
+        }
+        names::give(&view, &mut locks);
+        let at = locks.all.iter().position(|lock| lock.address == address);
+        (locks, at)
+    }
+
+    fn find(python: &Python, every: bool) -> Locks {
+        let view = View::new(python);
+        let (mut locks, mut known) = Locks::nameless(&view);
+        if every {
+            every::find(&view, &mut locks, &mut known);
+        }
         names::give(&view, &mut locks);
         locks
     }
 
-    /// Only the cycles: the threads of each (gdb numbers).
-    pub fn deadlocks_of(python: &Python) -> Vec<Vec<usize>> {
-        let locks = Locks::nameless(&View::new(python));
-        let thread = |at: &usize| Some(locks.waits.get(*at)?.thread);
-        let threads = |cycle: &Deadlock| cycle.waits.iter().filter_map(thread).collect();
-        locks.deadlocks.iter().map(threads).collect()
+    /// The same without names, which are what costs most.
+    pub fn without_names(python: &Python) -> Locks {
+        Locks::nameless(&View::new(python)).0
     }
 
-    fn nameless(view: &View<'_>) -> Locks {
+    fn nameless(view: &View<'_>) -> (Locks, Known) {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
         waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
         verdict::judge(view, &mut locks);
-        locks
+        (locks, known)
     }
 }
 

@@ -1,42 +1,47 @@
-//! Names of locks as a person would write them: the shortest path from a module, else from a
-//! variable of a frame.
+//! Names of locks as a person would write them: `bank.alice.lock`, `locks[2]`. The shortest path
+//! from a variable of a module, else from a variable of a frame.
+
+mod search;
 
 use super::native::{loader, malloc, stdio};
-use super::{Kind, Locks, View};
+use super::{Kind, Locks, View, files};
 use crate::addr::Addr;
-use crate::python::object::Objects;
 use rustc_hash::FxHashMap;
-
-/// The most names of modules and variables that are looked at.
-const MOST_NAMES: usize = 2_000_000;
+use search::Search;
 
 /// The longest part of a name, in characters.
 const LONGEST: u64 = 200;
 
-/// Names the locks that threads wait for or hold.
+/// Names the locks that have no name yet.
 pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
-    let mut unnamed: FxHashMap<Addr, usize> = FxHashMap::default();
+    let mut wanted: FxHashMap<Addr, Vec<usize>> = FxHashMap::default();
     for (at, lock) in locks.all.iter_mut().enumerate() {
         match lock.kind {
+            _ if lock.name.is_some() => {}
             Kind::Gil => lock.name = Some("the GIL".into()),
+            Kind::ImportLock => lock.name = Some("the import lock".into()),
+            Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
-            Kind::Lock | Kind::RLock => {
-                unnamed.insert(lock.address, at);
-            }
             Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
             Kind::Arena => lock.name = malloc::name(view, lock.address),
             Kind::Stream => lock.name = stdio::name(view, lock.address),
+            Kind::FileLock => lock.name = files::name(view, lock.address),
+            kind if kind.is_object() => wanted.entry(lock.address).or_default().push(at),
             _ => lock.name = symbol(view, lock.address),
         }
     }
-    let mut search = Search {
-        view,
-        unnamed,
-        locks,
-        left: MOST_NAMES,
-    };
-    search.modules();
-    search.frames();
+    let mut search = Search::new(view, wanted.keys().copied());
+    search.run();
+    for (address, name) in search.found {
+        // What programs call a lock that processes share is made of the real one.
+        let outer = name.strip_suffix("._semlock").map(str::to_owned);
+        let name = outer.unwrap_or(name);
+        for at in wanted.get(&address).into_iter().flatten() {
+            if let Some(lock) = locks.all.get_mut(*at) {
+                lock.name = Some(name.clone());
+            }
+        }
+    }
 }
 
 /// `thread "worker"`.
@@ -48,92 +53,14 @@ fn thread_name(view: &View<'_>, thread: Addr) -> Option<String> {
     Some(format!("thread \"{}\"", name.value))
 }
 
-/// `mutex in libfoo.so` for a variable that has a symbol.
+/// `import lock of 'package.module'`.
+fn module_lock_name(view: &View<'_>, lock: Addr) -> Option<String> {
+    let name = view.attribute(lock, &["name"])?;
+    let name = view.python.objects.text(name, LONGEST).ok()?;
+    Some(format!("import lock of '{}'", name.value))
+}
+
+/// The name of a variable that has a symbol.
 fn symbol(view: &View<'_>, addr: Addr) -> Option<String> {
     view.process.symbol(addr)?.function
-}
-
-struct Search<'a, 'p> {
-    view: &'a View<'p>,
-    unnamed: FxHashMap<Addr, usize>,
-    locks: &'a mut Locks,
-    left: usize,
-}
-
-impl Search<'_, '_> {
-    fn objects(&self) -> &Objects {
-        &self.view.python.objects
-    }
-
-    /// Looks at one value, and at what belongs to it. `name` makes its name, given the attributes
-    /// that lead on from it (`.lock`).
-    fn look(&mut self, name: &dyn Fn(&str) -> String, value: Addr, attributes: bool) {
-        self.left = self.left.saturating_sub(1);
-        if let Some(at) = self.unnamed.remove(&value)
-            && let Some(lock) = self.locks.all.get_mut(at)
-        {
-            lock.name = Some(name(""));
-        }
-        if !attributes || !self.has_attributes(value) {
-            return;
-        }
-        for (attribute, value) in self
-            .objects()
-            .instance_attributes(value)
-            .unwrap_or_default()
-        {
-            if self.unnamed.contains_key(&value) {
-                let part = self.objects().text(attribute, LONGEST);
-                let part = part.map_or("?".into(), |text| text.value);
-                self.look(&|tail| name(&format!(".{part}{tail}")), value, false);
-            }
-        }
-    }
-
-    /// Whether an object is worth looking into: an instance of a class that a program made.
-    fn has_attributes(&self, value: Addr) -> bool {
-        let ty = self.objects().type_of(value);
-        ty.is_ok_and(|ty| ty.is_heap() || ty.name.as_deref() == Some("instance"))
-    }
-
-    /// Names of modules' variables, and of what these have.
-    fn modules(&mut self) {
-        for deep in [false, true] {
-            for (module, namespace) in self.view.python.modules() {
-                if self.unnamed.is_empty() || self.left == 0 {
-                    return;
-                }
-                for (name, value) in self.objects().dict_items(namespace).unwrap_or_default() {
-                    if self.left == 0 {
-                        return;
-                    }
-                    let part = self.objects().text(name, LONGEST);
-                    let Ok(part) = part else { continue };
-                    let full = |tail: &str| match &*module {
-                        "__main__" => format!("{}{tail}", part.value),
-                        module => format!("{module}.{}{tail}", part.value),
-                    };
-                    self.look(&full, value, deep);
-                }
-            }
-        }
-    }
-
-    /// Names of variables of frames, and of what these have.
-    fn frames(&mut self) {
-        for (_, state) in &self.view.states {
-            for frame in &self.view.python.stack(state).frames {
-                if self.unnamed.is_empty() || self.left == 0 {
-                    return;
-                }
-                for variable in self.view.python.variables(frame).all {
-                    if let Some(value) = variable.value {
-                        let full =
-                            |tail: &str| format!("{}{tail} in {}()", variable.name, frame.function);
-                        self.look(&full, value, true);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -33,6 +33,15 @@ pub enum Owner {
         /// Why these.
         evidence: String,
     },
+    /// Another process.
+    Process {
+        /// Its id, as pydbg sees it.
+        pid: i32,
+        /// Its name, where it is alive.
+        name: Option<String>,
+        /// What says so.
+        evidence: String,
+    },
     /// It is held, and no thread of this process can release it.
     Orphaned {
         /// What says so.
@@ -70,6 +79,14 @@ impl Owner {
         }
     }
 
+    /// Whether it is about this thread (gdb number), alone or among others.
+    pub fn mentions(&self, thread: usize) -> bool {
+        match self {
+            Owner::AnyOf { threads, .. } => threads.contains(&thread),
+            owner => owner.thread() == Some(thread),
+        }
+    }
+
     /// Where the owner took it.
     pub fn place(&self) -> Option<&Place> {
         match self {
@@ -84,6 +101,7 @@ impl Owner {
             Owner::Known { evidence, .. }
             | Owner::Inferred { evidence, .. }
             | Owner::AnyOf { evidence, .. }
+            | Owner::Process { evidence, .. }
             | Owner::Orphaned { evidence } => evidence,
             Owner::Unknown { why } => why,
             Owner::Nobody => "",

@@ -16,12 +16,25 @@ pub(super) enum Parked {
     Lost,
 }
 
-/// What a thread that sleeps on `futex` is parked on.
+/// What a thread that sleeps on `futex` is parked on: a mutex or an event, which says in a bit of
+/// its own that a thread is parked.
 pub(super) fn parked_on(view: &View<'_>, thread: &NativeThread, futex: &Futex) -> Parked {
+    const HAS_PARKED: u8 = 2;
+    match entry(view, thread, futex) {
+        Parked::On(addr) => match view.process.target.memory.u8(addr) {
+            Ok(byte) if byte & HAS_PARKED != 0 => Parked::On(addr),
+            _ => Parked::No,
+        },
+        other => other,
+    }
+}
+
+/// What the entry names of a thread that sleeps on `futex`, if that is in an entry at all: the
+/// caller must know the address.
+pub(super) fn entry(view: &View<'_>, thread: &NativeThread, futex: &Futex) -> Parked {
     // struct wait_entry { void *park_arg; uintptr_t addr; _PySemaphore sema; … }
     const SEMAPHORE: u64 = 16;
     const ADDRESS: u64 = 8;
-    const HAS_PARKED: u8 = 2;
     let target = &view.process.target;
     let native = target.threads.iter().find(|t| t.tid == thread.tid);
     let Some(sp) = native.and_then(|native| native.registers?.sp()) else {
@@ -36,10 +49,7 @@ pub(super) fn parked_on(view: &View<'_>, thread: &NativeThread, futex: &Futex) -
     };
     match target.memory.ptr(entry.add(ADDRESS)) {
         Ok(addr) if addr.is_null() => Parked::Lost,
-        Ok(addr) => match target.memory.u8(addr) {
-            Ok(byte) if byte & HAS_PARKED != 0 => Parked::On(addr),
-            _ => Parked::No,
-        },
+        Ok(addr) => Parked::On(addr),
         Err(_) => Parked::Lost,
     }
 }

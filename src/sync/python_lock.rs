@@ -3,7 +3,7 @@
 
 use super::parking::{Parked, parked_on};
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, View};
+use super::{Kind, Owner, View, processes};
 use crate::addr::Addr;
 use crate::python::PyFrame;
 use crate::python::layout::Field;
@@ -26,6 +26,8 @@ pub(super) struct PyLock {
     pub(super) kind: Kind,
     /// Where a thread that waits for it sleeps: the semaphore, or the byte of the `PyMutex`.
     pub(super) native: Addr,
+    /// Whether that is a `PyMutex`.
+    pub(super) is_mutex: bool,
     pub(super) locked: bool,
 }
 
@@ -41,15 +43,21 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     })
 }
 
+/// Where the native part is of the lock that a thread sleeps on (a semaphore, or the byte of a
+/// `PyMutex`), and what says so.
+pub(super) fn native(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(Addr, &'static str)> {
+    let futex = waiter.futex.as_ref()?;
+    match parked_on(view, waiter.thread, futex) {
+        Parked::No => Some((futex.addr, "it sleeps on the lock's semaphore")),
+        Parked::On(addr) => Some((addr, "its entry in the parking lot names the lock")),
+        // Which of the locks near by it is would be a guess.
+        Parked::Lost => None,
+    }
+}
+
 /// The Python lock that a thread sleeps on, and what says so.
 pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'static str)> {
-    let futex = waiter.futex.as_ref()?;
-    let (native, evidence) = match parked_on(view, waiter.thread, futex) {
-        Parked::No => (futex.addr, "it sleeps on the lock's semaphore"),
-        Parked::On(addr) => (addr, "its entry in the parking lot names the lock"),
-        // Which of the locks near by it is would be a guess.
-        Parked::Lost => return None,
-    };
+    let (native, evidence) = native(view, waiter)?;
     let frames = || waiter.frames(view).iter().take(FRAMES);
     // A lock made in Python of another one is what its own method works on.
     let receivers = frames().filter_map(|frame| view.receiver(frame));
@@ -63,7 +71,7 @@ pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'st
 impl View<'_> {
     /// What a frame works with: local variables, values on its evaluation stack, and what bound
     /// methods among them are bound to. Stale ones are among them.
-    fn values(&self, frame: &PyFrame) -> Vec<Addr> {
+    pub(super) fn values(&self, frame: &PyFrame) -> Vec<Addr> {
         let variables = self.python.variables(frame);
         let mut values: Vec<Addr> = variables.all.iter().filter_map(|v| v.value).collect();
         values.extend(self.python.evaluation_slots(frame).unwrap_or_default());
@@ -104,6 +112,7 @@ impl View<'_> {
             addr,
             kind,
             native,
+            is_mutex: lock.is_none(),
             locked,
         })
     }
@@ -162,12 +171,14 @@ impl View<'_> {
 
     /// The lock behind a context manager: itself, or the one that a Condition is made of.
     pub(super) fn lock_of(&self, manager: Addr) -> Option<PyLock> {
-        self.py_lock(manager).or_else(|| {
+        let of_condition = || {
             if !self.is_instance(manager, CONDITION) {
                 return None;
             }
             // Its name is mangled in 2.7.
             self.py_lock(self.attribute(manager, &["_lock", "_Condition__lock"])?)
-        })
+        };
+        let lock = self.py_lock(manager).or_else(of_condition);
+        lock.or_else(|| processes::lock_of(self, manager))
     }
 }

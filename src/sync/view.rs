@@ -1,10 +1,15 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
+use super::executors::Executors;
 use super::native::malloc;
-use super::{Kind, Owner, python_lock};
+use super::threading::{self, ConditionWait};
+use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
+use crate::python::doing::library;
+use crate::python::import_lock::ImportLock;
 use crate::python::{PyFrame, PyStack, PyThread, Python};
+use crate::target::sharing::Sharing;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -17,6 +22,11 @@ pub(super) struct View<'p> {
     /// The Python thread state that each native thread (gdb number) runs, by that number.
     pub(super) states: Vec<(usize, Arc<PyThread>)>,
     by_ident: FxHashMap<u64, usize>,
+    executors: OnceCell<Executors>,
+    import_locks: OnceCell<Vec<ImportLock>>,
+    importer: OnceCell<Option<usize>>,
+    wrappers: OnceCell<FxHashMap<Addr, Addr>>,
+    sharing: OnceCell<Option<Sharing>>,
     /// Which threads are inside of malloc.
     pub(super) in_malloc: OnceCell<malloc::Census>,
 }
@@ -37,8 +47,40 @@ impl<'p> View<'p> {
             process,
             by_ident: by_state.chain(by_pthread).collect(),
             states,
+            executors: OnceCell::new(),
+            import_locks: OnceCell::new(),
+            importer: OnceCell::new(),
+            wrappers: OnceCell::new(),
+            sharing: OnceCell::new(),
             in_malloc: OnceCell::new(),
         }
+    }
+
+    /// The import locks of all interpreters.
+    pub(super) fn import_locks(&self) -> &[ImportLock] {
+        self.import_locks.get_or_init(|| self.python.import_locks())
+    }
+
+    /// The thread (gdb number) that imports something, where only one at a time can.
+    pub(super) fn importer(&self) -> Option<usize> {
+        *self.importer.get_or_init(|| import_lock::importer(self))
+    }
+
+    /// The objects that programs know locks by that processes share, by the inner one.
+    pub(super) fn wrappers(&self) -> &FxHashMap<Addr, Addr> {
+        self.wrappers.get_or_init(|| processes::wrappers(self))
+    }
+
+    /// What a live process shares with others.
+    pub(super) fn sharing(&self) -> Option<&Sharing> {
+        let sharing = self.sharing.get_or_init(|| processes::sharing(self));
+        sharing.as_ref()
+    }
+
+    /// The address of the futex that a thread (gdb number) sleeps on.
+    pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
+        let thread = self.process.threads().get(thread.checked_sub(1)?)?;
+        Some(Futex::of(thread)?.addr)
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.
@@ -74,6 +116,30 @@ impl<'p> View<'p> {
         first.value.filter(|_| first.argument)
     }
 
+    /// The value of a frame's variable.
+    pub(super) fn local(&self, frame: &PyFrame, name: &str) -> Option<Addr> {
+        let variables = self.python.variables(frame);
+        let mut all = variables.all.iter();
+        all.find(|variable| *variable.name == *name)?.value
+    }
+
+    /// Whether a native thread (gdb number) is the one that a `threading.Thread` stands for, as
+    /// its outermost Python function tells; `None` where it is not one that such threads have.
+    pub(super) fn runs(&self, thread: usize, object: Addr) -> Option<bool> {
+        let stack = self.python.stack(self.state(thread)?);
+        let frame = stack.frames.last()?;
+        let begins = ["_bootstrap", "__bootstrap"].contains(&&*frame.function);
+        if !begins || library(&frame.file) != Some("threading") {
+            return None;
+        }
+        Some(self.receiver(frame)? == object)
+    }
+
+    /// The thread pools of the process.
+    pub(super) fn executors(&self) -> &Executors {
+        self.executors.get_or_init(|| Executors::of(self))
+    }
+
     /// Whether an object is an instance of one of these classes (full names) or of a subclass.
     pub(super) fn is_instance(&self, object: Addr, classes: &[&str]) -> bool {
         let objects = &self.python.objects;
@@ -81,6 +147,10 @@ impl<'p> View<'p> {
             return false;
         };
         classes.iter().any(|class| objects.is_a(&ty, class))
+            || objects
+                .old_classes(object)
+                .iter()
+                .any(|name| classes.contains(&&**name))
     }
 
     /// The first of these attributes that an object has itself.
@@ -89,6 +159,11 @@ impl<'p> View<'p> {
         names
             .iter()
             .find_map(|name| objects.attribute(object, name).ok()?)
+    }
+
+    /// The first of these attributes that an object has itself, as a number.
+    pub(super) fn number(&self, object: Addr, names: &[&str]) -> Option<i128> {
+        self.python.objects.int(self.attribute(object, names)?).ok()
     }
 }
 
@@ -101,6 +176,7 @@ pub(super) struct Waiter<'a> {
     pub(super) futex: Option<Futex>,
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
+    condition: OnceCell<Option<ConditionWait>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -111,6 +187,7 @@ impl<'a> Waiter<'a> {
             futex: Futex::of(thread),
             stack: OnceCell::new(),
             lock: OnceCell::new(),
+            condition: OnceCell::new(),
         }
     }
 
@@ -127,6 +204,13 @@ impl<'a> Waiter<'a> {
         *self.lock.get_or_init(|| python_lock::find(view, self))
     }
 
+    /// The condition that it waits for, if it is asleep in `Condition.wait`.
+    pub(super) fn condition(&self, view: &View<'_>) -> Option<ConditionWait> {
+        *self
+            .condition
+            .get_or_init(|| threading::condition_wait(view, self))
+    }
+
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
@@ -138,20 +222,25 @@ pub(super) struct Futex {
     pub(super) addr: Addr,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
+    /// Whether another process may wake it.
+    pub(super) shared: bool,
 }
 
 impl Futex {
-    fn of(thread: &NativeThread) -> Option<Futex> {
+    /// The futex that a thread sleeps on, if it does.
+    pub(super) fn of(thread: &NativeThread) -> Option<Futex> {
         /// FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2 (Linux
         /// include/uapi/linux/futex.h).
         const WAITS: [u64; 4] = [0, 6, 9, 13];
         const COMMAND: u64 = 0x7f;
+        const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
         let [addr, op, _, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
             timed: timeout != 0,
+            shared: op & PRIVATE == 0,
         })
     }
 }

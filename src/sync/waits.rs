@@ -3,7 +3,10 @@
 
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
-use super::{gil, native, place, python_lock, threads};
+use super::{
+    files, gil, import_lock, imports, native, place, processes, python_lock, queues, threading,
+    threads,
+};
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -13,11 +16,18 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
     threads::wait,
+    threading::wait,
+    queues::wait,
+    imports::wait,
+    import_lock::wait,
+    processes::wait,
     python_lock::wait,
+    import_lock::wait_in_function,
     native::loader::wait,
     native::malloc::wait,
     native::stdio::wait,
     native::mutex::wait,
+    files::wait,
 ];
 
 /// Finds what every thread waits for.

@@ -2,6 +2,7 @@
 
 use super::core::open;
 use super::synth_core::CoreBuilder;
+use super::synth_random::Random;
 use super::{Options, Target, Why};
 use crate::addr::Addr;
 use crate::diag::Severity;
@@ -511,13 +512,7 @@ fn random_damage_never_panics() {
     let lib = folder.write("lib.so", &library_file(b"0123"));
     let sound = builder(lib.to_str().unwrap()).build();
     let notes_end = note_headers(&sound).last().unwrap() + 0x200;
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut opened = 0;
     for round in 0..2_000 {
         let mut core = sound.clone();
@@ -527,14 +522,15 @@ fn random_damage_never_panics() {
         } else {
             core.len()
         };
-        for _ in 0..=random(8) {
-            let at = random(reach);
-            let width = [1, 2, 4, 8][random(4)].min(core.len() - at);
-            let value = [0, u64::MAX, 0x7fff_ffff, 1 << 60, random(1 << 30) as u64][random(5)];
+        for _ in 0..=random.below(8) {
+            let at = random.below(reach);
+            let width = [1, 2, 4, 8][random.below(4)].min(core.len() - at);
+            let number = random.below(1 << 30) as u64;
+            let value = [0, u64::MAX, 0x7fff_ffff, 1 << 60, number][random.below(5)];
             core[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
         }
         if round % 10 == 0 {
-            core.truncate(random(core.len()));
+            core.truncate(random.below(core.len()));
         }
         let path = folder.write("core", &core);
         if let Ok(target) = open(&path, &Options::default()) {

@@ -102,10 +102,7 @@ pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
         true => Manner::Running,
         false => Manner::Stopped,
     };
-    open(pid, options, manner, Room::default()).map_err(|errno| OpenError::Attach {
-        pid,
-        why: refusal::explain(pid, errno, options.no_stop),
-    })
+    open(pid, options, manner, Room::default())
 }
 
 /// Stops the process only for as long as `copy` takes, which reads what an analysis will want
@@ -119,10 +116,7 @@ pub fn glimpse(
     copy: impl FnOnce(&Target),
 ) -> Result<Target, OpenError> {
     let room = Room::new(mappings, wanted);
-    let target = open(pid, options, Manner::Glimpsed, room).map_err(|errno| OpenError::Attach {
-        pid,
-        why: refusal::explain(pid, errno, options.no_stop),
-    })?;
+    let target = open(pid, options, Manner::Glimpsed, room)?;
     copy(&target);
     target.resume();
     Ok(target)
@@ -132,7 +126,7 @@ pub fn glimpse(
 /// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
 /// rehearsal itself answers may be torn. `None` when the process cannot be read.
 pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
-    open(pid, options, Manner::Rehearsed, Room::default()).ok()
+    try_open(pid, options, Manner::Rehearsed, Room::default()).ok()
 }
 
 /// How a process is opened.
@@ -148,7 +142,15 @@ enum Manner {
     Rehearsed,
 }
 
-fn open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
+/// The process as it is, or in words why it cannot be opened.
+fn open(pid: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, OpenError> {
+    try_open(pid, options, manner, room).map_err(|errno| OpenError::Attach {
+        pid,
+        why: refusal::explain(pid, errno, options.no_stop),
+    })
+}
+
+fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
     let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
     if pid == std::process::id() as i32 {
         return Err(Errno::EPERM);

@@ -58,6 +58,8 @@ pub struct Stat {
     pub state: char,
     /// The parent process.
     pub ppid: i32,
+    /// The session it belongs to: the id of the process that began it.
+    pub session: i32,
     /// Whether it is a thread of the kernel itself.
     pub kernel: bool,
     /// When it started, in clock ticks since the machine did. With the id it names one process
@@ -84,6 +86,7 @@ impl Stat {
             name,
             state: fields.first()?.chars().next()?,
             ppid: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
             kernel: number(6)? & KERNEL_THREAD != 0,
             start_ticks: number(19)?,
         })
@@ -165,6 +168,12 @@ impl Task {
         Some(escape::lossy(name))
     }
 
+    /// What one of its links leads to.
+    pub fn link(self, name: &str) -> Option<String> {
+        let link = fs::read_link(self.path(name)).ok()?;
+        Some(escape::lossy(link.as_os_str().as_bytes()))
+    }
+
     /// The auxiliary vector, without its end mark.
     pub fn auxv(self) -> Vec<(u64, u64)> {
         let raw = self.read("auxv").unwrap_or_default();
@@ -231,6 +240,11 @@ pub fn thread_ids(pid: i32) -> io::Result<Vec<i32>> {
     Ok(numbered(fs::read_dir(format!("/proc/{pid}/task"))?).collect())
 }
 
+/// The ids of all processes that /proc shows.
+pub fn process_ids() -> io::Result<Vec<i32>> {
+    Ok(numbered(fs::read_dir("/proc")?).collect())
+}
+
 /// The process a thread belongs to: `id` itself when it is a process's. `None` when there is no
 /// such thread.
 pub fn process_of(id: i32) -> Option<i32> {
@@ -259,6 +273,19 @@ pub fn living(pid: i32) -> Option<Task> {
         .find(|task| task.stat().is_some_and(|stat| !stat.ended()))
 }
 
+/// The children of a process that have not been waited for.
+pub fn children(pid: i32) -> Vec<i32> {
+    let all = fs::read_dir("/proc").into_iter().flat_map(numbered);
+    let is_child = |id: &i32| {
+        Task::leader(*id)
+            .stat()
+            .is_some_and(|stat| stat.ppid == pid)
+    };
+    let mut children: Vec<i32> = all.filter(is_child).collect();
+    children.sort_unstable();
+    children
+}
+
 /// The open files of a process: descriptor and what it leads to (a path, `pipe:[123]`,
 /// `socket:[456]`), by descriptor; [`MOST_FDS`] at most.
 pub fn fds(pid: i32) -> io::Result<Vec<(i32, String)>> {
@@ -284,11 +311,11 @@ mod tests {
 
     #[test]
     fn a_hostile_name_does_not_shift_the_fields() {
-        let mut text = b"12 (a) R 1 (\n) S 7 0 0 0 -1 4194560 ".to_vec();
+        let mut text = b"12 (a) R 1 (\n) S 7 0 9 0 -1 4194560 ".to_vec();
         text.extend_from_slice(b"1 2 3 4 5 6 7 8 20 0 3 0 98765 1000");
         let stat = Stat::parse(&text).unwrap();
         assert_eq!(stat.name, "a) R 1 (\n");
-        assert_eq!((stat.state, stat.ppid), ('S', 7));
+        assert_eq!((stat.state, stat.ppid, stat.session), ('S', 7, 9));
         assert_eq!(stat.start_ticks, 98_765);
         assert!(!stat.kernel && !stat.ended());
         assert!(Stat::parse(b"12 (x").is_none());

@@ -2,7 +2,7 @@
 //! just-in-time compiler, Python inside another program, odd paths, cores that lack memory. The
 //! stacks equal the truth, or are said to be incomplete; they are never wrong.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters, locks};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -26,10 +26,9 @@ fn check(
     let result = live.and_then(|d| fixture.truth.compare(&d["data"]));
     failures.check(&format!("{what} {} live", interpreter.id), result);
     let core = fixture.kernel_core();
-    let root = interpreter.root.display().to_string();
     let mut options = options.to_vec();
-    if interpreter.is_chroot() && !options.contains(&"--sysroot") {
-        options.extend(["--sysroot", &root]);
+    if !options.contains(&"--sysroot") {
+        options.extend(interpreter.sysroot());
     }
     let dead = Pydbg::core(&core, &options, "py-bt all");
     let result = dead.and_then(|d| fixture.truth.compare(&d["data"]));
@@ -93,15 +92,60 @@ fn forget_sections(file: &Path) {
     fs::write(file, bytes).expect("writable");
 }
 
+/// The interpreter with a libpython that was stripped, in this folder.
+fn stripped_library(interpreter: &Interpreter, folder: &Path) -> Interpreter {
+    let library = copy(&libpython(interpreter), folder);
+    run(Command::new("strip").arg("--strip-unneeded").arg(&library));
+    let path = folder.display().to_string();
+    interpreter.clone().with("LD_LIBRARY_PATH", &path)
+}
+
+/// A static interpreter that was stripped, in this folder; also where it is.
+fn stripped_executable(interpreter: &Interpreter, folder: &Path) -> (Interpreter, PathBuf) {
+    let python = copy(Path::new(&interpreter.python), folder);
+    run(Command::new("strip").arg("-s").arg(&python));
+    let home = prefix(interpreter).display().to_string();
+    (interpreter.at(&python).with("PYTHONHOME", &home), python)
+}
+
+/// Interpreters without a libpython of their own that are not in a root folder of their own.
+fn static_ones() -> impl Iterator<Item = &'static Interpreter> {
+    let all = interpreters().iter();
+    all.filter(|i| i.has("static") && !i.is_chroot())
+}
+
+#[test]
+fn locks_of_stripped_builds() {
+    let shapes = [(
+        "deadlocks",
+        ["abba", "ring", "rlock", "join", "native", "bare"],
+    )];
+    let mut failures = Failures::default();
+    let shared = pyenv().map(|interpreter| {
+        let folder = temporary();
+        (stripped_library(interpreter, folder.path()), folder)
+    });
+    let bare = static_ones().map(|interpreter| {
+        let folder = temporary();
+        (stripped_executable(interpreter, folder.path()).0, folder)
+    });
+    for (interpreter, _folder) in shared.chain(bare) {
+        for (fixture, shapes) in &shapes {
+            for shape in shapes {
+                let shape = [shape.to_string()];
+                locks::check(&interpreter, fixture, &shape, false, &mut failures);
+            }
+        }
+    }
+    failures.finish();
+}
+
 #[test]
 fn a_stripped_libpython() {
     let mut failures = Failures::default();
     for interpreter in pyenv() {
         let folder = temporary();
-        let library = copy(&libpython(interpreter), folder.path());
-        run(Command::new("strip").arg("--strip-unneeded").arg(&library));
-        let path = folder.path().display().to_string();
-        let stripped = interpreter.clone().with("LD_LIBRARY_PATH", &path);
+        let stripped = stripped_library(interpreter, folder.path());
         let answer = check("stripped", &stripped, FIXTURE, &[], &mut failures);
         let threads = answer.map(|d| d["data"]["threads"][0]["frames"].clone());
         let named = threads.and_then(|frames| has_function(&frames, "Py_BytesMain"));
@@ -127,15 +171,9 @@ fn has_function(frames: &Value, name: &str) -> Result<(), String> {
 #[test]
 fn a_static_interpreter_without_symbols_or_section_headers() {
     let mut failures = Failures::default();
-    for interpreter in interpreters()
-        .iter()
-        .filter(|i| i.has("static") && !i.is_chroot())
-    {
+    for interpreter in static_ones() {
         let folder = temporary();
-        let python = copy(Path::new(&interpreter.python), folder.path());
-        run(Command::new("strip").arg("-s").arg(&python));
-        let home = prefix(interpreter).display().to_string();
-        let bare = interpreter.at(&python).with("PYTHONHOME", &home);
+        let (bare, python) = stripped_executable(interpreter, folder.path());
         let _ = check("stripped", &bare, FIXTURE, &[], &mut failures);
         forget_sections(&python);
         let _ = check("no section headers", &bare, FIXTURE, &[], &mut failures);
@@ -200,13 +238,9 @@ fn files_deleted_after_the_start() {
 fn check_merged(interpreter: &Interpreter, name: &str, generated: bool, failures: &mut Failures) {
     let mut fixture = Fixture::start(interpreter, name, &[]);
     let core = fixture.kernel_core();
-    let root = interpreter.root.display().to_string();
-    let options: &[&str] = match interpreter.is_chroot() {
-        true => &["--sysroot", &root],
-        false => &[],
-    };
+    let options = interpreter.sysroot();
     let what = format!("{name} {} {:?}", interpreter.id, interpreter.environment);
-    let answer = match Pydbg::core(&core, options, "thread apply all bt") {
+    let answer = match Pydbg::core(&core, &options, "thread apply all bt") {
         Ok(answer) => answer,
         Err(why) => return failures.check(&what, Err(why)),
     };
@@ -448,11 +482,7 @@ fn cores_that_lack_memory() {
             let file = format!("/proc/{}/coredump_filter", fixture.pid());
             fs::write(file, filter).expect("the filter can be set");
             let core = fixture.kernel_core();
-            let root = interpreter.root.display().to_string();
-            let options = match interpreter.is_chroot() {
-                true => vec!["--sysroot", &root],
-                false => Vec::new(),
-            };
+            let options = interpreter.sysroot();
             let answer = Pydbg::core(&core, &options, "py-bt all");
             let result = match (*whole, answer) {
                 (true, answer) => answer.and_then(|d| fixture.truth.compare(&d["data"])),

@@ -1,6 +1,6 @@
 //! Bytecode of every kind is shown as Python's own `dis` shows it, live and from a kernel core.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::harness::{Failures, Fixture, Pydbg, interpreters};
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::dis::{Argument, Instruction};
@@ -79,14 +79,6 @@ fn check_command(pid: i32, how: &str, failures: &mut Failures) {
     failures.check(how, result);
 }
 
-/// The options that open what this interpreter leaves.
-fn options(interpreter: &Interpreter) -> Options {
-    Options {
-        sysroot: interpreter.is_chroot().then(|| interpreter.root.clone()),
-        ..Options::default()
-    }
-}
-
 #[test]
 fn bytecode_is_shown_as_dis_shows_it() {
     let mut failures = Failures::default();
@@ -99,7 +91,7 @@ fn bytecode_is_shown_as_dis_shows_it() {
             Err(why) => failures.check(id, Err(why.to_string())),
         }
         check_command(fixture.pid(), &format!("{id} py-dis"), &mut failures);
-        match target::core::open(&fixture.kernel_core(), &options(interpreter)) {
+        match target::core::open(&fixture.kernel_core(), &interpreter.options()) {
             Ok(core) => check(core, &truth, &format!("{id} kernel"), &mut failures),
             Err(why) => failures.check(id, Err(why.to_string())),
         }

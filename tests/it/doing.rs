@@ -31,11 +31,7 @@ fn check_views(
             continue;
         };
         let what = |view: &str| format!("{name} {arguments:?} {} {view}", interpreter.id);
-        let root = interpreter.root.display().to_string();
-        let sysroot = match interpreter.is_chroot() {
-            true => vec!["--sysroot", &root],
-            false => Vec::new(),
-        };
+        let sysroot = interpreter.sysroot();
         let live = Pydbg::live(fixture.pid(), &[], command);
         let judge = |truth: &Truth, answer: Result<Value, String>| {
             check(interpreter, truth, &answer?["data"])

@@ -4,6 +4,7 @@
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
 use pydbg::native::Process;
 use pydbg::python::Python;
+use pydbg::target::synth_random::Random;
 use pydbg::target::{self, Options};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,9 +16,8 @@ use std::time::{Duration, Instant};
 fn words(interpreter: &Interpreter, target: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = target.iter().map(|&word| word.to_owned()).collect();
     words.push("-q".to_owned());
-    if interpreter.is_chroot() && target.first() == Some(&"core") {
-        words.push("--sysroot".to_owned());
-        words.push(interpreter.root.display().to_string());
+    if target.first() == Some(&"core") {
+        words.extend(interpreter.sysroot().into_iter().map(str::to_owned));
     }
     words
 }
@@ -193,15 +193,13 @@ fn damaged_exceptions_end_soon() {
     let core = std::fs::OpenOptions::new().write(true).open(&path);
     let core = core.expect("the core");
     let size = core.metadata().expect("its size").len();
-    let mut random = 1u64;
+    let mut random = Random::new(1);
     for _ in 0..ROUNDS {
         for _ in 0..WORDS {
-            // xorshift64; the headers stay whole.
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let place = 0x10000 + random % (size - 0x10008);
-            let word = [0, 1, 1 << 60, random, u64::MAX][(random >> 40) as usize % 5];
+            // The headers stay whole.
+            let number = random.number();
+            let place = 0x10000 + number % (size - 0x10008);
+            let word = [0, 1, 1 << 60, number, u64::MAX][(number >> 40) as usize % 5];
             core.write_all_at(&word.to_le_bytes(), place)
                 .expect("write");
         }

@@ -1,7 +1,7 @@
 //! `py-print` says what Python itself says to the same expressions in the same frame: on each
 //! interpreter, live and from cores.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use crate::harness::{Failures, Fixture, interpreters};
 use pydbg::expr::{Error, Evaluator, FrameScope};
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -60,13 +60,6 @@ fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
     failures.check(how, enough.ok_or(format!("only {seen} expressions")));
 }
 
-fn options(interpreter: &Interpreter) -> Options {
-    Options {
-        sysroot: interpreter.is_chroot().then(|| interpreter.root.clone()),
-        ..Options::default()
-    }
-}
-
 #[test]
 fn expressions_mean_what_they_mean_in_python() {
     let mut failures = Failures::default();
@@ -78,7 +71,7 @@ fn expressions_mean_what_they_mean_in_python() {
             Ok(live) => compare(live, &truth, &format!("{id} live"), &mut failures),
             Err(why) => failures.check(id, Err(why.to_string())),
         }
-        let options = options(interpreter);
+        let options = interpreter.options();
         for (how, core) in [
             ("gcore", fixture.gcore()),
             ("kernel", fixture.kernel_core()),

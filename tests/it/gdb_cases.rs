@@ -1,22 +1,15 @@
 //! The cases of CPython's own test_gdb (Lib/test/test_gdb), on cores of each interpreter: py-bt,
 //! py-list, py-up and py-down, py-locals, and values. None may be worse than python-gdb.py.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters};
+use crate::harness::{Failures, Fixture, Pydbg, fixtures, interpreters};
 use serde_json::Value;
 use std::path::Path;
 
-fn sysroot(interpreter: &Interpreter) -> Vec<String> {
-    match interpreter.is_chroot() {
-        true => vec!["--sysroot".into(), interpreter.root.display().to_string()],
-        false => Vec::new(),
-    }
-}
-
 /// What text commands print on a core.
-fn text(core: &Path, extra: &[String], commands: &[&str]) -> String {
+fn text(core: &Path, extra: &[&str], commands: &[&str]) -> String {
     let path = core.display().to_string();
     let mut args = vec!["core", path.as_str(), "-q"];
-    args.extend(extra.iter().map(String::as_str));
+    args.extend(extra);
     let run = Pydbg::run(&args, commands);
     String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr)
 }
@@ -94,7 +87,7 @@ fn commands_do_what_those_of_libpython_do() {
     for interpreter in interpreters() {
         let mut fixture = Fixture::start(interpreter, "gdb_cases", &[]);
         let core = fixture.kernel_core();
-        let extra = sysroot(interpreter);
+        let extra = interpreter.sysroot();
         for (commands, wanted) in &cases {
             let shown = text(&core, &extra, commands);
             let missing = wanted.iter().find(|wanted| !shown.contains(**wanted));
@@ -112,10 +105,9 @@ fn values_are_printed_as_python_prints_them_and_damage_does_no_harm() {
         let mut fixture = Fixture::start(interpreter, "gdb_cases", &[]);
         let truth = fixture.truth.probes["cases"].clone();
         let core = fixture.kernel_core();
-        let extra = sysroot(interpreter);
-        let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
         let path = core.display().to_string();
-        let args = [&["core", path.as_str(), "--json", "-q"], extra.as_slice()].concat();
+        let mut args = vec!["core", path.as_str(), "--json", "-q"];
+        args.extend(interpreter.sysroot());
         // Like libpython, which cuts only the whole.
         let commands = ["set print elements 0", "py-bt -l all"];
         let answer = Pydbg::run(&args, &commands).document(commands[1]);

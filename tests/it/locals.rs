@@ -24,11 +24,7 @@ fn variables_are_those_that_python_has() {
     for interpreter in interpreters() {
         let mut fixture = Fixture::start(interpreter, "locals", &[]);
         let truth = fixture.truth.probes["locals"].clone();
-        let root = interpreter.root.display().to_string();
-        let sysroot = match interpreter.is_chroot() {
-            true => vec!["--sysroot", &root],
-            false => Vec::new(),
-        };
+        let sysroot = interpreter.sysroot();
         let mut check = |how: &str, answer: Result<Value, String>| {
             let wrong = answer.map_or_else(|why| vec![why], |answer| compare(&answer, &truth));
             let what = format!("{} {how}", interpreter.id);

@@ -1,13 +1,14 @@
 //! `locks` against the truth of fixtures: who waits for what, who holds it, and the verdicts, live
 //! and from cores; and no owner is invented.
 
-use crate::harness::locks::{check_all, list};
-use crate::harness::{Failures, Fixture, interpreters};
+use crate::harness::locks::check_all;
+use crate::harness::{Failures, Fixture, interpreters, list};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::sync::Locks;
 use pydbg::target::{self, Options};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[test]
@@ -78,5 +79,46 @@ fn no_owner_is_claimed_that_the_log_contradicts() {
     assert!(tally.claimed > 0);
     // A quarter of the locks is taken without `with`.
     assert!(tally.missed * 2 < tally.logged, "most owners are found");
+    failures.finish();
+}
+
+/// The addresses that the fixture wrote down.
+fn addresses(list: &serde_json::Value) -> BTreeSet<u64> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_u64)
+        .collect()
+}
+
+#[test]
+fn all_locks_are_listed_and_none_that_were_thrown_away() {
+    let mut failures = Failures::default();
+    for interpreter in interpreters() {
+        let fixture = Fixture::start(interpreter, "many_locks", &[]);
+        let expect = &fixture.truth.expect;
+        let target = target::live::attach(fixture.pid(), &Options::default()).unwrap();
+        let python = Python::find(Arc::new(Process::new(Arc::new(target)))).unwrap();
+        let every = Locks::every(&python).all;
+        let listed: BTreeSet<u64> = every.iter().map(|lock| lock.address.0).collect();
+        let held = every.iter().filter(|lock| lock.locked == Some(true));
+        let held: BTreeSet<u64> = held.map(|lock| lock.address.0).collect();
+        let alive = addresses(&expect["alive"]);
+        let judge = |what: &str, wrong: Vec<&u64>| match wrong.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{} {what}: {wrong:x?}", wrong.len())),
+        };
+        let truly = addresses(&expect["held"]);
+        let gone = addresses(&expect["thrown_away"]);
+        // In 2.7 an RLock is made of a Lock, which is listed as well.
+        let own: BTreeSet<u64> = held.intersection(&alive).copied().collect();
+        for result in [
+            judge("not listed", alive.difference(&listed).collect()),
+            judge("listed, but gone", gone.intersection(&listed).collect()),
+            judge("of other state", truly.symmetric_difference(&own).collect()),
+        ] {
+            failures.check(&interpreter.id, result);
+        }
+    }
     failures.finish();
 }

@@ -10,6 +10,7 @@ use pydbg::python::Python;
 use pydbg::python::value::Limits;
 use pydbg::target::synth::TargetBuilder;
 use pydbg::target::synth_core::CoreBuilder;
+use pydbg::target::synth_random::Random;
 use pydbg::target::{Options, Target, core};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -20,40 +21,24 @@ use std::time::{Duration, Instant};
 /// No single mutation may take longer.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A source of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+/// A word as damage has them: huge, negative, small, or anything.
+fn damaged_word(random: &mut Random) -> u64 {
+    match random.below(6) {
+        0 => u64::MAX,
+        1 => 1 << random.below(64),
+        2 => random.below(64) as u64,
+        3 => 0,
+        _ => random.number(),
     }
+}
 
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end.max(1)
-    }
-
-    /// A word as damage has them: huge, negative, small, or anything.
-    fn word(&mut self) -> u64 {
-        match self.below(6) {
-            0 => u64::MAX,
-            1 => 1 << self.below(64),
-            2 => self.below(64) as u64,
-            3 => 0,
-            _ => self.next(),
-        }
-    }
-
-    /// Changes one to eight places of `bytes`, by a byte or a word.
-    fn mutate(&mut self, bytes: &mut [u8]) {
-        for _ in 0..=self.below(8) {
-            let at = self.below(bytes.len());
-            let word = self.word().to_le_bytes();
-            let size = [1, 2, 4, 8][self.below(4)].min(bytes.len() - at);
-            bytes[at..at + size].copy_from_slice(&word[..size]);
-        }
+/// Changes one to eight places of `bytes`, by a byte or a word.
+fn mutate(random: &mut Random, bytes: &mut [u8]) {
+    for _ in 0..=random.below(8) {
+        let at = random.below(bytes.len());
+        let word = damaged_word(random).to_le_bytes();
+        let size = [1, 2, 4, 8][random.below(4)].min(bytes.len() - at);
+        bytes[at..at + size].copy_from_slice(&word[..size]);
     }
 }
 
@@ -108,10 +93,10 @@ fn small_cores() {
         .file(0x40_0000, 0x40_3000, 0, "/usr/bin/python3.11")
         .build();
     let headers = whole.len().min(0x1400);
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for round in 0..3000 {
         let mut bytes = whole.clone();
-        random.mutate(&mut bytes[..headers]);
+        mutate(&mut random, &mut bytes[..headers]);
         if round % 5 == 0 {
             bytes.truncate(random.below(whole.len()));
         }
@@ -137,11 +122,11 @@ fn cores_of_python() {
     let open = |path: &Path| core::open(path, &Options::default());
     let frames = look_at(open(&path).expect("the undamaged core"));
     assert!(frames > 10, "{frames} frames");
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for _ in 0..120 {
         let places: Vec<usize> = (0..500).map(|_| random.below(whole.len() - 8)).collect();
         for place in &places {
-            let word = random.word().to_le_bytes();
+            let word = damaged_word(&mut random).to_le_bytes();
             file.write_all_at(&word, *place as u64).expect("write");
         }
         if let Ok(target) = open(&path) {
@@ -158,9 +143,9 @@ fn cores_of_python() {
 #[test]
 fn runtimes_and_debug_offsets() {
     const AT: u64 = 0x60_0000;
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for round in 0..600 {
-        let mut memory: Vec<u8> = (0..0x8000).map(|_| random.next() as u8).collect();
+        let mut memory: Vec<u8> = (0..0x8000).map(|_| random.number() as u8).collect();
         memory[..8].copy_from_slice(b"xdebugpy");
         memory[8..16]
             .copy_from_slice(&(0x030d_00f0 + (u64::from(round % 3 == 0) << 16)).to_le_bytes());
@@ -200,18 +185,18 @@ fn libraries_and_stacks() {
         .status();
     assert!(status.expect("cc is not installed").success());
     let whole = std::fs::read(&path).expect("the library");
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     for round in 0..1200 {
         let mut bytes = whole.clone();
         if round > 0 {
-            random.mutate(&mut bytes);
+            mutate(&mut random, &mut bytes);
         }
         std::fs::write(&path, &bytes).expect("write");
         let stack: Vec<u64> = (0..512)
             .map(|_| match random.below(3) {
                 0 => BASE + random.below(0x2000) as u64,
                 1 => STACK + random.below(4096) as u64 / 8 * 8,
-                _ => random.next(),
+                _ => random.number(),
             })
             .collect();
         let pc = BASE + 0x1000 + random.below(0x80) as u64;

@@ -1,19 +1,11 @@
 //! Native stacks and the merged order against the truth: where a crash in C happened and why, which
 //! C functions lie between Python ones, which threads have no Python at all.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, Truth, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, Truth, interpreters, list};
 use serde_json::Value;
 
 /// The number of the signal that a division by zero ends in.
 const SIGFPE: i32 = 8;
-
-/// The options that a core of this interpreter needs.
-fn sysroot(interpreter: &Interpreter) -> Vec<String> {
-    match interpreter.is_chroot() {
-        true => vec!["--sysroot".into(), interpreter.root.display().to_string()],
-        false => Vec::new(),
-    }
-}
 
 /// `command` on the kernel core of a fixture, and before that live where it only waits.
 fn views(
@@ -27,16 +19,10 @@ fn views(
         views.push(("live", commands.iter().map(live).collect()));
     }
     let core = fixture.kernel_core();
-    let options = sysroot(interpreter);
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let options = interpreter.sysroot();
     let dead = |command: &&str| Pydbg::core(&core, &options, command);
     views.push(("kernel core", commands.iter().map(dead).collect()));
     views
-}
-
-/// The elements of a JSON array; none when it is no array.
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn base_name(path: Option<&str>) -> Option<&str> {

@@ -138,16 +138,11 @@ fn compare(name: &str, interpreter: &Interpreter) -> Result<(), String> {
         .root
         .join(interpreter.python.trim_start_matches('/'));
     command.arg("core").arg("--no-color").arg(&core).arg(python);
-    let root = interpreter.root.display().to_string();
-    let options = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
     if interpreter.is_chroot() {
-        command.args(["--lib-search-root", &root]);
+        command.arg("--lib-search-root").arg(&interpreter.root);
     }
     let output = command.output().expect("pystack cannot be run");
-    let answer = Pydbg::core(&core, &options, "py-bt all")?;
+    let answer = Pydbg::core(&core, &interpreter.sysroot(), "py-bt all")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     let differs = match output.status.success() {

@@ -2,7 +2,7 @@
 //! nothing to say where no signal ended the process.
 
 use crate::harness::fixture::header;
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::harness::{Failures, Fixture, Pydbg, interpreters};
 use serde_json::Value;
 
 /// Ways that depend on the interpreter, or on the C library that it runs with, and are tried on
@@ -15,13 +15,6 @@ const EVERYWHERE: &[&str] = &[
     "assertion",
     "killed",
 ];
-
-fn sysroot(interpreter: &Interpreter) -> Vec<String> {
-    match interpreter.is_chroot() {
-        true => vec!["--sysroot".into(), interpreter.root.display().to_string()],
-        false => Vec::new(),
-    }
-}
 
 /// The kinds of truth that are one value each.
 fn facts(crash: &Value, truth: &Value) -> Vec<(&'static str, Value, Value)> {
@@ -111,9 +104,7 @@ fn each_way_to_die_is_told_apart() {
                 continue;
             };
             let core = fixture.kernel_core();
-            let options = sysroot(interpreter);
-            let options: Vec<&str> = options.iter().map(String::as_str).collect();
-            let answer = Pydbg::core(&core, &options, "signal");
+            let answer = Pydbg::core(&core, &interpreter.sysroot(), "signal");
             let result = answer.and_then(|answer| is_true(&answer, &fixture.truth.expect));
             failures.check(&format!("{way:?} on {}", interpreter.id), result);
         }

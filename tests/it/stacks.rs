@@ -36,11 +36,7 @@ fn check_one(name: &str, interpreter: &Interpreter, arguments: &[String], failur
         return;
     };
     let what = |view: &str| format!("{name} {} {} {view}", arguments.join(" "), interpreter.id);
-    let root = interpreter.root.display().to_string();
-    let sysroot = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
+    let sysroot = interpreter.sysroot();
     if fixture.truth.exit == "wait" {
         let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
         failures.check(
@@ -91,8 +87,13 @@ const ELSEWHERE: &[&str] = &[
     "bytecode",
     "crash",
     "expressions",
+    "file_locks",
+    "many_locks",
     "packages",
     "waits_glibc",
+    "waits_imports",
+    "waits_processes",
+    "waits_threading",
     "whatis",
 ];
 

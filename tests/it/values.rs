@@ -8,14 +8,6 @@ use pydbg::target::{self, Options, Target};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The options that open what this interpreter leaves.
-pub(crate) fn options(interpreter: &Interpreter) -> Options {
-    Options {
-        sysroot: (interpreter.is_chroot()).then(|| interpreter.root.clone()),
-        ..Options::default()
-    }
-}
-
 /// Holds each value of `__main__.VALUES` against the fixture's truth.
 fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
     let process = Arc::new(Process::new(Arc::new(target)));
@@ -64,7 +56,7 @@ fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
 pub(crate) fn check_all(interpreter: &Interpreter, fixture: &str, failures: &mut Failures) {
     let mut fixture = Fixture::start(interpreter, fixture, &[]);
     let truth = fixture.truth.probes["values"].clone();
-    let options = options(interpreter);
+    let options = interpreter.options();
     let id = &interpreter.id;
     match target::live::attach(fixture.pid(), &Options::default()) {
         Ok(live) => compare(live, &truth, &format!("{id} live"), failures),

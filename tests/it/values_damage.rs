@@ -4,11 +4,11 @@
 //! integer is just another one.
 
 use crate::harness::{Fixture, interpreters};
-use crate::values::options;
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::value::{Limits, Shown};
+use pydbg::target::synth_random::Random;
 use pydbg::target::{Fault, Memory, core};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,32 +68,16 @@ impl Memory for Damaged {
     }
 }
 
-/// A source of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end.max(1)
-    }
-
-    /// A word as damage has them: huge, negative, small, another object, or anything.
-    fn word(&mut self, values: &[Value]) -> u64 {
-        match self.below(7) {
-            0 => u64::MAX,
-            1 => 1 << self.below(64),
-            2 => self.below(64) as u64,
-            3 => 0,
-            4 => values[self.below(values.len())].addr.0,
-            5 => values[self.below(values.len())].addr.0 + 8 * self.below(8) as u64,
-            _ => self.next(),
-        }
+/// A word as damage has them: huge, negative, small, another object, or anything.
+fn damaged_word(random: &mut Random, values: &[Value]) -> u64 {
+    match random.below(7) {
+        0 => u64::MAX,
+        1 => 1 << random.below(64),
+        2 => random.below(64) as u64,
+        3 => 0,
+        4 => values[random.below(values.len())].addr.0,
+        5 => values[random.below(values.len())].addr.0 + 8 * random.below(8) as u64,
+        _ => random.number(),
     }
 }
 
@@ -167,14 +151,14 @@ impl Victim {
     /// Changes words that some values consist of. Gives how many values were touched by that, and
     /// how many of them are written otherwise without saying that anything is wrong.
     fn aim(&self, seed: u64) -> (usize, usize) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut words = BTreeMap::new();
         for _ in 0..40 {
             let value = &self.values[random.below(self.values.len())];
             let (start, end) = value.read[random.below(value.read.len())];
             let length = (end - start).min(1 << 12) as usize;
             let at = (start + random.below(length) as u64) & !7;
-            words.insert(at, random.word(&self.values));
+            words.insert(at, damaged_word(&mut random, &self.values));
         }
         self.memory.set(words.clone());
         let (mut touched, mut silent) = (0, 0);
@@ -198,7 +182,7 @@ impl Victim {
 
     /// Changes many words anywhere that can be written, types included; nothing is remembered.
     fn flood(&self, path: &Path, options: &pydbg::target::Options, seed: u64, count: usize) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (memory, python) = open(path, options);
         let mappings = &python.process.target.mappings;
         let writable: Vec<_> = mappings.iter().filter(|m| m.write).collect();
@@ -207,7 +191,7 @@ impl Victim {
             let mapping = writable[random.below(writable.len())];
             let length = (mapping.end.0 - mapping.start.0) as usize;
             let at = (mapping.start.0 + random.below(length) as u64) & !7;
-            words.insert(at, random.word(&self.values));
+            words.insert(at, damaged_word(&mut random, &self.values));
         }
         memory.set(words);
         for value in &self.values {
@@ -222,7 +206,7 @@ fn check(id: &str) {
         return;
     };
     let mut fixture = Fixture::start(interpreter, "values", &[]);
-    let (core, options) = (fixture.kernel_core(), options(interpreter));
+    let (core, options) = (fixture.kernel_core(), interpreter.options());
     let victim = Victim::new(&core, &options);
     let (mut touched, mut silent) = (0, 0);
     for seed in 1..=40 {

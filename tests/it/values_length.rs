@@ -1,7 +1,6 @@
 //! The readers of containers give as many items as Python counts.
 
 use crate::harness::{Failures, Fixture, interpreters};
-use crate::values::options;
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -26,7 +25,7 @@ fn every_builtin_has_the_length_that_python_says() {
     for interpreter in interpreters() {
         let mut fixture = Fixture::start(interpreter, "values", &[]);
         let truth = fixture.truth.probes["lengths"].clone();
-        let core = core::open(&fixture.kernel_core(), &options(interpreter)).expect("a core");
+        let core = core::open(&fixture.kernel_core(), &interpreter.options()).expect("a core");
         let python = Python::find(Arc::new(Process::new(Arc::new(core)))).expect("Python");
         let objects = &python.objects;
         let namespace = python.module("__main__").expect("__main__");

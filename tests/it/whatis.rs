@@ -6,13 +6,6 @@ use serde_json::Value;
 /// Freed blocks are used again by whoever comes; that many of them at least must still be free.
 const STILL_FREE: usize = 30;
 
-fn sysroot(interpreter: &Interpreter) -> Vec<String> {
-    match interpreter.is_chroot() {
-        true => vec!["--sysroot".into(), interpreter.root.display().to_string()],
-        false => Vec::new(),
-    }
-}
-
 /// Each thing that the truth knows of one place, with what is shown.
 fn facts(shown: &Value, truth: &Value) -> Vec<(&'static str, Value)> {
     let block = match shown["chunk"].is_null() {
@@ -151,9 +144,8 @@ fn what_lies_at_known_addresses() {
         let live = ["attach", &pid, "--json", "-q"];
         compare(&format!("{id} live"), &live, &places, &mut failures);
         let core = fixture.kernel_core();
-        let options = sysroot(interpreter);
         let mut dead = vec!["core", core.to_str().expect("UTF-8"), "--json", "-q"];
-        dead.extend(options.iter().map(String::as_str));
+        dead.extend(interpreter.sysroot());
         compare(&format!("{id} core"), &dead, &places, &mut failures);
         frames(&format!("{id} frames"), &dead, interpreter, &mut failures);
     }

@@ -4,6 +4,7 @@
 use super::carets::{self, Line, Rules};
 use super::dialect::Dialect;
 use super::exception_tree::Tree;
+use super::location;
 use super::source::Sources;
 use super::syntax_error;
 use crate::cli::{Out, Style};
@@ -73,13 +74,9 @@ pub fn print(out: &mut Out<'_>, lines: &[Printed], indent: &str) -> io::Result<(
         match &line.part {
             Part::Words(words) => out.put(format_args!("{words}"))?,
             Part::Frame(frame) => {
-                out.put(format_args!("  File \""))?;
-                out.styled(Style::File, &frame.file)?;
-                match frame.position.line {
-                    Some(line) => out.put(format_args!("\", line {line}, in "))?,
-                    None => out.put(format_args!("\", line None, in "))?,
-                }
-                out.styled(Style::Function, &frame.function)?;
+                let line = frame.position.line;
+                out.put(format_args!("  "))?;
+                location::put(out, &frame.file, line, "None", &frame.function)?;
             }
             Part::Source(Line::Source(text)) => {
                 out.put(format_args!("    "))?;

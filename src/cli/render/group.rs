@@ -10,15 +10,19 @@ use rustc_hash::FxHashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
-/// Positions in `items` of those with the same key, in the order of the first of each.
-pub fn by<T, K: Hash + Eq>(items: &[T], key: impl Fn(&T) -> K) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
+/// What of `items` is shown as one: to `merge`, those with the same key, in the order of the first
+/// of each; else each alone.
+pub fn of<T, K: Hash + Eq>(items: &[T], merge: bool, key: impl Fn(&T) -> K) -> Vec<Vec<&T>> {
+    if !merge {
+        return items.iter().map(|item| vec![item]).collect();
+    }
+    let mut groups: Vec<Vec<&T>> = Vec::new();
     let mut known: FxHashMap<K, usize> = FxHashMap::default();
-    for (at, item) in items.iter().enumerate() {
+    for item in items {
         let group = *known.entry(key(item)).or_insert(groups.len());
         match groups.get_mut(group) {
-            Some(group) => group.push(at),
-            None => groups.push(vec![at]),
+            Some(group) => group.push(item),
+            None => groups.push(vec![item]),
         }
     }
     groups
@@ -92,7 +96,10 @@ mod tests {
 
     #[test]
     fn groups_keep_the_order_of_their_first_members() {
-        let groups = by(&["b", "a", "b", "c", "a"], |text| *text);
-        assert_eq!(groups, [vec![0, 2], vec![1, 4], vec![3]]);
+        let items = [("b", 0), ("a", 1), ("b", 2), ("c", 3), ("a", 4)];
+        let [b, a, again, c, last] = &items;
+        let groups = of(&items, true, |(text, _)| *text);
+        assert_eq!(groups, [vec![b, again], vec![a, last], vec![c]]);
+        assert_eq!(of(&items, false, |(text, _)| *text).len(), 5);
     }
 }

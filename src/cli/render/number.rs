@@ -58,6 +58,11 @@ pub fn number(text: &str) -> anyhow::Result<usize> {
     parsed.map_err(|_| anyhow!("\"{text}\" is not a number"))
 }
 
+/// How many frames `up` and its like go: one, unless a number says otherwise.
+pub fn steps(text: Option<&str>) -> anyhow::Result<usize> {
+    text.map_or(Ok(1), number)
+}
+
 /// A count as people read it: `999,950`.
 pub fn with_commas(count: usize) -> String {
     let digits = count.to_string();

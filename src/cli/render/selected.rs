@@ -59,9 +59,6 @@ impl Report for Selected {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.remarks
-            .iter()
-            .map(|remark| source::note(remark))
-            .collect()
+        source::notes(&self.remarks).collect()
     }
 }

@@ -18,12 +18,12 @@ pub fn roots(session: &Session) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A remark on source files as a note: the answer is whole, but its lines may mislead.
-pub fn note(remark: &str) -> Note {
-    Note {
+/// Remarks on source files as notes: the answer is whole, but its lines may mislead.
+pub fn notes(remarks: &[String]) -> impl Iterator<Item = Note> {
+    remarks.iter().map(|remark| Note {
         severity: Severity::Info,
-        text: remark.to_owned(),
-    }
+        text: remark.clone(),
+    })
 }
 
 /// The source files of one report.

@@ -3,7 +3,7 @@
 
 use super::row::{NativeRow, PythonRow, Row};
 use super::source::{self, Sources};
-use crate::cli::Session;
+use crate::cli::{Needs, Session};
 use anyhow::{Context, anyhow};
 use pydbg::native::Process;
 use pydbg::python::{MergedFrame, MergedStack, PyFrame, Python};
@@ -11,14 +11,11 @@ use pydbg::unwind::{End, NativeFrame, NativeStack};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Reads the stacks of all threads on all processors; the engine remembers them. Worth doing
-/// before a command that shows every thread.
+/// Reads the stacks of all threads at once; the engine remembers them. Worth doing before a
+/// command that shows every thread.
 pub fn prefetch(session: &Session) -> anyhow::Result<()> {
-    let process = session.process()?;
-    if let Some(Ok(python)) = &session.python {
-        python.stacks();
-    }
-    process.stacks();
+    session.process()?;
+    session.compute_stacks(Needs::NativeStacks);
     Ok(())
 }
 
@@ -180,6 +177,15 @@ impl Stack {
             .into_iter()
             .position(|number| number == Some(first))?;
         self.native.as_ref()?.frames.get(at)
+    }
+}
+
+/// Goes so many steps from the frame `current` along those that are `next`, or as far as there are
+/// any; `None` when there are none at all.
+pub fn walk(current: usize, steps: usize, next: impl Iterator<Item = usize>) -> Option<usize> {
+    match steps {
+        0 => Some(current),
+        _ => next.take(steps).last(),
     }
 }
 

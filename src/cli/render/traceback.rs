@@ -2,13 +2,14 @@
 //! as gdb's libpython.py prints it.
 
 use super::carets::{self, Line, Rules};
-use super::fold::{self, Spot, Step};
+use super::choice::Wanted;
+use super::fold::{Spot, Step};
 use super::group;
-use super::number::Extent;
+use super::location;
 use super::row::{PythonRow, kind_word};
 use super::source::Sources;
 use super::thread::ThreadView;
-use super::variables::{Budget, FOLDED_FROM, VariablesView};
+use super::variables::{Budget, VariablesView};
 use crate::cli::{Out, Style};
 use pydbg::python::value::Limits;
 use pydbg::python::{FrameOrigin, PyStack, Python};
@@ -16,9 +17,6 @@ use serde::Serialize;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// The most frames of one stack in a JSON document, unless a count says otherwise.
-const MOST_IN_JSON: usize = 20_000;
 
 /// The Python frames of one thread.
 #[derive(Serialize)]
@@ -46,52 +44,28 @@ pub struct Traceback {
     range: Range<usize>,
 }
 
-/// Which frames of a stack are wanted, and for whom.
-#[derive(Clone, Copy)]
-pub struct Wanted {
-    /// How many.
-    pub extent: Extent,
-    /// Whether the inside of a recursion is left out.
-    pub fold: bool,
-    /// Whether their variables are shown too.
-    pub locals: bool,
-    /// Whether they are for a JSON document, which leaves nothing out but the oldest frames of
-    /// a stack that is too deep for it.
-    pub json: bool,
-}
-
 impl Traceback {
-    /// The frames of `thread` that are wanted.
+    /// The frames of `thread` that are wanted, and if they are to be `marked`, the source of each
+    /// with the expression that runs.
     pub fn of(
         python: &Python,
         sources: &mut Sources<'_>,
         thread: ThreadView,
         wanted: Wanted,
+        marked: bool,
     ) -> Traceback {
         let stack = thread.python.as_ref().map(|state| python.stack(state));
         let all = stack.as_ref().map_or(&[][..], |stack| &stack.frames);
-        let range = wanted.extent.range(all.len());
-        let cut = range.end < all.len();
-        let asked = all.get(range.clone()).unwrap_or_default();
-        let limit = match wanted.extent {
-            Extent::Whole | Extent::AllThreads if wanted.json => MOST_IN_JSON,
-            _ => usize::MAX,
-        };
-        let fold = wanted.fold && !(wanted.locals && asked.len() < FOLDED_FROM);
-        let steps = match (wanted.json, fold) {
-            (false, true) => fold::plan(&asked.iter().map(Spot::of).collect::<Vec<_>>()),
-            _ => (0..asked.len().min(limit)).map(Step::Frame).collect(),
-        };
+        let choice = wanted.choose(all, Spot::of);
         let rules = Rules::of(&python.version);
         let (mut frames, mut marks) = (Vec::new(), Vec::new());
-        for step in &steps {
-            let Step::Frame(at) = step else { continue };
-            let Some(frame) = asked.get(*at) else {
+        for step in &choice.steps {
+            let Step::Frame(index) = step else { continue };
+            let Some(frame) = all.get(*index) else {
                 continue;
             };
-            let index = range.start + at;
-            frames.push(PythonRow::of(index, frame, sources.line(frame)));
-            if !wanted.json {
+            frames.push(PythonRow::of(*index, frame, sources.line(frame)));
+            if marked {
                 marks.push(match sources.file(frame) {
                     Ok(source) => carets::mark(&source.lines, &frame.position, rules),
                     Err(_) => Vec::new(),
@@ -99,14 +73,14 @@ impl Traceback {
             }
         }
         Traceback {
-            left_out: asked.len().checked_sub(limit).filter(|more| *more > 0),
+            left_out: choice.left_out,
             problem: stack.as_ref().and_then(|stack| stack.problem.clone()),
             thread,
             frames,
-            cut,
-            steps,
+            cut: choice.cut,
+            steps: choice.steps,
             marks,
-            range,
+            range: choice.range,
             stack: stack.clone(),
         }
     }
@@ -173,13 +147,8 @@ impl Traceback {
 
 /// Prints one frame and its source.
 fn entry(out: &mut Out<'_>, row: &PythonRow, marks: &[Line]) -> io::Result<()> {
-    out.put(format_args!("  File \""))?;
-    out.styled(Style::File, &row.file)?;
-    match row.position.line {
-        Some(line) => out.put(format_args!("\", line {line}, in "))?,
-        None => out.put(format_args!("\", line ?, in "))?,
-    }
-    out.styled(Style::Function, &row.function)?;
+    out.put(format_args!("  "))?;
+    location::put(out, &row.file, row.position.line, "?", &row.function)?;
     if let Some(word) = kind_word(row.kind) {
         out.put(format_args!(" ({word})"))?;
     }

@@ -112,7 +112,8 @@ impl Place {
             return stack.words();
         }
         if let Some(mapping) = &self.mapping {
-            let permits = permissions(mapping);
+            let all = permissions(mapping);
+            let permits = if all == "readable" { "read-only" } else { &all };
             return format!("in {}, which is {permits}", name(mapping));
         }
         // Only what is near tells anything: an index that ran past an end.
@@ -149,7 +150,7 @@ pub fn name(mapping: &Mapping) -> String {
     }
 }
 
-/// What a mapping permits, in words.
+/// What a mapping permits: `readable, writable`.
 pub fn permissions(mapping: &Mapping) -> String {
     let words: Vec<&str> = [
         (mapping.read, "readable"),
@@ -160,10 +161,9 @@ pub fn permissions(mapping: &Mapping) -> String {
     .filter(|(set, _)| *set)
     .map(|(_, word)| *word)
     .collect();
-    match words.as_slice() {
-        [] => "not accessible".to_owned(),
-        ["readable"] => "read-only".to_owned(),
-        words => words.join(", "),
+    match words.is_empty() {
+        true => "not accessible".to_owned(),
+        false => words.join(", "),
     }
 }
 

@@ -58,19 +58,41 @@ impl Python {
 
 /// The name of a module of the standard library that a file is, of those known here.
 pub(crate) fn module(file: &str) -> Option<&'static str> {
+    const FROZEN: [&str; 2] = [
+        "<frozen importlib._bootstrap>",
+        "<frozen importlib._bootstrap_external>",
+    ];
+    if FROZEN.contains(&file) {
+        return Some("importlib");
+    }
     const MODULES: &[(&str, &str)] = &[
         ("/threading.py", "threading"),
         ("/queue.py", "queue"),
         ("/Queue.py", "queue"),
         ("/concurrent/futures/_base.py", "futures"),
+        ("/concurrent/futures/thread.py", "executor"),
+        ("/asyncio/runners.py", "asyncio.runners"),
+        ("/importlib/__init__.py", "importlib"),
+        ("/multiprocessing/synchronize.py", "multiprocessing"),
     ];
     let (end, name) = MODULES.iter().find(|(end, _)| file.ends_with(end))?;
     let folder = file.strip_suffix(end)?.rsplit('/').next()?;
     folder.starts_with("python").then_some(*name)
 }
 
-/// What functions of the standard library wait for, innermost first.
+/// What functions of the standard library wait for, innermost first. Those that every thread
+/// begins with, and those in which an executor's thread runs work, say nothing of it.
 fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
+    const BEGIN: &[(&str, &str)] = &[
+        ("threading", "run"),
+        ("threading", "_bootstrap_inner"),
+        ("threading", "_bootstrap"),
+        ("threading", "__bootstrap_inner"),
+        ("threading", "__bootstrap"),
+    ];
+    let ends = |at: &(&str, &str)| BEGIN.contains(at) || *at == ("executor", "run");
+    let end = library.iter().position(ends).unwrap_or(library.len());
+    let library = library.get(..end)?;
     let outer = library.last()?;
     let has = |module: &str, function: &str| library.contains(&(module, function));
     let waits = library.iter().filter(|(_, name)| *name == "wait").count();
@@ -80,14 +102,21 @@ fn waited_for(library: &[(&str, &str)]) -> Option<(Kind, &'static str)> {
         ("queue", "put") => lock("room in a queue"),
         ("queue", "join") => lock("a queue to be worked off"),
         ("futures", "result" | "exception") => lock("the result of a future"),
+        ("executor", "_worker") => lock("work for its pool"),
+        _ if has("threading", "start") => Some((Kind::WaitingForThread, "a thread to start")),
+        _ if has("executor", "shutdown") || has("executor", "_python_exit") => {
+            Some((Kind::WaitingForThread, "the threads of a pool to end"))
+        }
         ("futures", _) => lock("futures"),
+        ("importlib", _) => lock("the import of a module"),
+        ("multiprocessing", "wait" | "wait_for") => lock("another process"),
+        ("multiprocessing", _) => lock("a lock that processes share"),
         ("threading", "join" | "_wait_for_tstate_lock") => {
             Some((Kind::WaitingForThread, "a thread to end"))
         }
         ("threading", "_shutdown" | "_exitfunc" | "__call__") => {
             Some((Kind::WaitingForThread, "threads to end"))
         }
-        ("threading", "start") => Some((Kind::WaitingForThread, "a thread to start")),
         ("threading", "acquire" | "__enter__") if waits > 0 || library.len() > 1 => {
             lock("a semaphore")
         }
@@ -118,6 +147,21 @@ mod tests {
             ]),
             Some("a barrier")
         );
+        let begin = [("threading", "run"), ("threading", "_bootstrap_inner")];
+        let worker = ("executor", "_worker");
+        assert_eq!(
+            said(&[worker, begin[0], begin[1]]),
+            Some("work for its pool")
+        );
+        assert_eq!(
+            said(&[wait, wait, ("executor", "run"), worker, begin[0]]),
+            Some("an event")
+        );
+        let exit = ("futures", "__exit__");
+        assert_eq!(
+            said(&[("threading", "join"), ("executor", "shutdown"), exit]),
+            Some("the threads of a pool to end")
+        );
         assert_eq!(said(&[]), None);
     }
 
@@ -127,6 +171,7 @@ mod tests {
             module("/usr/lib/python3.11/threading.py"),
             Some("threading")
         );
+        assert_eq!(module("<frozen importlib._bootstrap>"), Some("importlib"));
         assert_eq!(module("/home/me/project/queue.py"), None);
         assert_eq!(module("queue.py"), None);
     }

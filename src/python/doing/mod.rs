@@ -145,7 +145,7 @@ impl Python {
             return Doing { text, ..waits };
         }
         match waits.kind {
-            Kind::WaitingForLock => self.lock_wait(waits, state),
+            Kind::WaitingForLock if call.number == libc::SYS_futex => self.lock_wait(waits, state),
             _ => waits,
         }
     }

@@ -296,7 +296,20 @@ impl Unicode {
         })
     }
 
-    /// `characters in position 3-5: reason`
+    /// `character '\xe9' in position 3: reason`, or `characters in position 3-5: reason`.
+    fn characters(&self, reader: &Reader<'_>) -> String {
+        match self.character(reader) {
+            Some(one) => self.one(&format!("character {one}")),
+            None => self.range("characters"),
+        }
+    }
+
+    /// `byte 0xff in position 3: reason`
+    fn one(&self, what: &str) -> String {
+        format!("{what} in position {}: {}", self.start, self.reason)
+    }
+
+    /// `bytes in position 3-5: reason`
     fn range(&self, what: &str) -> String {
         let last = self.end.wrapping_sub(1);
         format!("{what} in position {}-{last}: {}", self.start, self.reason)
@@ -306,13 +319,7 @@ impl Unicode {
 /// `UnicodeEncodeError_str`.
 fn encode_error(reader: &Reader<'_>, at: Addr, depth: usize) -> Text {
     let error = Unicode::read(reader, at, depth)?;
-    let tail = match error.character(reader) {
-        Some(one) => format!(
-            "character {one} in position {}: {}",
-            error.start, error.reason
-        ),
-        None => error.range("characters"),
-    };
+    let tail = error.characters(reader);
     Ok(format!("'{}' codec can't encode {tail}", error.encoding))
 }
 
@@ -326,10 +333,7 @@ fn decode_error(reader: &Reader<'_>, at: Addr, depth: usize) -> Text {
         reader.objects.memory.u8(data.add(index)).ok()
     });
     let tail = match one.flatten() {
-        Some(byte) => format!(
-            "byte 0x{byte:02x} in position {}: {}",
-            error.start, error.reason
-        ),
+        Some(byte) => error.one(&format!("byte 0x{byte:02x}")),
         None => error.range("bytes"),
     };
     Ok(format!("'{}' codec can't decode {tail}", error.encoding))
@@ -338,12 +342,5 @@ fn decode_error(reader: &Reader<'_>, at: Addr, depth: usize) -> Text {
 /// `UnicodeTranslateError_str`.
 fn translate_error(reader: &Reader<'_>, at: Addr, depth: usize) -> Text {
     let error = Unicode::read(reader, at, depth)?;
-    let tail = match error.character(reader) {
-        Some(one) => format!(
-            "character {one} in position {}: {}",
-            error.start, error.reason
-        ),
-        None => error.range("characters"),
-    };
-    Ok(format!("can't translate {tail}"))
+    Ok(format!("can't translate {}", error.characters(reader)))
 }

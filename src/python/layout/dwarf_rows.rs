@@ -161,6 +161,8 @@ pub(super) const ROWS: &[Row] = &[
     ("thread", "async_exc", "_ts", "async_exc"),
     ("interpreter", "static_types", "_is", "types.builtins.initialized types.builtins"),
     ("interpreter", "extension_types", "_is", "types.for_extensions.initialized"),
+    ("interpreter", "import_lock", "_is", "imports.lock.mutex"),
+    ("interpreter", "import_lock_thread", "_is", "imports.lock.thread"),
     ("exc_item", "exc_type", "_err_stackitem _PyErr_StackItem", "exc_type"),
     ("exc_item", "exc_value", "_err_stackitem _PyErr_StackItem", "exc_value"),
     ("exc_item", "exc_traceback", "_err_stackitem _PyErr_StackItem", "exc_traceback"),

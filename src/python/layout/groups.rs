@@ -126,6 +126,10 @@ groups! {
         static_types: Option<Field>,
         /// The states of static types of extension modules, from 3.13 on.
         extension_types: Option<Field>,
+        /// `imports.lock.mutex`, from 3.12 on: a pointer to a semaphore, or from 3.13 on a `PyMutex`.
+        import_lock: Option<Field>,
+        /// `imports.lock.thread`: the ident of the thread that holds it, from 3.12 on.
+        import_lock_thread: Option<Field>,
     }
 
     /// `PyThreadState`.

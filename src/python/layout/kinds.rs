@@ -43,6 +43,9 @@ pub struct Kinds {
     /// From 3.12 on, the size in bytes of an interpreter's state of a static type, and where in it
     /// the type's namespace is. Its first word is the type.
     pub static_type_state: Option<(u32, u32)>,
+    /// `gi_frame_state` of a generator that is suspended; up to 3.10 it has a frame then, and does
+    /// not run.
+    pub suspended: &'static [i8],
     /// How a frame that is inside a `with` statement keeps the exit of its context manager.
     pub with_blocks: WithBlocks,
     /// Size in bytes of what the garbage collector keeps in front of an object.
@@ -51,6 +54,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Whether the lock of all imports is held while the code of a module runs.
+    pub imports_one_by_one: bool,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.

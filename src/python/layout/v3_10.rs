@@ -33,6 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        suspended: &[],
         with_blocks: WithBlocks::BlockStack {
             block: 122,
             handler: 49,
@@ -42,6 +43,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -75,6 +77,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(113528),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),

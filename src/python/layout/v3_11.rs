@@ -33,6 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 49,
             slots: 1,
@@ -40,6 +41,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -73,6 +75,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(107752),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),

@@ -38,6 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((40, 16)),
+        suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 49,
             slots: 1,
@@ -45,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -78,6 +80,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(383552),
             static_types: has(373704),
             extension_types: None,
+            import_lock: has(992),
+            import_lock_thread: has(1000),
         },
         thread: Thread {
             prev: has(0),

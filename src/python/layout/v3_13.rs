@@ -39,6 +39,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: Some((48, 24)),
+        suspended: &[-2, -1],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 44,
             slots: 1,
@@ -46,6 +47,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -79,6 +81,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
+            import_lock: has(7704),
+            import_lock_thread: has(7712),
         },
         thread: Thread {
             prev: has(0),
@@ -392,6 +396,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
+            import_lock: has(7712),
+            import_lock_thread: has(7720),
             ..LAYOUT_0.fields.interpreter
         },
         thread: Thread {

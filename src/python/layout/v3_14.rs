@@ -38,6 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        suspended: &[-2, -1],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 43,
             slots: 2,
@@ -45,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -78,6 +80,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(225864),
             static_types: has(180240),
             extension_types: has(189856),
+            import_lock: has(7736),
+            import_lock_thread: has(7744),
         },
         thread: Thread {
             prev: has(0),
@@ -351,6 +355,8 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(249976),
             static_types: has(186032),
             extension_types: has(195648),
+            import_lock: has(7760),
+            import_lock_thread: has(7768),
             ..LAYOUT.fields.interpreter
         },
         gil: Some(Gil {

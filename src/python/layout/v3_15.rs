@@ -38,6 +38,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: Some("_TAIL_CALL_"),
         static_type_state: Some((48, 24)),
+        suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable {
             handler: 41,
             slots: 2,
@@ -45,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: true,
@@ -78,6 +80,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(226240),
             static_types: has(180264),
             extension_types: has(190024),
+            import_lock: has(7688),
+            import_lock_thread: has(7696),
         },
         thread: Thread {
             prev: has(0),

@@ -32,6 +32,7 @@ pub(super) const LAYOUT: Layout = Layout {
         eval_function: "_PyEval_EvalFrameDefault",
         opcode_functions: None,
         static_type_state: None,
+        suspended: &[],
         with_blocks: WithBlocks::BlockStack {
             block: 122,
             handler: 81,
@@ -41,6 +42,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
             file_class: false,
@@ -74,6 +76,8 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(2568),
             static_types: None,
             extension_types: None,
+            import_lock: None,
+            import_lock_thread: None,
         },
         thread: Thread {
             prev: has(0),

@@ -17,9 +17,15 @@ enum Place {
 impl Objects {
     /// What a bound method or a function written in C is bound to: `self`.
     pub fn bound_to(&self, method: Addr) -> Option<Addr> {
-        // PyCFunctionObject { m_ml, m_self, … }, PyMethodObject { im_func, im_self, … }
+        // PyCFunctionObject { m_ml, m_self, … }, PyMethodObject { im_func, im_self, … }; a
+        // PyCMethodObject begins as the former.
         let ty = self.type_of(method).ok()?;
-        let bound = ["builtin_function_or_method", "method", "instancemethod"];
+        let bound = [
+            "builtin_function_or_method",
+            "builtin_method",
+            "method",
+            "instancemethod",
+        ];
         if !bound.contains(&ty.name.as_deref()?) {
             return None;
         }

@@ -50,6 +50,17 @@ impl Iterator for DictItems<'_> {
     }
 }
 
+/// Bytes of one index into the entries of a table with so many slots (`DK_IXSIZE`). Indices
+/// are signed.
+pub(super) fn index_width(slots: u64) -> u64 {
+    match slots {
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xffff_ffff => 4,
+        _ => 8,
+    }
+}
+
 impl Objects {
     /// The items of the dictionary at `addr`, in order of insertion (2.7: of the table); an error
     /// when its table is very large, for which there is [`Objects::dict_iter`].
@@ -157,17 +168,10 @@ impl Objects {
         let (slots, index_bytes, general) = match (f.slots, f.log2_slots, f.log2_index_bytes) {
             (Some(slots), _, _) => {
                 let slots = self.memory.u64(slots.of(keys))?;
-                // Signed indices (`DK_IXSIZE`).
-                let width = match slots {
-                    0..=0xff => 1,
-                    0x100..=0xffff => 2,
-                    0x1_0000..=0xffff_ffff => 4,
-                    _ => 8,
-                };
                 if slots > 1 << LARGEST_LOG2 || !slots.is_power_of_two() {
                     return Err(wrong());
                 }
-                (slots, slots * width, true)
+                (slots, slots * index_width(slots), true)
             }
             (None, Some(log2_slots), Some(log2_bytes)) => {
                 let log2_slots = self.memory.u8(log2_slots.of(keys))?;

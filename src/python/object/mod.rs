@@ -8,6 +8,7 @@ mod deque;
 mod dict;
 mod float;
 mod int;
+mod old_class;
 mod ordered;
 mod refcount;
 mod rows;

@@ -2,6 +2,7 @@
 //! done here for the builtin types that have one of their own, and what lies in front of the
 //! object.
 
+use super::dict::index_width;
 use super::{Objects, TypeInfo, flags, malformed};
 use crate::addr::Addr;
 use crate::python::layout::{Attributes, StrKind};
@@ -199,13 +200,8 @@ impl Objects {
         let (slots, indices, entry) = match (f.slots, f.log2_slots, f.log2_index_bytes, f.kind) {
             (Some(slots), ..) => {
                 let slots = self.memory.u64(slots.of(keys))?;
-                let width = match slots {
-                    0..=0xff => 1,
-                    0x100..=0xffff => 2,
-                    0x1_0000..=0xffff_ffff => 4,
-                    _ => 8,
-                };
-                (slots, slots.saturating_mul(width), GENERAL_ENTRY)
+                let indices = slots.saturating_mul(index_width(slots));
+                (slots, indices, GENERAL_ENTRY)
             }
             (_, Some(slots), Some(indices), Some(kind)) => {
                 let entry = match self.memory.u8(kind.of(keys))? {

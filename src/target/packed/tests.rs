@@ -8,6 +8,7 @@ use crate::addr::Addr;
 use crate::diag::{Progress, Severity};
 use crate::target::core::open;
 use crate::target::synth_core::CoreBuilder;
+use crate::target::synth_random::Random;
 use crate::target::{Options, Target};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -51,12 +52,10 @@ fn pack(format: Format, bytes: &[u8]) -> Vec<u8> {
 
 /// Bytes that pack neither well nor badly.
 fn heap() -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let words = (0..HEAP_SIZE as u64 / 8).map(|index| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        [index, state % 1000, 0, state][(index % 4) as usize]
+        let number = random.number();
+        [index, number % 1000, 0, number][(index % 4) as usize]
     });
     words.flat_map(u64::to_le_bytes).collect()
 }
@@ -262,13 +261,7 @@ fn damage_is_told_and_what_came_before_is_used() {
 #[test]
 fn random_damage_neither_panics_nor_runs_away() {
     let plain = &core()[..0x3_0000];
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
     for format in ALL {
         let sound = pack(format, plain);
         let rounds = 400;
@@ -276,12 +269,12 @@ fn random_damage_neither_panics_nor_runs_away() {
             let mut packed = sound.clone();
             // The headers decide most.
             let reach = if round % 2 == 0 { 64 } else { packed.len() };
-            for _ in 0..=random(6) {
-                let at = random(reach);
-                packed[at] = [0, 0xff, 1, 0x80, random(256) as u8][random(5)];
+            for _ in 0..=random.below(6) {
+                let at = random.below(reach);
+                packed[at] = [0, 0xff, 1, 0x80, random.below(256) as u8][random.below(5)];
             }
             if round % 5 == 0 {
-                packed.truncate(random(packed.len()));
+                packed.truncate(random.below(packed.len()));
             }
             let mut len = 0usize;
             let _ = decode(format, &packed, |chunk, _| {

@@ -1,6 +1,7 @@
 //! The interpreters that `fixtures/interpreters` found or made.
 
 use super::fixtures;
+use pydbg::target::Options;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -28,6 +29,22 @@ impl Interpreter {
     /// Whether it is run in a root folder of its own.
     pub(crate) fn is_chroot(&self) -> bool {
         self.root.as_os_str() != "/"
+    }
+
+    /// What the command line needs to open a core of it.
+    pub(crate) fn sysroot(&self) -> Vec<&str> {
+        match self.is_chroot() {
+            true => vec!["--sysroot", self.root.to_str().expect("the root is UTF-8")],
+            false => Vec::new(),
+        }
+    }
+
+    /// What the engine needs to open a core of it.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            sysroot: self.is_chroot().then(|| self.root.clone()),
+            ..Options::default()
+        }
     }
 
     /// Whether the list gives it this flag.

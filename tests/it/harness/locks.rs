@@ -3,20 +3,18 @@
 //!
 //! * `deadlocks`: the threads of each; `lines`: where each of them waits, and where it took its lock.
 //! * `locks`: for each lock by its name the owner, or null, and the waiters.
-//! * `waits`: for each thread the kind of what it waits for, and the owner of that, or null.
+//! * `waits`: for each thread the kind of what it waits for, and the owner of that, or null, or a list
+//!   of those who could end the wait; then whether it is timed, where that matters.
 //! * `orphaned`, `lost`: kind and waiters of each lock that nobody can release, of each wait that
 //!   nobody is left to end. What is not written down must not be said.
 //! * `busy`: kind, owner and words of what the owner is doing.
+//! * `live`: an object of the same keys, which count instead of those above for the live process;
+//!   `stripped`: the same for an interpreter without symbols.
 
 use super::fixture::header;
-use super::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The elements of a JSON array; none when it is no array.
-pub(crate) fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
 
 /// The names of threads by gdb number.
 fn names(data: &Value) -> BTreeMap<u64, String> {
@@ -139,8 +137,17 @@ fn compare_waits(
         let lock = &data["all"][wait["lock"].as_u64().unwrap_or(u64::MAX) as usize];
         let found = (&lock["kind"], named(&lock["owner"]["thread"]));
         let owner = expected[1].as_str().map(str::to_owned);
-        if found != (&expected[0], owner) {
-            return Err(format!("{thread:?} waits for {found:?}, truth {expected}"));
+        let timed = expected[2].as_bool();
+        if found != (&expected[0], owner) || timed.is_some_and(|timed| wait["timed"] != timed) {
+            return Err(format!("{thread:?} waits for {lock}, truth {expected}"));
+        }
+        if let Some(any) = expected[1].as_array() {
+            let threads = list(&lock["owner"]["threads"]).iter().filter_map(named);
+            let threads: BTreeSet<String> = threads.collect();
+            let truth = any.iter().filter_map(Value::as_str).map(str::to_owned);
+            if lock["owner"]["certainty"] != "any-of" || threads != truth.collect() {
+                return Err(format!("{thread:?} waits for {lock}, truth {expected}"));
+            }
         }
     }
     Ok(())
@@ -201,6 +208,17 @@ fn compare_locks(
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
 }
 
+/// What is expected where the overrides of these names apply.
+fn with_overrides(expect: &Value, names: &[&str]) -> Value {
+    let mut expect = expect.clone();
+    for name in names {
+        for (key, value) in expect[*name].as_object().cloned().unwrap_or_default() {
+            expect[&key] = value;
+        }
+    }
+    expect
+}
+
 /// One shape of a fixture on one interpreter: live, and from a kernel core; from gdb's gcore too
 /// where `gcore` says so, as gdb takes a second for each.
 pub(crate) fn check(
@@ -214,15 +232,14 @@ pub(crate) fn check(
         return;
     };
     let expect = fixture.truth.expect.clone();
-    let root = interpreter.root.display().to_string();
-    let sysroot: Vec<&str> = match interpreter.is_chroot() {
-        true => vec!["--sysroot", &root],
-        false => Vec::new(),
-    };
+    let sysroot = interpreter.sysroot();
     // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
     // the waiting thread's entry names the lock.
     let mut judge = |how: &str, locks: Result<Value, String>| {
         let lacks = how == "gcore" && interpreter.is_chroot();
+        let mut applying = vec![how];
+        applying.extend(interpreter.has("stripped").then_some("stripped"));
+        let expect = with_overrides(&expect, &applying);
         let result = locks.and_then(|locks| compare(&expect, &locks, lacks));
         failures.check(
             &format!("{} {name} {shape:?} {how}", interpreter.id),

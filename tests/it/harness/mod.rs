@@ -12,6 +12,7 @@ pub(crate) use interpreter::{Interpreter, interpreters};
 pub(crate) use program::Pydbg;
 pub(crate) use truth::Truth;
 
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The checkout's top folder.
@@ -22,6 +23,11 @@ pub(crate) fn top() -> &'static Path {
 /// The folder with the fixture programs.
 pub(crate) fn fixtures() -> PathBuf {
     top().join("fixtures")
+}
+
+/// The elements of a JSON array; none when it is no array.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Collects what differs on each interpreter, so that one failing does not hide the others.

@@ -66,14 +66,8 @@ fn check(id: &str, turn: usize) {
     };
     let mut fixture = Fixture::start(interpreter, "many_threads", &["6", "12"]);
     let core = fixture.kernel_core();
-    let options = match interpreter.is_chroot() {
-        true => vec![
-            "--sysroot".to_owned(),
-            interpreter.root.display().to_string(),
-        ],
-        false => Vec::new(),
-    };
-    let victim = Victim::of(&core, options);
+    let options = interpreter.sysroot().into_iter().map(str::to_owned);
+    let victim = Victim::of(&core, options.collect());
     // Short, so that it fits over the names of files.
     let dir = tempfile::Builder::new()
         .prefix("f")

@@ -2,20 +2,16 @@
 
 use super::damage::Damage;
 use super::victim::Victim;
+use pydbg::target::synth_random::Random;
 
-/// Random bytes (xorshift64).
+/// Random bytes.
 pub(super) fn random(seed: u64) -> impl Iterator<Item = u8> {
     words(seed).map(|word| (word >> 32) as u8)
 }
 
 fn words(seed: u64) -> impl Iterator<Item = u64> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    })
+    let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    std::iter::repeat_with(move || random.number())
 }
 
 /// Random bytes and lost pages at random places of the dumped memory.

@@ -1,6 +1,7 @@
 //! Random bytes over everything.
 
 use super::*;
+use crate::target::synth_random::Random;
 use crate::target::{Fault, Memory};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,22 +29,6 @@ impl Memory for Flooded {
     }
 }
 
-/// A source of numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-}
-
 #[test]
 fn of_random_words() {
     everywhere(|world, _| {
@@ -55,18 +40,19 @@ fn of_random_words() {
         let dict = world.dict(&[("a", tuple), ("b", set), ("c", list)]);
         let all = [int, text, bytes, list, tuple, set, dict];
         let (start, end) = (0x10_0000, world.room(8).0);
-        let mut random = Random(0x1234_5678_9abc_def1);
+        let places = (end - start) as usize / 8;
+        let mut random = Random::new(0x1234_5678_9abc_def1);
         for round in 0..200 {
             let mut words = BTreeMap::new();
             for _ in 0..=random.below(if round % 10 == 0 { 400 } else { 12 }) {
-                let at = start + random.below((end - start) / 8) * 8;
+                let at = start + 8 * random.below(places) as u64;
                 let word = match random.below(6) {
                     0 => u64::MAX,
                     1 => 1 << random.below(64),
-                    2 => random.below(64),
-                    3 => start + random.below((end - start) / 8) * 8,
-                    4 => all[random.below(all.len() as u64) as usize].0,
-                    _ => random.next(),
+                    2 => random.below(64) as u64,
+                    3 => start + 8 * random.below(places) as u64,
+                    4 => all[random.below(all.len())].0,
+                    _ => random.number(),
                 };
                 words.insert(at, word);
             }

@@ -1,0 +1,129 @@
+//! What the kernel tells of a live process beyond its memory and registers: what its file
+//! descriptors lead to, and how its children are. Of a core nothing of it is known.
+
+use crate::target::proc::{self, Task};
+use crate::target::sockets::Sockets;
+use std::cell::OnceCell;
+
+/// The most file descriptors of one epoll instance that are listed.
+const MOST_WATCHED: usize = 4096;
+
+/// The most children that are looked at.
+const MOST_CHILDREN: usize = 4096;
+
+/// What lies outside of the process; the methods know nothing where nobody says otherwise.
+pub trait Outside {
+    /// What a file descriptor is: a path, `pipe:[1]`, `TCP 10.0.0.1:4711 to 10.0.0.2:443`.
+    fn fd(&self, _fd: i32) -> Option<String> {
+        None
+    }
+
+    /// The file descriptors that an epoll instance watches.
+    fn watched(&self, _epoll: i32) -> Vec<i32> {
+        Vec::new()
+    }
+
+    /// A child by the id that the process knows it by: its name and what it is doing.
+    fn child(&self, _pid: i32) -> Option<String> {
+        None
+    }
+
+    /// The child that a pidfd is for.
+    fn child_of_fd(&self, _fd: i32) -> Option<i32> {
+        None
+    }
+
+    /// The children that live, by the ids that the process knows them by.
+    fn children(&self) -> Vec<i32> {
+        Vec::new()
+    }
+}
+
+/// A core.
+pub struct Nothing;
+
+impl Outside for Nothing {}
+
+/// A live process.
+pub struct Live {
+    task: Task,
+    sockets: OnceCell<Sockets>,
+    /// Ids that the process itself uses, and those that pydbg sees.
+    children: OnceCell<Vec<(i32, i32)>>,
+}
+
+impl Live {
+    /// The process `pid`.
+    pub fn new(pid: i32) -> Live {
+        Live {
+            task: proc::living(pid).unwrap_or(Task::leader(pid)),
+            sockets: OnceCell::new(),
+            children: OnceCell::new(),
+        }
+    }
+
+    fn all_children(&self) -> &[(i32, i32)] {
+        self.children.get_or_init(|| {
+            let children = proc::children(self.task.pid).into_iter();
+            let own = |pid: i32| Task::leader(pid).innermost_id().unwrap_or(pid);
+            let pairs = children.take(MOST_CHILDREN).map(|pid| (own(pid), pid));
+            pairs.collect()
+        })
+    }
+
+    /// A line of `/proc/PID/fdinfo/FD`, without its `key`.
+    fn info(&self, fd: i32, key: &str) -> Vec<String> {
+        let text = self.task.read(&format!("fdinfo/{fd}")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().filter_map(|line| line.strip_prefix(key));
+        lines.map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl Outside for Live {
+    fn fd(&self, fd: i32) -> Option<String> {
+        let link = self.task.link(&format!("fd/{fd}"))?;
+        let inode = link
+            .strip_prefix("socket:[")
+            .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+        let Some(inode) = inode else {
+            return Some(link);
+        };
+        let sockets = self.sockets.get_or_init(|| Sockets::of(self.task.pid));
+        Some(sockets.name(inode).map_or(link, str::to_owned))
+    }
+
+    fn watched(&self, epoll: i32) -> Vec<i32> {
+        let lines = self.info(epoll, "tfd:").into_iter().take(MOST_WATCHED);
+        let fd = |line: String| line.split_whitespace().next()?.parse().ok();
+        let mut watched: Vec<i32> = lines.filter_map(fd).collect();
+        watched.sort_unstable();
+        watched
+    }
+
+    fn child(&self, pid: i32) -> Option<String> {
+        let mut children = self.all_children().iter();
+        let (_, seen) = children.find(|(own, _)| *own == pid)?;
+        let stat = Task::leader(*seen).stat()?;
+        let state = match stat.state {
+            'R' => "running",
+            'S' | 'I' => "sleeping",
+            'D' => "in uninterruptible sleep",
+            'T' => "stopped",
+            't' => "stopped by a debugger",
+            'Z' | 'X' | 'x' => "ended",
+            _ => "in an unknown state",
+        };
+        Some(format!("{}, {state}", stat.name))
+    }
+
+    fn child_of_fd(&self, fd: i32) -> Option<i32> {
+        // Ids of all PID namespaces, the innermost one last.
+        let line = self.info(fd, "NSpid:").into_iter().next()?;
+        line.split_whitespace().last()?.parse().ok()
+    }
+
+    fn children(&self) -> Vec<i32> {
+        self.all_children().iter().map(|(own, _)| *own).collect()
+    }
+}

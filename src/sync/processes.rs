@@ -1,0 +1,226 @@
+//! Locks that processes share (Modules/_multiprocessing/semaphore.c, Lib/multiprocessing/
+//! synchronize.py): a semaphore in shared memory, and in each process an object that counts how
+//! often that process took it, and which of its threads did so last.
+
+mod object;
+
+use super::python_lock::PyLock;
+use super::view::{Found, Waiter};
+use super::{Kind, Owner, View};
+use crate::addr::Addr;
+use crate::python::PyFrame;
+use crate::python::doing::library;
+use crate::target::Origin;
+use crate::target::sharing::Sharing;
+pub(super) use object::wrappers;
+use object::{KIND_RECURSIVE, SemLock};
+
+/// How many Python frames are looked into for the lock that a thread waits for.
+const FRAMES: usize = 2;
+
+const CONDITION: &[&str] = &["multiprocessing.synchronize.Condition"];
+const EVENT: &[&str] = &["multiprocessing.synchronize.Event"];
+
+/// How many process ids are written down.
+const MOST_LISTED: usize = 10;
+
+/// Waits for a lock that processes share, or for what is made of it.
+pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
+    let futex = waiter.futex.as_ref().filter(|futex| futex.shared)?;
+    let frames = waiter.frames(view);
+    let mut near = frames
+        .iter()
+        .take(FRAMES)
+        .flat_map(|frame| near(view, frame));
+    let lock = near.find(|lock| lock.semaphore == futex.addr)?;
+    let whole = notified(view, frames, &lock);
+    let kind = match whole {
+        Some(_) => Kind::ProcessSemaphore,
+        None => lock.kind(),
+    };
+    Some(Found {
+        evidence: match whole {
+            Some(_) => "it sleeps on the semaphore of a condition of multiprocessing".into(),
+            None => "it sleeps on the semaphore that processes share".into(),
+        },
+        kind,
+        address: whole.unwrap_or_else(|| lock.address(view)),
+        owner: match kind {
+            Kind::ProcessLock => Some(owner(view, &lock)),
+            _ => releaser(view, &lock),
+        },
+        timed: waiter.timed(),
+    })
+}
+
+/// The lock behind a context manager of multiprocessing, if only one thread can hold it: the lock
+/// itself, or the one that a condition is made of. It is locked when this process holds it.
+pub(super) fn lock_of(view: &View<'_>, manager: Addr) -> Option<PyLock> {
+    let lock = SemLock::of(view, manager).or_else(|| {
+        let is_condition = view.is_instance(manager, CONDITION);
+        SemLock::of(
+            view,
+            is_condition.then(|| view.attribute(manager, &["_lock"]))??,
+        )
+    })?;
+    (lock.kind() == Kind::ProcessLock).then(|| PyLock {
+        addr: lock.address(view),
+        kind: Kind::ProcessLock,
+        native: lock.semaphore,
+        is_mutex: false,
+        locked: lock.count > 0 && lock.value(view).is_none_or(|value| value == 0),
+    })
+}
+
+/// The shared locks that a frame works with.
+fn near(view: &View<'_>, frame: &PyFrame) -> Vec<SemLock> {
+    let receiver = view.receiver(frame).into_iter();
+    let values = receiver.chain(view.values(frame));
+    values
+        .filter_map(|value| SemLock::of(view, value))
+        .collect()
+}
+
+/// The condition or event whose notification is awaited by means of a semaphore of its own.
+fn notified(view: &View<'_>, frames: &[PyFrame], lock: &SemLock) -> Option<Addr> {
+    let receiver = |at: usize, classes| {
+        let frame = frames.get(at)?;
+        let waits = &*frame.function == "wait" && library(&frame.file) == Some("multiprocessing");
+        let receiver = waits.then(|| view.receiver(frame))??;
+        view.is_instance(receiver, classes).then_some(receiver)
+    };
+    let condition = receiver(0, CONDITION)?;
+    let semaphore = view.attribute(condition, &["_wait_semaphore"])?;
+    if SemLock::of(view, semaphore)?.addr != lock.addr {
+        return None;
+    }
+    Some(receiver(1, EVENT).unwrap_or(condition))
+}
+
+/// Who holds a lock that only one can hold.
+fn owner(view: &View<'_>, lock: &SemLock) -> Owner {
+    if lock.value(view).is_some_and(|value| value > 0) {
+        return Owner::Nobody;
+    }
+    let thread = view.by_ident(lock.last_taker);
+    let taken = format!("ident {:#x} of this process took it", lock.last_taker);
+    match (lock.count, thread) {
+        (1.., Some(thread)) if lock.recursive == KIND_RECURSIVE => {
+            Owner::known(thread, format!("{taken}, and nobody else may release it"))
+        }
+        (1, Some(thread)) => Owner::Inferred {
+            thread,
+            evidence: format!("{taken}, and this process has not released it"),
+            place: None,
+        },
+        (1.., None) if lock.recursive == KIND_RECURSIVE => Owner::Orphaned {
+            evidence: format!("{taken}, which no thread has, and nobody else may release it"),
+        },
+        (1, None) => Owner::unknown(format!("{taken}, and that thread has ended")),
+        (2.., _) => Owner::unknown("this process took it more often than it released it"),
+        (..=0, _) => elsewhere(view, lock),
+    }
+}
+
+/// Who holds a lock that this process does not hold.
+fn elsewhere(view: &View<'_>, lock: &SemLock) -> Owner {
+    const NOT_HERE: &str = "no thread of this process holds it";
+    if let Some(thread) = taking(view, lock) {
+        return Owner::unknown(format!("thread {thread} may be about to have it"));
+    }
+    match sharers(view, lock) {
+        Sharers::NotTold(why) => Owner::unknown(format!("{NOT_HERE}, and {why}")),
+        Sharers::Others(others) => Owner::unknown(format!(
+            "{NOT_HERE}; {others} may hold it, or one that has ended"
+        )),
+        Sharers::Nobody { unseen: 0 } => Owner::Orphaned {
+            evidence: format!("no other living process maps it, and {NOT_HERE}"),
+        },
+        Sharers::Nobody { unseen } => Owner::Orphaned {
+            evidence: format!(
+                "no other living process maps it ({unseen} of other sessions may not be looked \
+                 at), and {NOT_HERE}"
+            ),
+        },
+    }
+}
+
+/// Who could end a wait for a semaphore that anybody may release.
+fn releaser(view: &View<'_>, lock: &SemLock) -> Option<Owner> {
+    if lock.value(view).is_some_and(|value| value > 0) {
+        return Some(Owner::Nobody);
+    }
+    match sharers(view, lock) {
+        Sharers::NotTold(why) => Some(Owner::unknown(format!(
+            "other processes may release it, and {why}"
+        ))),
+        Sharers::Others(others) => Some(Owner::unknown(format!(
+            "this process or {others} may release it"
+        ))),
+        // Which threads could is not a matter of the semaphore.
+        Sharers::Nobody { .. } => None,
+    }
+}
+
+/// A thread that works with the lock and does not sleep on it: it may have the semaphore already
+/// and not have counted it yet, because it waits for the GIL.
+fn taking(view: &View<'_>, lock: &SemLock) -> Option<usize> {
+    let mut states = view.states.iter();
+    let takes = states.find(|(thread, state)| {
+        let sleeps = view.futex_of(*thread) == Some(lock.semaphore);
+        let stack = (!sleeps).then(|| view.python.stack(state));
+        let frame = stack.as_ref().and_then(|stack| stack.frames.first());
+        frame.is_some_and(|frame| near(view, frame).iter().any(|near| near.addr == lock.addr))
+    });
+    takes.map(|(thread, _)| *thread)
+}
+
+/// Which other processes share a lock.
+enum Sharers {
+    /// None of those that can be expected to.
+    Nobody {
+        /// How many processes of other sessions may not be looked at.
+        unseen: usize,
+    },
+    /// In words.
+    Others(String),
+    /// Why that is not known.
+    NotTold(String),
+}
+
+fn sharers(view: &View<'_>, lock: &SemLock) -> Sharers {
+    let Origin::Live(_) = view.process.target.origin else {
+        return Sharers::NotTold("a core does not tell which other processes share it".into());
+    };
+    let sharing = view.sharing();
+    let Some((sharing, others)) =
+        sharing.and_then(|sharing| Some((sharing, sharing.others(lock.semaphore)?)))
+    else {
+        return Sharers::NotTold("nothing tells which other processes share it".into());
+    };
+    match (others, sharing.unreadable_kin) {
+        ([], 0) => Sharers::Nobody {
+            unseen: sharing.unreadable,
+        },
+        ([], kin) => Sharers::NotTold(format!(
+            "{kin} processes that could share it may not be looked at"
+        )),
+        ([one], _) => Sharers::Others(format!("process {one}")),
+        (several, _) => {
+            let listed = several.iter().take(MOST_LISTED);
+            let mut listed: Vec<String> = listed.map(i32::to_string).collect();
+            if several.len() > MOST_LISTED {
+                listed.push("others".into());
+            }
+            Sharers::Others(format!("one of the processes {}", listed.join(", ")))
+        }
+    }
+}
+
+/// What the process shares with others, as it is now; `None` for a core.
+pub(super) fn sharing(view: &View<'_>) -> Option<Sharing> {
+    match view.process.target.origin {
+        Origin::Live(pid) => Sharing::of(pid),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! Which processes share memory with a process: those that have the same file mapped, deleted or
+//! not, by device and inode in /proc/PID/maps (`show_map_vma` of Linux fs/proc/task_mmu.c).
+
+use super::proc::{self, Stat, Task};
+use crate::addr::Addr;
+use rustc_hash::FxHashMap;
+use std::io;
+
+/// Device and inode of a mapped file.
+type File = (u64, u64);
+
+/// What a process shares, and with whom.
+#[derive(Debug, Default)]
+pub struct Sharing {
+    /// The shared mappings of the process, by address.
+    mappings: Vec<(Addr, Addr, File)>,
+    /// The other processes that map each of these files.
+    others: FxHashMap<File, Vec<i32>>,
+    /// How many processes may not be looked at that are the parent of the process or belong to
+    /// its session: who shares a nameless file got it from a common ancestor.
+    pub unreadable_kin: usize,
+    /// How many others may not be looked at.
+    pub unreadable: usize,
+}
+
+impl Sharing {
+    /// Looks at all processes that live. `None` when the mappings of `pid` itself cannot be read.
+    pub fn of(pid: i32) -> Option<Sharing> {
+        let own = proc::living(pid)?;
+        let stat = own.stat()?;
+        let mut sharing = Sharing {
+            mappings: shared(&own.read("maps").ok()?).collect(),
+            ..Sharing::default()
+        };
+        for (_, _, file) in &sharing.mappings {
+            sharing.others.entry(*file).or_default();
+        }
+        for other in proc::process_ids().ok()? {
+            // One that has ended has no memory.
+            let Some(task) = (other != pid).then(|| proc::living(other)).flatten() else {
+                continue;
+            };
+            sharing.look(&stat, task);
+        }
+        Some(sharing)
+    }
+
+    /// Looks at another process than the one with this `stat`.
+    fn look(&mut self, own: &Stat, task: Task) {
+        /// The parent of processes that lost theirs.
+        const INIT: i32 = 1;
+        let maps = match task.read("maps") {
+            Ok(maps) => maps,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let in_session = task.stat().is_none_or(|stat| stat.session == own.session);
+                match in_session || (task.pid == own.ppid && task.pid != INIT) {
+                    true => self.unreadable_kin += 1,
+                    false => self.unreadable += 1,
+                }
+                return;
+            }
+            // It has just ended.
+            Err(_) => return,
+        };
+        for (_, _, file) in shared(&maps) {
+            if let Some(others) = self.others.get_mut(&file)
+                && others.last() != Some(&task.pid)
+            {
+                others.push(task.pid);
+            }
+        }
+    }
+
+    /// The other processes that map what the process has at `addr`; `None` when that is not a
+    /// shared mapping of a file.
+    pub fn others(&self, addr: Addr) -> Option<&[i32]> {
+        let mut mappings = self.mappings.iter();
+        let (_, _, file) = mappings.find(|(start, end, _)| (*start..*end).contains(&addr))?;
+        self.others.get(file).map(Vec::as_slice)
+    }
+}
+
+/// The shared mappings of files in the text of /proc/PID/maps.
+fn shared(maps: &[u8]) -> impl Iterator<Item = (Addr, Addr, File)> {
+    let lines = maps.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| {
+        let mut fields = line.splitn(6, |&byte| byte == b' ');
+        let mut text = || std::str::from_utf8(fields.next()?).ok();
+        let hex = |text| u64::from_str_radix(text, 16).ok();
+        let (start, end) = text()?.split_once('-')?;
+        let permissions = text()?;
+        text()?; // The offset.
+        let (major, minor) = text()?.split_once(':')?;
+        let inode: u64 = text()?.parse().ok()?;
+        let device = hex(major)? << 32 | hex(minor)?;
+        let is_shared = permissions.as_bytes().get(3) == Some(&b's') && inode != 0;
+        is_shared.then_some((Addr(hex(start)?), Addr(hex(end)?), (device, inode)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shared_mappings_of_files_count() {
+        let maps = b"1000-2000 rw-s 00000000 00:1a 77                 /dev/shm/a b (deleted)\n\
+            2000-3000 rw-p 00000000 00:1a 77                 /dev/shm/a\n\
+            3000-4000 rw-s 00000000 00:01 0\n\
+            4000-5000 rw-s 00001000 fe:00 9\nnonsense\n\n";
+        let found: Vec<_> = shared(maps).collect();
+        let expected = [
+            (Addr(0x1000), Addr(0x2000), (0x1a, 77)),
+            (Addr(0x4000), Addr(0x5000), (0xfe_0000_0000, 9)),
+        ];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,121 @@
+//! What the sockets of a live process are connected with, by /proc/PID/net/tcp and its kin (Linux
+//! net/ipv4/tcp_ipv4.c `tcp4_seq_show`, net/unix/af_unix.c `unix_seq_show`).
+
+use super::proc::{Task, living};
+use crate::escape;
+use rustc_hash::FxHashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The most sockets of each kind that are looked at.
+const MOST_SOCKETS: usize = 200_000;
+
+/// `TCP_LISTEN` of the column `st`.
+const LISTENS: &str = "0A";
+
+/// Sockets by inode, in words.
+#[derive(Default)]
+pub struct Sockets(FxHashMap<u64, String>);
+
+impl Sockets {
+    /// The sockets of the network namespace of a process.
+    pub fn of(pid: i32) -> Sockets {
+        let task = living(pid).unwrap_or(Task::leader(pid));
+        let mut sockets = Sockets::default();
+        let files = [
+            ("tcp", "TCP"),
+            ("tcp6", "TCP"),
+            ("udp", "UDP"),
+            ("udp6", "UDP"),
+        ];
+        for (file, protocol) in files {
+            sockets.add(task, file, &|words| internet(protocol, words));
+        }
+        sockets.add(task, "unix", &unix);
+        sockets
+    }
+
+    /// Reads one file; its first line has the names of its columns.
+    fn add(&mut self, task: Task, file: &str, parse: &dyn Fn(&[&str]) -> Option<(u64, String)>) {
+        let text = task.read(&format!("net/{file}")).unwrap_or_default();
+        let text = escape::lossy(&text);
+        let lines = text.lines().skip(1).take(MOST_SOCKETS);
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+        self.0.extend(words.filter_map(|words| parse(&words)));
+    }
+
+    /// What the socket with this inode is: `TCP 10.0.0.1:4711 to 10.0.0.2:443`.
+    pub fn name(&self, inode: u64) -> Option<&str> {
+        self.0.get(&inode).map(String::as_str)
+    }
+}
+
+/// `0: 0100007F:1F90 00000000:0000 0A …`: addresses are numbers of the machine's byte order.
+fn internet(protocol: &str, words: &[&str]) -> Option<(u64, String)> {
+    let [_, local, remote, state, _, _, _, _, _, inode, ..] = words else {
+        return None;
+    };
+    let (local, remote) = (address(local)?, address(remote)?);
+    let text = match (*state, remote.port()) {
+        (LISTENS, _) => format!("{protocol} {local}, listening"),
+        (_, 0) => format!("{protocol} {local}"),
+        _ => format!("{protocol} {local} to {remote}"),
+    };
+    Some((inode.parse().ok()?, text))
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| {
+        let digits = host.get(at..at.checked_add(8)?)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    let host = match host.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            let bytes: [u8; 16] = words.concat().try_into().ok()?;
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(host, port))
+}
+
+/// `ffff…: 00000002 00000000 00010000 0001 01 12345 /run/app.sock`.
+fn unix(words: &[&str]) -> Option<(u64, String)> {
+    let [_, _, _, _, _, _, inode, path @ ..] = words else {
+        return None;
+    };
+    let inode = inode.parse().ok()?;
+    Some(match path {
+        [] => (inode, format!("unix socket:[{inode}]")),
+        path => (inode, format!("unix socket {}", path.join(" "))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<&str> {
+        text.split_whitespace().collect()
+    }
+
+    #[test]
+    fn lines_of_the_kernel() {
+        let listens = "0: 0100007F:1F90 00000000:0000 0A 0:0 00:0 0 1000 0 12345 1 0";
+        let found = internet("TCP", &words(listens)).unwrap();
+        assert_eq!(found, (12345, "TCP 127.0.0.1:8080, listening".to_owned()));
+        let talks = "0: 0100007F:1F90 0200000A:01BB 01 0:0 00:0 0 1000 0 7 1 0";
+        let found = internet("TCP", &words(talks)).unwrap().1;
+        assert_eq!(found, "TCP 127.0.0.1:8080 to 10.0.0.2:443");
+        let six = "0: 00000000000000000000000001000000:0050 \
+                   00000000000000000000000000000000:0000 07 0:0 00:0 0 0 0 8 2 0";
+        assert_eq!(internet("UDP", &words(six)).unwrap().1, "UDP [::1]:80");
+        assert_eq!(internet("UDP", &words("0: x y")), None);
+        let path = "0000: 00000002 00000000 00010000 0001 01 99 /run/app.sock";
+        let found = unix(&words(path)).unwrap();
+        assert_eq!(found, (99, "unix socket /run/app.sock".to_owned()));
+    }
+}
