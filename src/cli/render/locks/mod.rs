@@ -65,6 +65,11 @@ impl LocksView {
         out.put(format_args!("  waits for "))?;
         out.target(&title(lock))?;
         out.put(format_args!("{timed}\n"))?;
+        if let Some(native) = &wait.native {
+            out.put(format_args!("    in "))?;
+            out.target(native)?;
+            out.put(format_args!("\n"))?;
+        }
         place(out, wait.place.as_ref())
     }
 
