@@ -3,6 +3,7 @@
 //! slot that is, an open block (up to 3.10) or the code's exception table (3.11+) proves. Stale
 //! slots and temporaries look the same and are not taken.
 
+use super::dis::{Handlers, leaves_manager};
 use super::layout::WithBlocks;
 use super::object::malformed;
 use super::{PyFrame, Python};
@@ -14,7 +15,6 @@ use crate::target::Fault;
 const MOST_SLOTS: i64 = 1 << 20;
 const MOST_BLOCKS: i32 = 20;
 const LONGEST_TABLE: usize = 1 << 20;
-const LONGEST_CODE: usize = 16 << 20;
 const MOST_HANDLERS: usize = 200;
 
 /// Bytes of `PyTryBlock { int b_type; int b_handler; int b_level; }`.
@@ -102,7 +102,7 @@ impl Python {
         if last.is_null() {
             return None;
         }
-        if let WithBlocks::ExceptionTable { slots: 2, .. } = self.layout.kinds.with_blocks {
+        if let WithBlocks::ExceptionTable { slots: 2 } = self.layout.kinds.with_blocks {
             return Some(last);
         }
         self.objects.bound_to(last)
@@ -111,16 +111,8 @@ impl Python {
     /// Up to 3.10: the open blocks whose handler leaves a context manager.
     fn blocks(&self, frame: &PyFrame) -> Result<Vec<Slot>, Fault> {
         let f = &self.layout.fields.frame;
-        let (
-            Some(count),
-            Some(blocks),
-            WithBlocks::BlockStack {
-                block,
-                handler,
-                unit,
-                wide,
-            },
-        ) = (f.iblock, f.blockstack, self.layout.kinds.with_blocks)
+        let (Some(count), Some(blocks), WithBlocks::BlockStack { block }) =
+            (f.iblock, f.blockstack, self.layout.kinds.with_blocks)
         else {
             return Ok(Vec::new());
         };
@@ -129,25 +121,29 @@ impl Python {
         if !(0..=MOST_BLOCKS).contains(&count) {
             return Err(malformed(frame.addr));
         }
-        let code = self.layout.fields.code.bytecode;
-        let code = code.ok_or_else(|| malformed(frame.code))?;
-        let code = memory.ptr(code.of(frame.code))?;
-        let code = self.objects.bytes(code, LONGEST_CODE)?;
-        let mut slots = Vec::new();
+        let mut open = Vec::new();
         for index in 0..count as u64 {
             let raw = memory.array::<12>(blocks.of(frame.addr).add(index * BLOCK_SIZE))?;
             let word = |at| bytes::i32_at(&raw, at).unwrap_or(-1);
-            let (kind, target, level) = (word(0), word(4), word(8));
-            if kind != block || target < 0 {
-                continue;
-            }
-            let target = (target as usize).saturating_mul(usize::from(unit));
-            let depth = usize::try_from(level).ok();
-            if let Some(depth) = depth.filter(|_| code.get(target) == Some(&handler)) {
-                let offset = setup(&code, target, unit, wide);
-                slots.push(Slot { depth, offset });
+            let (kind, handler, level) = (word(0), word(4), word(8));
+            if let (true, Ok(handler), Ok(depth)) = (
+                kind == block,
+                u32::try_from(handler),
+                usize::try_from(level),
+            ) {
+                open.push((handler, depth));
             }
         }
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let code = self.codes.get(&self.objects, frame.code)?;
+        let handlers = Handlers::of(&self.objects, &code)?;
+        let slot = |(handler, depth)| {
+            let offset = handlers.setup(handlers.leaving(handler)?);
+            Some(Slot { depth, offset })
+        };
+        let slots = open.into_iter().filter_map(slot).collect();
         Ok(slots)
     }
 
@@ -180,7 +176,7 @@ impl Python {
     /// An instruction has one handler; what is around that one is the handler's own handler.
     fn handlers(&self, frame: &PyFrame) -> Result<Vec<Slot>, Fault> {
         let f = &self.layout.fields.code;
-        let (Some(table), Some(adaptive), WithBlocks::ExceptionTable { handler, .. }) =
+        let (Some(table), Some(adaptive), WithBlocks::ExceptionTable { .. }) =
             (f.exceptiontable, f.adaptive, self.layout.kinds.with_blocks)
         else {
             return Ok(Vec::new());
@@ -202,7 +198,8 @@ impl Python {
             };
             // PUSH_EXC_INFO, then WITH_EXCEPT_START; the first may be instrumented.
             let second = entry.target.wrapping_add(1).wrapping_mul(UNIT);
-            if memory.u8(adaptive.of(frame.code).add(second))? == handler {
+            let opcode = memory.u8(adaptive.of(frame.code).add(second))?;
+            if leaves_manager(self.layout.version, opcode) {
                 slots.push(Slot {
                     depth: entry.depth,
                     offset: u32::try_from(second).ok(),
@@ -213,37 +210,6 @@ impl Python {
         slots.reverse();
         Ok(slots)
     }
-}
-
-/// The byte offset of the SETUP_WITH whose handler is at `target`; in up to 3.7 the handler has
-/// the line of the statement's end, this one that of its beginning.
-fn setup(code: &[u8], target: usize, unit: u8, wide: bool) -> Option<u32> {
-    /// The same in all versions that have blocks.
-    const SETUP_WITH: u8 = 143;
-    const EXTENDED_ARG_27: u8 = 145;
-    const EXTENDED_ARG: u8 = 144;
-    const HAVE_ARGUMENT: u8 = 90;
-    let extended = if wide { EXTENDED_ARG_27 } else { EXTENDED_ARG };
-    let (mut at, mut high) = (0, 0);
-    while at < target {
-        let &opcode = code.get(at)?;
-        let (low, size, shift) = match wide {
-            true if opcode < HAVE_ARGUMENT => (0, 1, 0),
-            true => (bytes::u16_at(code, at + 1)?.into(), 3, 16),
-            false => (usize::from(*code.get(at + 1)?), 2, 8),
-        };
-        let argument: usize = high | low;
-        let leads_to = (at + size).saturating_add(argument.saturating_mul(unit.into()));
-        if opcode == SETUP_WITH && leads_to == target {
-            return u32::try_from(at).ok();
-        }
-        high = match opcode == extended {
-            true => argument.checked_shl(shift)?,
-            false => 0,
-        };
-        at += size;
-    }
-    None
 }
 
 /// One entry of an exception table; places are in code units.

@@ -38,6 +38,8 @@ pub enum Kind {
     ProcessSemaphore,
     /// A `PyMutex` of CPython or of an extension (3.13 and later).
     PyMutex,
+    /// A `PyEvent` of CPython (3.13 and later).
+    PyEvent,
     /// The lock of one object in a free-threaded build, which critical sections take.
     ObjectLock,
     /// A world that is stopped by a thread of a free-threaded build.
@@ -90,6 +92,7 @@ impl Kind {
             Kind::ProcessLock => "multiprocessing.Lock",
             Kind::ProcessSemaphore => "multiprocessing.Semaphore",
             Kind::PyMutex => "PyMutex",
+            Kind::PyEvent => "PyEvent",
             Kind::ObjectLock => "lock of an object",
             Kind::World => "stopped world",
             Kind::BufferedFile => "lock of a buffered file",
@@ -145,6 +148,7 @@ impl Kind {
                 | Kind::Future
                 | Kind::Thread
                 | Kind::ProcessSemaphore
+                | Kind::PyEvent
                 | Kind::World
                 | Kind::ConditionVariable
                 | Kind::NativeSemaphore

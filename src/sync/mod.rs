@@ -1,6 +1,8 @@
 //! Locks: who holds which, who waits for which, and the cycles that hang a program. Every owner
 //! has its evidence, and an owner that is not proved is not named.
 
+mod at_hand;
+mod buffered;
 mod every;
 mod executors;
 mod files;
@@ -12,6 +14,7 @@ mod import_lock;
 mod imports;
 mod kind;
 mod managers;
+mod mutexes;
 mod names;
 mod native;
 mod owner;
@@ -20,6 +23,7 @@ mod place;
 mod processes;
 mod python_lock;
 mod queues;
+mod sections;
 mod suspended;
 mod threading;
 mod threads;
@@ -27,6 +31,7 @@ mod verdict;
 mod view;
 mod waits;
 mod words;
+mod world;
 
 use crate::addr::Addr;
 use crate::python::Python;

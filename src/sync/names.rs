@@ -4,7 +4,7 @@
 mod search;
 
 use super::native::{loader, malloc, stdio};
-use super::{Kind, Locks, View, files};
+use super::{Kind, Locks, View, buffered, files, mutexes, world};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 use search::Search;
@@ -22,11 +22,27 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::ImportLock => lock.name = Some("the import lock".into()),
             Kind::ModuleLock => lock.name = module_lock_name(view, lock.address),
             Kind::Thread => lock.name = thread_name(view, lock.address),
+            Kind::FileLock => lock.name = files::name(view, lock.address),
+            Kind::World => lock.name = Some(world::name(view, lock.address).into()),
+            Kind::PyMutex => {
+                let own = mutexes::name(view, lock.address);
+                lock.name = own.or_else(|| symbol(view, lock.address));
+            }
+            kind if kind.is_object() => {
+                let objects = &view.python.objects;
+                if kind == Kind::ObjectLock {
+                    let ty = objects.type_of(lock.address).ok();
+                    lock.name = ty.and_then(|ty| Some(format!("a {}", ty.name.as_deref()?)));
+                } else if kind == Kind::BufferedFile {
+                    lock.name = buffered::name(objects, lock.address);
+                }
+                if kind != Kind::BufferedFile || lock.name.is_none() {
+                    wanted.entry(lock.address).or_default().push(at);
+                }
+            }
             Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
             Kind::Arena => lock.name = malloc::name(view, lock.address),
             Kind::Stream => lock.name = stdio::name(view, lock.address),
-            Kind::FileLock => lock.name = files::name(view, lock.address),
-            kind if kind.is_object() => wanted.entry(lock.address).or_default().push(at),
             _ => lock.name = symbol(view, lock.address),
         }
     }

@@ -26,7 +26,7 @@ const MOST_LISTED: usize = 10;
 
 /// Waits for a lock that processes share, or for what is made of it.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
-    let futex = waiter.futex.as_ref().filter(|futex| futex.shared)?;
+    let futex = waiter.futex.as_ref().filter(|futex| !futex.private)?;
     let frames = waiter.frames(view);
     let mut near = frames
         .iter()

@@ -1,8 +1,11 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
+use super::native::call::{Call, Functions};
 use super::native::malloc;
+use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
+use super::world::{self, Stop};
 use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
@@ -27,6 +30,10 @@ pub(super) struct View<'p> {
     importer: OnceCell<Option<usize>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
+    sections: OnceCell<Sections>,
+    stops: OnceCell<Vec<Stop>>,
+    /// What makes blocking functions of the C library known.
+    pub(super) functions: OnceCell<Functions>,
     /// Which threads are inside of malloc.
     pub(super) in_malloc: OnceCell<malloc::Census>,
 }
@@ -52,6 +59,9 @@ impl<'p> View<'p> {
             importer: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
+            sections: OnceCell::new(),
+            stops: OnceCell::new(),
+            functions: OnceCell::new(),
             in_malloc: OnceCell::new(),
         }
     }
@@ -81,6 +91,16 @@ impl<'p> View<'p> {
     pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
         let thread = self.process.threads().get(thread.checked_sub(1)?)?;
         Some(Futex::of(thread)?.addr)
+    }
+
+    /// What critical sections of free-threaded builds hold.
+    pub(super) fn sections(&self) -> &Sections {
+        self.sections.get_or_init(|| sections::read(self))
+    }
+
+    /// Who wants to stop the world, or has stopped it.
+    pub(super) fn stops(&self) -> &[Stop] {
+        self.stops.get_or_init(|| world::stops(self))
     }
 
     /// The native thread (gdb number) with this `pthread_t`, which is Python's ident as well.
@@ -177,6 +197,7 @@ pub(super) struct Waiter<'a> {
     stack: OnceCell<Option<Arc<PyStack>>>,
     lock: OnceCell<Option<(python_lock::PyLock, &'static str)>>,
     condition: OnceCell<Option<ConditionWait>>,
+    call: OnceCell<Option<Call>>,
 }
 
 impl<'a> Waiter<'a> {
@@ -188,6 +209,7 @@ impl<'a> Waiter<'a> {
             stack: OnceCell::new(),
             lock: OnceCell::new(),
             condition: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -211,6 +233,12 @@ impl<'a> Waiter<'a> {
             .get_or_init(|| threading::condition_wait(view, self))
     }
 
+    /// The function of the C library or of C++ that it is blocked in, of those that are known.
+    pub(super) fn call(&self, view: &View<'_>) -> Option<&Call> {
+        let call = || Call::of(view, self.thread.id);
+        self.call.get_or_init(call).as_ref()
+    }
+
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
@@ -220,10 +248,14 @@ impl<'a> Waiter<'a> {
 /// A futex that a thread sleeps on.
 pub(super) struct Futex {
     pub(super) addr: Addr,
+    /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
+    pub(super) command: u64,
+    /// Whether only threads of this process can wake it.
+    pub(super) private: bool,
+    /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
+    pub(super) value: u32,
     /// Whether the sleep ends by itself after some time.
     pub(super) timed: bool,
-    /// Whether another process may wake it.
-    pub(super) shared: bool,
 }
 
 impl Futex {
@@ -235,12 +267,14 @@ impl Futex {
         const COMMAND: u64 = 0x7f;
         const PRIVATE: u64 = 0x80;
         let call = thread.syscall.as_ref()?;
-        let [addr, op, _, timeout, ..] = call.args;
+        let [addr, op, value, timeout, ..] = call.args;
         let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
         waits.then_some(Futex {
             addr: Addr(addr),
+            command: op & COMMAND,
+            private: op & PRIVATE != 0,
+            value: value as u32,
             timed: timeout != 0,
-            shared: op & PRIVATE == 0,
         })
     }
 }

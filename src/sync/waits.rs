@@ -4,8 +4,8 @@
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
 use super::{
-    files, gil, import_lock, imports, native, place, processes, python_lock, queues, threading,
-    threads,
+    buffered, files, gil, import_lock, imports, native, parking, place, processes, python_lock,
+    queues, threading, threads, world,
 };
 
 /// Recognises one kind of wait.
@@ -15,6 +15,7 @@ type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
 #[rustfmt::skip]
 const RECOGNISERS: &[Recogniser] = &[
     gil::wait,
+    world::wait,
     threads::wait,
     threading::wait,
     queues::wait,
@@ -23,10 +24,19 @@ const RECOGNISERS: &[Recogniser] = &[
     processes::wait,
     python_lock::wait,
     import_lock::wait_in_function,
+    buffered::wait,
+    parking::wait,
     native::loader::wait,
     native::malloc::wait,
     native::stdio::wait,
     native::mutex::wait,
+    native::rwlock::wait,
+    native::condition_variable::wait,
+    native::semaphore::wait,
+    native::barrier::wait,
+    native::join::wait,
+    native::once::wait,
+    native::guard::wait,
     files::wait,
 ];
 

@@ -16,6 +16,7 @@ const KEYS: &[&str] = &["PyDictKeysObject", "struct _dictkeysobject"];
 const CFRAMES: &[&str] = &["_PyCFrame", "CFrame"];
 const GIL: &[&str] = &["struct _gil_runtime_state"];
 const RUNTIME: &[&str] = &["_PyRuntimeState"];
+const WORLD: &[&str] = &["struct _stoptheworld_state"];
 
 /// The member that stands for the size of the whole.
 const SIZE: &str = "";
@@ -234,6 +235,45 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("rlock", "mutex") => (&["rlockobject"], &["lock.mutex._bits", "lock.mutex"]),
         ("rlock", "owner") => (&["rlockobject"], &["rlock_owner", "lock.thread"]),
         ("rlock", "count") => (&["rlockobject"], &["rlock_count", "lock.level"]),
+        ("runtime", "stoptheworld_mutex") => (RUNTIME, &["stoptheworld_mutex"]),
+        ("runtime", "stoptheworld") => (RUNTIME, &["stoptheworld"]),
+        ("interpreter", "stoptheworld") => (&["PyInterpreterState"], &["stoptheworld"]),
+        ("thread", "critical_section") => (&["PyThreadState"], &["critical_section"]),
+        ("object", "mutex") => (&["PyObject"], &["ob_mutex"]),
+        ("stop_the_world", "requested") => (WORLD, &["requested"]),
+        ("stop_the_world", "world_stopped") => (WORLD, &["world_stopped"]),
+        ("stop_the_world", "stop_event") => (WORLD, &["stop_event"]),
+        ("stop_the_world", "countdown") => (WORLD, &["thread_countdown"]),
+        ("stop_the_world", "requester") => (WORLD, &["requester"]),
+        ("critical_section", "previous") => (&["PyCriticalSection2"], &["_cs_base._cs_prev"]),
+        ("critical_section", "mutex") => (&["PyCriticalSection2"], &["_cs_base._cs_mutex"]),
+        ("critical_section", "second") => (&["PyCriticalSection2"], &["_cs_mutex2"]),
+        ("runtime_mutexes", "interpreters") => (RUNTIME, &["interpreters.mutex"]),
+        ("runtime_mutexes", "allocators") => (RUNTIME, &["allocators.mutex"]),
+        ("runtime_mutexes", "atexit") => (RUNTIME, &["atexit.mutex"]),
+        ("runtime_mutexes", "extensions") => (RUNTIME, &["imports.extensions.mutex"]),
+        ("runtime_mutexes", "pending_calls") => (RUNTIME, &["ceval.pending_mainthread.mutex"]),
+        ("runtime_mutexes", "audit_hooks") => (RUNTIME, &["audit_hooks.mutex"]),
+        ("runtime_mutexes", "string_ids") => (RUNTIME, &["unicode_state.ids.mutex"]),
+        ("interpreter_mutexes", "pending_calls") => (&["PyInterpreterState"], &["ceval.pending.mutex"]),
+        ("interpreter_mutexes", "quiescence") => (&["PyInterpreterState"], &["qsbr.mutex"]),
+        ("interpreter_mutexes", "constants") => (&["PyInterpreterState"], &["code_state.mutex"]),
+        ("interpreter_mutexes", "delayed_frees") => (&["PyInterpreterState"], &["mem_free_queue.mutex"]),
+        ("interpreter_mutexes", "types") => (&["PyInterpreterState"], &["types.mutex"]),
+        ("interpreter_mutexes", "warnings") => (&["PyInterpreterState"], &["warnings.mutex"]),
+        ("interpreter_mutexes", "codecs") => (&["PyInterpreterState"], &["codecs.search_path_mutex"]),
+        ("interpreter_mutexes", "functions") => (&["PyInterpreterState"], &["func_state.mutex"]),
+        ("interpreter_mutexes", "asyncio_tasks") => (&["PyInterpreterState"], &["asyncio_tasks_lock"]),
+        ("interpreter_mutexes", "dict_watchers") => (&["PyInterpreterState"], &["dict_state.watcher_mutex"]),
+        ("interpreter_mutexes", "unique_ids") => (&["PyInterpreterState"], &["unique_ids.mutex"]),
+        ("interpreter_mutexes", "bytecode_copies") => (&["PyInterpreterState"], &["tlbc_indices.mutex"]),
+        ("interpreter_mutexes", "interned_strings") => (&["PyInterpreterState"], &["cached_objects.interned_mutex"]),
+        ("owned_mutexes", "imports") => (&["PyInterpreterState"], &["imports.lock"]),
+        ("owned_mutexes", "warnings") => (&["PyInterpreterState"], &["warnings.lock"]),
+        ("recursive_mutex", "thread") => (&["_PyRecursiveMutex"], &["thread"]),
+        ("buffered", "raw") => (&["buffered"], &["raw"]),
+        ("buffered", "lock") => (&["buffered"], &["lock"]),
+        ("buffered", "owner") => (&["buffered"], &["owner"]),
         _ => return None,
     })
 }
@@ -246,9 +286,12 @@ const NAMELESS: &[(&str, &str, &str)] = &[
     ("deque", "maxlen", IN_AN_EXTENSION),
     ("deque_block", "data", IN_AN_EXTENSION),
     ("deque_block", "right", IN_AN_EXTENSION),
+    ("buffered", "raw", IN_AN_EXTENSION),
+    ("buffered", "lock", IN_AN_EXTENSION),
+    ("buffered", "owner", IN_AN_EXTENSION),
 ];
 
-const IN_AN_EXTENSION: &str = "2.7's deque is in an extension module";
+const IN_AN_EXTENSION: &str = "2.7's deque and buffered files are in extension modules";
 
 /// The file that holds the interpreter: libpython, or the executable.
 fn holder(interpreter: &Interpreter) -> PathBuf {

@@ -21,6 +21,8 @@ mod locks;
 mod locks_files;
 mod locks_glibc;
 mod locks_imports;
+mod locks_native;
+mod locks_parking;
 mod locks_processes;
 mod locks_threading;
 mod locks_with;

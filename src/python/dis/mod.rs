@@ -3,6 +3,7 @@
 
 mod table;
 mod walk;
+mod withs;
 
 use super::Python;
 use super::code::Code;
@@ -12,6 +13,7 @@ use crate::target::Fault;
 use serde::Serialize;
 use table::{Meaning, Table};
 use walk::{Originals, Raw};
+pub(super) use withs::{Handlers, leaves_manager};
 
 /// The most bytecode that is looked at, in bytes.
 const MOST_BYTES: usize = 4 << 20;

@@ -4,6 +4,7 @@
 //! frame object of 3.10).
 
 use super::fields::{Field, Group, Slot, all_groups, groups};
+use super::mutex_groups::*;
 use super::object_groups::*;
 
 all_groups! {
@@ -73,6 +74,20 @@ all_groups! {
     lock: LockObject,
     /// `rlockobject`: `_thread.RLock`, from 3.2 on.
     rlock: Option<RLockObject>,
+    /// `struct _stoptheworld_state`, from 3.13 on.
+    stop_the_world: Option<StopTheWorld>,
+    /// `PyCriticalSection2`, which begins as `PyCriticalSection` does; free-threaded.
+    critical_section: Option<CriticalSection>,
+    /// `buffered`: `io.BufferedReader` and its like.
+    buffered: Buffered,
+    /// Mutexes in `_PyRuntimeState`, from 3.13 on.
+    runtime_mutexes: Option<RuntimeMutexes>,
+    /// Mutexes in `PyInterpreterState`, from 3.13 on.
+    interpreter_mutexes: Option<InterpreterMutexes>,
+    /// Those of them that name their owner.
+    owned_mutexes: Option<OwnedMutexes>,
+    /// What these are: `_PyRecursiveMutex`.
+    recursive_mutex: Option<RecursiveMutex>,
 }
 
 groups! {
@@ -94,6 +109,10 @@ groups! {
         main_interpreter: Option<Field>,
         /// `gc`, embedded, 3.7 and 3.8.
         gc: Option<Field>,
+        /// `stoptheworld_mutex`, from 3.13 on: readers stop one interpreter, a writer all.
+        stoptheworld_mutex: Option<Field>,
+        /// `stoptheworld`, embedded, from 3.13 on: of all interpreters.
+        stoptheworld: Option<Field>,
         /// Size of the struct.
         size: Field,
     }
@@ -120,6 +139,8 @@ groups! {
         embedded_gil: Option<Field>,
         /// `gc`, embedded, from 3.9 on.
         gc: Option<Field>,
+        /// `stoptheworld`, embedded, from 3.13 on.
+        stoptheworld: Option<Field>,
         /// Size of the struct.
         size: Field,
         /// The states of static builtin types, an array, from 3.12 on.
@@ -162,6 +183,8 @@ groups! {
         native_thread_id: Option<Field>,
         /// The current chunk of the stack of frames, from 3.11 on.
         datastack_chunk: Option<Field>,
+        /// Its innermost critical section, with marks in the low bits; from 3.13 on.
+        critical_section: Option<Field>,
         /// Size of the struct.
         size: Field,
         /// The top of the stack of exceptions being handled, from 3.7 on.
@@ -203,6 +226,30 @@ groups! {
         switch_cond: Field,
         /// Size of the struct.
         size: Field,
+    }
+
+    /// `struct _stoptheworld_state`.
+    StopTheWorld {
+        /// Whether a thread wants the world to stop.
+        requested: Field,
+        /// Whether it has stopped.
+        world_stopped: Field,
+        /// What the requester waits for: a `PyEvent`.
+        stop_event: Field,
+        /// How many threads have not stopped yet.
+        countdown: Field,
+        /// The thread state that wants it.
+        requester: Field,
+    }
+
+    /// `PyCriticalSection2`.
+    CriticalSection {
+        /// The one that is around it, with the same marks.
+        previous: Field,
+        /// The mutex it has locked.
+        mutex: Field,
+        /// The other one, of a critical section of two objects.
+        second: Field,
     }
 
     /// `struct _gc_runtime_state`.

@@ -324,17 +324,9 @@ pub enum WithBlocks {
     BlockStack {
         /// `b_type` of the block.
         block: i32,
-        /// The opcode that its handler begins with.
-        handler: u8,
-        /// Bytes of one unit of `b_handler`.
-        unit: u8,
-        /// Instructions have 1 or 3 bytes (2.7), not 2.
-        wide: bool,
     },
     /// The code's exception table tells the slot (3.11+).
     ExceptionTable {
-        /// The number of WITH_EXCEPT_START, the second instruction of the handler.
-        handler: u8,
         /// 1: a bound `__exit__`; 2: the function `__exit__`, then the context manager (3.14+).
         slots: u8,
     },

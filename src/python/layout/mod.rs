@@ -11,6 +11,7 @@ mod dwarf_rows;
 mod fields;
 mod groups;
 mod kinds;
+mod mutex_groups;
 mod object_groups;
 mod v2_7;
 mod v3_10;
@@ -30,6 +31,7 @@ pub use fields::{Field, Source};
 use fields::{at, has};
 pub use groups::*;
 pub use kinds::*;
+pub use mutex_groups::*;
 pub use object_groups::*;
 
 use serde::Serialize;

@@ -9,6 +9,8 @@ groups! {
         ob_type: Field,
         /// The number of items of an object of variable size.
         ob_size: Field,
+        /// `ob_mutex`, a `PyMutex`; free-threaded.
+        mutex: Option<Field>,
         /// Size of `PyObject`.
         size: Field,
     }
@@ -299,5 +301,15 @@ groups! {
         owner: Field,
         /// How often it is taken; where there is a `PyMutex`, how often beyond the first time.
         count: Field,
+    }
+
+    /// `buffered` (Modules/_io/bufferedio.c).
+    Buffered {
+        /// The file it reads from or writes to.
+        raw: Field,
+        /// The `PyThread_type_lock`.
+        lock: Field,
+        /// The ident of the thread that has taken it, or 0.
+        owner: Field,
     }
 }

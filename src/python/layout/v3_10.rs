@@ -34,12 +34,7 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: None,
         suspended: &[],
-        with_blocks: WithBlocks::BlockStack {
-            block: 122,
-            handler: 49,
-            unit: 2,
-            wide: false,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 122 },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
@@ -61,6 +56,8 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(352),
             main_interpreter: None,
             gc: None,
+            stoptheworld_mutex: None,
+            stoptheworld: None,
             size: at(672),
         }),
         interpreter: Interpreter {
@@ -74,6 +71,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: has(616),
+            stoptheworld: None,
             size: at(113528),
             static_types: None,
             extension_types: None,
@@ -95,6 +93,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(176),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(280),
             exc_info: has(144),
             exc_state: has(112),
@@ -175,6 +174,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -303,5 +303,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

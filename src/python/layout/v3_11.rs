@@ -34,10 +34,7 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: None,
         suspended: &[-1],
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 49,
-            slots: 1,
-        },
+        with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
@@ -59,6 +56,8 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(360),
             main_interpreter: has(58936),
             gc: None,
+            stoptheworld_mutex: None,
+            stoptheworld: None,
             size: at(166688),
         }),
         interpreter: Interpreter {
@@ -72,6 +71,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: has(648),
+            stoptheworld: None,
             size: at(107752),
             static_types: None,
             extension_types: None,
@@ -93,6 +93,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(152),
             native_thread_id: has(160),
             datastack_chunk: has(296),
+            critical_section: None,
             size: at(360),
             exc_info: has(120),
             exc_state: has(320),
@@ -173,6 +174,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -306,5 +308,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

@@ -39,10 +39,7 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: Some((40, 16)),
         suspended: &[-1],
-        with_blocks: WithBlocks::ExceptionTable {
-            handler: 49,
-            slots: 1,
-        },
+        with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
@@ -64,6 +61,8 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: None,
             main_interpreter: has(76392),
             gc: None,
+            stoptheworld_mutex: None,
+            stoptheworld: None,
             size: at(459944),
         }),
         interpreter: Interpreter {
@@ -77,6 +76,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: has(392),
             embedded_gil: has(1040),
             gc: has(112),
+            stoptheworld: None,
             size: at(383552),
             static_types: has(373704),
             extension_types: None,
@@ -98,6 +98,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(136),
             native_thread_id: has(144),
             datastack_chunk: has(232),
+            critical_section: None,
             size: at(288),
             exc_info: has(104),
             exc_state: has(256),
@@ -181,6 +182,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -314,5 +316,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

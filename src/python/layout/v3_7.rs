@@ -33,12 +33,7 @@ pub(super) const LAYOUT: Layout = Layout {
         opcode_functions: None,
         static_type_state: None,
         suspended: &[],
-        with_blocks: WithBlocks::BlockStack {
-            block: 122,
-            handler: 81,
-            unit: 1,
-            wide: false,
-        },
+        with_blocks: WithBlocks::BlockStack { block: 122 },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
@@ -60,6 +55,8 @@ pub(super) const LAYOUT: Layout = Layout {
             gil: has(1264),
             main_interpreter: None,
             gc: has(320),
+            stoptheworld_mutex: None,
+            stoptheworld: None,
             size: at(1520),
         }),
         interpreter: Interpreter {
@@ -73,6 +70,7 @@ pub(super) const LAYOUT: Layout = Layout {
             own_gil: None,
             embedded_gil: None,
             gc: None,
+            stoptheworld: None,
             size: at(2568),
             static_types: None,
             extension_types: None,
@@ -94,6 +92,7 @@ pub(super) const LAYOUT: Layout = Layout {
             thread_id: at(176),
             native_thread_id: None,
             datastack_chunk: None,
+            critical_section: None,
             size: at(280),
             exc_info: has(144),
             exc_state: has(112),
@@ -171,6 +170,7 @@ pub(super) const LAYOUT: Layout = Layout {
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
+            mutex: None,
             size: at(16),
         },
         type_object: Type {
@@ -299,5 +299,16 @@ pub(super) const LAYOUT: Layout = Layout {
             owner: at(24),
             count: at(32),
         }),
+        stop_the_world: None,
+        critical_section: None,
+        buffered: Buffered {
+            raw: at(16),
+            lock: at(104),
+            owner: at(112),
+        },
+        runtime_mutexes: None,
+        interpreter_mutexes: None,
+        owned_mutexes: None,
+        recursive_mutex: None,
     },
 };

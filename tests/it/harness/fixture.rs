@@ -80,7 +80,7 @@ impl Fixture {
             if entry
                 .path()
                 .extension()
-                .is_some_and(|e| e == "py" || e == "c" || e == "so")
+                .is_some_and(|e| e == "py" || e == "c" || e == "cc" || e == "so")
             {
                 fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copy");
             }
@@ -217,17 +217,27 @@ impl Drop for Fixture {
     }
 }
 
-/// Compiles `NAME.c`, if the fixture has one, into a shared library beside it.
+/// Compiles `NAME.c` or `NAME.cc`, if the fixture has one, into a shared library beside it. A root
+/// folder of its own may have no C++ library, so that is linked in.
 fn compile_libraries(dir: &Path, name: &str) {
-    let source = dir.join(format!("{name}.c"));
-    if source.exists() {
-        let status = Command::new("cc")
+    let cpp: &[&str] = &["-static-libstdc++", "-static-libgcc"];
+    for (suffix, compiler, options) in [("c", "cc", &[][..]), ("cc", "c++", cpp)] {
+        let source = dir.join(format!("{name}.{suffix}"));
+        if !source.exists() {
+            continue;
+        }
+        let status = Command::new(compiler)
             .args(["-g", "-O0", "-fPIC", "-shared", "-pthread", "-o"])
             .arg(dir.join(format!("{name}.so")))
             .arg(&source)
+            .args(options)
             .current_dir(dir)
-            .status()
-            .expect("cc is not installed");
-        assert!(status.success(), "cc failed on {}", source.display());
+            .status();
+        let status = status.unwrap_or_else(|_| panic!("{compiler} is not installed"));
+        assert!(
+            status.success(),
+            "{compiler} failed on {}",
+            source.display()
+        );
     }
 }
