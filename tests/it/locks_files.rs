@@ -1,6 +1,6 @@
 //! Waits for locks on files: which one, and of a live process who holds it. A core does not tell.
 
-use crate::harness::locks::list;
+use crate::harness::list;
 use crate::harness::{Failures, Fixture, Pydbg, interpreters};
 use serde_json::Value;
 
