@@ -113,9 +113,7 @@ impl Banner {
         };
         // Of a process that runs on, the values of frames were not captured.
         let still = target.live().is_none_or(LiveHold::is_stopped);
-        let locks = found
-            .filter(|_| still)
-            .map(|python| Locks::without_names(python));
+        let locks = found.filter(|_| still).map(|python| Locks::at_once(python));
         let locks = locks.unwrap_or_default();
         let waiter = |at: &usize| locks.waits.get(*at).map(|wait| wait.thread);
         let waiters = |at: &usize| {

@@ -28,6 +28,7 @@ mod recover;
 mod runner;
 pub mod runtime;
 mod scan;
+pub mod signals;
 pub mod source;
 mod thread;
 mod validate;

@@ -13,6 +13,7 @@ mod holders;
 mod import_lock;
 mod imports;
 mod kind;
+mod main_thread;
 mod managers;
 mod mutexes;
 mod names;
@@ -23,6 +24,7 @@ mod place;
 mod processes;
 mod python_lock;
 mod queues;
+mod reach;
 mod sections;
 mod suspended;
 mod threading;
@@ -36,6 +38,7 @@ mod world;
 use crate::addr::Addr;
 use crate::python::Python;
 pub use kind::Kind;
+use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
 use rustc_hash::FxHashMap;
@@ -114,7 +117,7 @@ impl Locks {
     /// in [`Locks::all`].
     pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view);
+        let (mut locks, mut known) = Locks::nameless(&view, true);
         let lock = view.py_lock(address);
         if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
             every::add(&view, &lock, &mut locks, &mut known);
@@ -126,7 +129,7 @@ impl Locks {
 
     fn find(python: &Python, every: bool) -> Locks {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view);
+        let (mut locks, mut known) = Locks::nameless(&view, true);
         if every {
             every::find(&view, &mut locks, &mut known);
         }
@@ -134,17 +137,24 @@ impl Locks {
         locks
     }
 
-    /// The same without names, which are what costs most.
-    pub fn without_names(python: &Python) -> Locks {
-        Locks::nameless(&View::new(python)).0
+    /// Only what is found at once: without names, and without the search for those who could end
+    /// waits for what nobody holds.
+    pub fn at_once(python: &Python) -> Locks {
+        Locks::nameless(&View::new(python), false).0
     }
 
-    fn nameless(view: &View<'_>) -> (Locks, Known) {
+    /// Everything but the names; `whole` says whether to search for those who could end waits for
+    /// what nobody holds, which takes longest.
+    fn nameless(view: &View<'_>, whole: bool) -> (Locks, Known) {
         let mut locks = Locks::default();
         let mut known = FxHashMap::default();
-        waits::find(view, &mut locks, &mut known);
+        let open = waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
-        verdict::judge(view, &mut locks);
+        let main = MainThread::of(view);
+        if whole {
+            reach::find(view, &main, &mut locks, &open);
+        }
+        verdict::judge(view, &main, &mut locks);
         (locks, known)
     }
 }

@@ -1,6 +1,8 @@
 //! What follows from who holds what and who waits for what.
 
-use super::{Locks, Owner, View, graph};
+use super::graph::Graph;
+use super::main_thread::MainThread;
+use super::{Kind, Lock, Locks, Owner, View};
 use crate::native::Doing;
 use serde::Serialize;
 
@@ -37,25 +39,38 @@ pub struct BusyOwner {
 }
 
 /// Comes to the verdicts.
-pub(super) fn judge(view: &View<'_>, locks: &mut Locks) {
-    locks.deadlocks = graph::cycles(locks);
+pub(super) fn judge(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Locks) {
+    // It matters only to waits that do not depend on one known owner.
+    let open = |lock: &Lock| matches!(lock.owner, Owner::AnyOf { .. } | Owner::Unknown { .. });
+    let interruptible = locks.all.iter().any(open);
+    let interruptible = interruptible.then(|| main.interruptible()).flatten();
+    let graph = Graph::new(locks, interruptible);
+    let deadlocks = graph.deadlocks();
+    let (mut orphaned, mut lost, mut busy) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ends = vec![false; locks.all.len()];
+    for wait in locks.waits.iter().filter(|wait| graph.wakes_up(wait)) {
+        if let Some(ends) = ends.get_mut(wait.lock) {
+            *ends = true;
+        }
+    }
     for (at, lock) in locks.all.iter().enumerate() {
         if lock.waiters.is_empty() {
             continue;
         }
         match &lock.owner {
-            Owner::Orphaned { .. } => locks.orphaned.push(at),
+            Owner::Orphaned { .. } => orphaned.push(at),
+            // One that wakes up may do for the others what they wait for.
+            Owner::AnyOf { .. } if ends.get(at) == Some(&true) => {}
             Owner::AnyOf { threads, evidence } if threads.is_empty() => {
-                locks.lost.push(LostWakeup {
+                lost.push(LostWakeup {
                     lock: at,
                     evidence: evidence.clone(),
                 });
             }
             owner => {
-                let waits = |thread| locks.waits.iter().any(|wait| wait.thread == thread);
-                if let Some(owner) = owner.thread().filter(|owner| !waits(*owner)) {
+                if let Some(owner) = owner.thread().filter(|owner| !graph.waits(*owner)) {
                     let state = view.state(owner).map(|state| &**state);
-                    locks.busy.push(BusyOwner {
+                    busy.push(BusyOwner {
                         lock: at,
                         owner,
                         doing: view.python.doing(Some(owner), state),
@@ -64,4 +79,57 @@ pub(super) fn judge(view: &View<'_>, locks: &mut Locks) {
             }
         }
     }
+    let explained = !(deadlocks.is_empty() && orphaned.is_empty() && lost.is_empty());
+    if !explained && nobody_moves(view, locks, &graph) {
+        for (at, lock) in locks.all.iter_mut().enumerate() {
+            if matches!(lock.owner, Owner::Unknown { .. }) && !lock.waiters.is_empty() {
+                lock.owner = Owner::Orphaned {
+                    evidence: "every thread of the process waits, so nobody can release it".into(),
+                };
+                orphaned.push(at);
+            }
+        }
+    }
+    locks.deadlocks = deadlocks;
+    locks.orphaned = orphaned;
+    locks.lost = lost;
+    locks.busy = busy;
+}
+
+/// Whether every thread of the process waits for another one, if a lock whose owner is not known
+/// is held by any of them.
+fn nobody_moves(view: &View<'_>, locks: &Locks, graph: &Graph<'_>) -> bool {
+    let mut threads = view.process.threads().iter();
+    let waits = |wait: &super::Wait| {
+        let Some(lock) = locks.all.get(wait.lock) else {
+            return false;
+        };
+        let depends = match &lock.owner {
+            Owner::Unknown { .. } => is_of_threads(lock.kind),
+            Owner::Nobody | Owner::Process { .. } => false,
+            _ => true,
+        };
+        depends && !graph.wakes_up(wait)
+    };
+    threads.all(|thread| graph.waits(thread.id)) && locks.waits.iter().all(waits)
+}
+
+/// Whether only threads of the same process can end a wait for such a lock, and only by releasing
+/// it.
+fn is_of_threads(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Lock
+            | Kind::RLock
+            | Kind::ModuleLock
+            | Kind::ImportLock
+            | Kind::PyMutex
+            | Kind::ObjectLock
+            | Kind::BufferedFile
+            | Kind::Once
+            | Kind::StaticGuard
+            | Kind::Stream
+            | Kind::Loader
+            | Kind::Arena
+    )
 }

@@ -7,6 +7,7 @@ use super::{
     buffered, files, gil, import_lock, imports, native, parking, place, processes, python_lock,
     queues, threading, threads, world,
 };
+use rustc_hash::FxHashSet;
 
 /// Recognises one kind of wait.
 type Recogniser = fn(&View<'_>, &Waiter<'_>) -> Option<Found>;
@@ -40,8 +41,10 @@ const RECOGNISERS: &[Recogniser] = &[
     files::wait,
 ];
 
-/// Finds what every thread waits for.
-pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
+/// Finds what every thread waits for. Returns the positions of those of which the wait itself tells
+/// nothing of who could end it.
+pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) -> FxHashSet<usize> {
+    let (mut open, mut told) = (FxHashSet::default(), FxHashSet::default());
     for thread in view.process.threads() {
         let waiter = Waiter::new(view, thread);
         let found = RECOGNISERS.iter().find_map(|wait| wait(view, &waiter));
@@ -54,8 +57,14 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
         let at = position(locks, known, found.kind, found.address, Some(true));
         if let Some(lock) = locks.all.get_mut(at) {
             lock.waiters.push(thread.id);
-            if let Some(owner) = found.owner {
-                lock.owner = owner;
+            match found.owner {
+                Some(owner) => {
+                    lock.owner = owner;
+                    told.insert(at);
+                }
+                None => {
+                    open.insert(at);
+                }
             }
         }
         locks.waits.push(Wait {
@@ -67,4 +76,6 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             native: place::in_c(view, thread.id, found.kind),
         });
     }
+    open.retain(|at| !told.contains(at));
+    open
 }

@@ -25,6 +25,7 @@ mod locks_native;
 mod locks_parking;
 mod locks_processes;
 mod locks_threading;
+mod locks_verdicts;
 mod locks_with;
 mod mutation;
 mod native_truth;

@@ -8,7 +8,7 @@ use crate::python::layout::{Attributes, ValuesKind};
 use crate::target::Fault;
 
 /// Where the attributes of one instance are.
-enum Place {
+pub(super) enum Place {
     Dict(Addr),
     Values(Addr),
     Nowhere,
@@ -78,7 +78,7 @@ impl Objects {
         }
     }
 
-    fn attributes_place(&self, object: Addr, ty: &TypeInfo) -> Result<Place, Fault> {
+    pub(super) fn attributes_place(&self, object: Addr, ty: &TypeInfo) -> Result<Place, Fault> {
         let dict_or_nowhere = |dict: Addr| match dict.is_null() {
             true => Place::Nowhere,
             false => Place::Dict(dict),

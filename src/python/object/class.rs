@@ -241,7 +241,7 @@ impl Objects {
     }
 
     /// The slots that the classes of a type declare, those of the bases first; read once.
-    fn slot_table(&self, ty: &Arc<TypeInfo>) -> Result<Arc<[Slot]>, Fault> {
+    pub(super) fn slot_table(&self, ty: &Arc<TypeInfo>) -> Result<Arc<[Slot]>, Fault> {
         let known = self
             .slot_tables
             .read()

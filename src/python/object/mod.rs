@@ -7,10 +7,12 @@ mod class;
 mod deque;
 mod dict;
 mod float;
+mod holdings;
 mod int;
 mod old_class;
 mod ordered;
 mod refcount;
+mod referents;
 mod rows;
 mod sequence;
 mod set;
@@ -23,6 +25,7 @@ pub use class::{Found, Whence};
 pub use deque::DequeItems;
 pub use dict::DictItems;
 pub use refcount::RefCount;
+pub use referents::Completeness;
 pub use set::SetItems;
 
 use super::layout::Layout;
@@ -129,6 +132,9 @@ pub struct Objects {
     slot_tables: RwLock<FxHashMap<Addr, Arc<[class::Slot]>>>,
     /// Names of static types that a core lacks, once they are known.
     static_names: OnceLock<FxHashMap<Addr, Arc<str>>>,
+    /// How the instances of a type keep their references.
+    plans: RwLock<referents::Plans>,
+    python_dealloc: referents::Deallocator,
     pub(crate) shapes: value::Shapes,
     /// Bytes of a character of 2.7's `unicode`, once it is known.
     unicode_width: OnceLock<u64>,
@@ -155,6 +161,8 @@ impl Objects {
             members: RwLock::default(),
             slot_tables: RwLock::default(),
             static_names: OnceLock::new(),
+            plans: RwLock::default(),
+            python_dealloc: OnceLock::new(),
             shapes: value::Shapes::default(),
             unicode_width: OnceLock::new(),
         }

@@ -66,9 +66,10 @@ impl LocksView {
         out.target(&title(lock))?;
         out.put(format_args!("{timed}\n"))?;
         if let Some(native) = &wait.native {
-            out.put(format_args!("    in "))?;
-            out.target(native)?;
-            out.put(format_args!("\n"))?;
+            out.target(&format!(
+                "    in {native}
+"
+            ))?;
         }
         place(out, wait.place.as_ref())
     }

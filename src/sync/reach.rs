@@ -1,0 +1,342 @@
+//! Who could end a wait for something that nobody holds: a thread that can get hold of it. What a
+//! thread can get hold of is what its variables lead to, and what any module leads to.
+
+use super::main_thread::MainThread;
+use super::{Kind, Locks, Owner, View};
+use crate::addr::Addr;
+use crate::python::object::Completeness;
+use crate::python::{PyFrame, PyThread};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// The most objects that are looked at, in all.
+const MOST_OBJECTS: usize = 300_000;
+
+/// Attributes of a `threading.Thread` that only the thread itself uses, as it begins.
+const ITS_OWN: &[&str] = &["target", "args", "kwargs"];
+
+/// The longest name of such an attribute, in characters.
+const LONGEST_NAME: u64 = 32;
+
+/// Gives what is waited for, and what nobody holds, to the threads that can get hold of it. `open`
+/// has those of which nothing is known yet.
+pub(super) fn find(
+    view: &View<'_>,
+    main: &MainThread<'_, '_>,
+    locks: &mut Locks,
+    open: &FxHashSet<usize>,
+) {
+    let is_made_in_python = |at: &usize| {
+        let lock = locks.all.get(*at);
+        lock.is_some_and(|lock| is_made_in_python(lock.kind))
+    };
+    let mut awaited: Vec<usize> = open.iter().copied().filter(is_made_in_python).collect();
+    awaited.sort_unstable();
+    if awaited.is_empty() {
+        return;
+    }
+    let mut search = Search::new(view, locks, &awaited);
+    let everybody = search.modules();
+    let mut threads: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
+    if everybody.is_none() {
+        for (thread, state) in &view.states {
+            for at in search.thread(*thread, state, main) {
+                threads.entry(at).or_default().push(*thread);
+            }
+        }
+    }
+    let asleep = asleep(locks, main.interruptible());
+    let count = thousands(search.seen_in_all);
+    for at in awaited {
+        let (others, evidence) = match (&everybody, search.left.contains(&at)) {
+            (None, true) => {
+                let mut some = threads.remove(&at).unwrap_or_default();
+                some.retain(|thread| !asleep.contains(&(at, *thread)));
+                let evidence = match some.is_empty() {
+                    true => format!(
+                        "no other thread's variables and no module lead to it ({count} objects \
+                         looked at)"
+                    ),
+                    false => "the variables of these threads may lead to it".to_owned(),
+                };
+                (some, evidence)
+            }
+            (why, left) => {
+                let every = view.process.threads().iter().map(|thread| thread.id);
+                let others = every.filter(|thread| !asleep.contains(&(at, *thread)));
+                let evidence = match why.as_ref().filter(|_| left) {
+                    Some(why) => why.clone(),
+                    None => "a module leads to it, so any thread may act on it".to_owned(),
+                };
+                (others.collect(), evidence)
+            }
+        };
+        if let Some(lock) = locks.all.get_mut(at) {
+            lock.owner = Owner::AnyOf {
+                threads: others,
+                evidence,
+            };
+        }
+    }
+}
+
+/// The locks and their waiters who cannot act on what they wait for. One of several who gives up
+/// after some time can, and so can one that runs signal handlers.
+fn asleep(locks: &Locks, interruptible: Option<usize>) -> FxHashSet<(usize, usize)> {
+    let alone = |at: usize| {
+        locks
+            .all
+            .get(at)
+            .is_some_and(|lock| lock.waiters.len() == 1)
+    };
+    let asleep = |wait: &&super::Wait| {
+        (!wait.timed || alone(wait.lock)) && interruptible != Some(wait.thread)
+    };
+    let waits = locks.waits.iter().filter(asleep);
+    waits.map(|wait| (wait.lock, wait.thread)).collect()
+}
+
+/// Whether it is an object that only Python code acts on.
+fn is_made_in_python(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Condition
+            | Kind::Event
+            | Kind::Semaphore
+            | Kind::Barrier
+            | Kind::Queue
+            | Kind::SimpleQueue
+            | Kind::Future
+    )
+}
+
+/// `12,345`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Why a search did not look at everything.
+enum Cut {
+    Limit,
+    Hidden(Arc<str>),
+    Unreadable,
+}
+
+struct Search<'a, 'p> {
+    view: &'a View<'p>,
+    /// What is looked for: objects, and the parts of each by which one can act on it.
+    targets: FxHashMap<Addr, usize>,
+    /// What modules do not lead to.
+    left: FxHashSet<usize>,
+    /// Objects that lead to nothing of that.
+    barren: FxHashSet<Addr>,
+    /// How many objects may still be looked at.
+    budget: usize,
+    seen_in_all: usize,
+}
+
+impl<'a, 'p> Search<'a, 'p> {
+    fn new(view: &'a View<'p>, locks: &Locks, awaited: &[usize]) -> Search<'a, 'p> {
+        let mut targets = FxHashMap::default();
+        for &at in awaited {
+            let Some(lock) = locks.all.get(at) else {
+                continue;
+            };
+            targets.insert(lock.address, at);
+            // Whoever has a condition of a queue or an event may notify it.
+            let parts = view.python.objects.instance_attributes(lock.address);
+            for (_, part) in parts.unwrap_or_default() {
+                if view.is_instance(part, super::python_lock::CONDITION) {
+                    targets.entry(part).or_insert(at);
+                }
+            }
+        }
+        Search {
+            view,
+            targets,
+            left: awaited.iter().copied().collect(),
+            barren: FxHashSet::default(),
+            budget: MOST_OBJECTS,
+            seen_in_all: 0,
+        }
+    }
+
+    /// Takes from what is left what modules lead to. Where that cannot be told of the rest, why.
+    fn modules(&mut self) -> Option<String> {
+        let modules = self.view.python.modules();
+        if modules.is_empty() {
+            return Some("the modules cannot be read, so any thread may act on it".into());
+        }
+        let roots = modules.into_iter().map(|(_, namespace)| namespace);
+        let mut walk = Walk::new(roots.collect());
+        let found = walk.run(self, &self.left.clone());
+        self.left.retain(|at| !found.contains(at));
+        self.barren = walk.seen;
+        let why = match walk.cut? {
+            Cut::Limit => format!("more than {} objects", thousands(MOST_OBJECTS)),
+            Cut::Hidden(name) => format!("an object of type {name}"),
+            Cut::Unreadable => "an object that cannot be read".to_owned(),
+        };
+        (!self.left.is_empty())
+            .then(|| format!("modules lead to {why}, and maybe to it: any thread may act on it"))
+    }
+
+    /// What of the rest a thread can get hold of, or maybe can.
+    fn thread(
+        &mut self,
+        thread: usize,
+        state: &PyThread,
+        main: &MainThread<'_, '_>,
+    ) -> FxHashSet<usize> {
+        let wanted = self.left.clone();
+        if wanted.is_empty() {
+            return wanted;
+        }
+        let Some(handlers) = main.handlers_of(thread) else {
+            return wanted;
+        };
+        let stack = self.view.python.stack(state);
+        let roots = self.state_words(state);
+        let (Some(mut roots), None) = (roots, &stack.problem) else {
+            return wanted;
+        };
+        roots.extend(handlers);
+        for frame in &stack.frames {
+            if !self.frame(frame, &mut roots) {
+                return wanted;
+            }
+        }
+        let mut walk = Walk::new(roots);
+        let found = walk.run(self, &wanted);
+        match walk.cut {
+            Some(_) => wanted,
+            None => {
+                if found.is_empty() {
+                    self.barren.extend(walk.seen);
+                }
+                found
+            }
+        }
+    }
+
+    /// What the frame refers to; `false` where that cannot be read.
+    fn frame(&self, frame: &PyFrame, roots: &mut Vec<Addr>) -> bool {
+        let objects = &self.view.python.objects;
+        let mut take = |addr| {
+            roots.push(addr);
+            ControlFlow::Continue(())
+        };
+        match self.view.python.layout.fields.frame.function {
+            Some(_) => objects.frame_referents(frame.addr, &mut take).is_ok(),
+            None => objects.referents(frame.addr, &mut take).is_ok(),
+        }
+    }
+
+    /// The objects that the thread state has: its thread-local variables, context, exceptions.
+    fn state_words(&self, state: &PyThread) -> Option<Vec<Addr>> {
+        const WORD: usize = 8;
+        let python = self.view.python;
+        let size = python.layout.fields.thread.size.index();
+        let words = python.objects.pointers(state.tstate, size / WORD).ok()?;
+        let objects = words
+            .into_iter()
+            .filter(|word| python.objects.is_object(*word));
+        Some(objects.collect())
+    }
+}
+
+/// One walk, breadth first: what is looked for is mostly near.
+struct Walk {
+    queue: VecDeque<Addr>,
+    seen: FxHashSet<Addr>,
+    cut: Option<Cut>,
+}
+
+impl Walk {
+    fn new(roots: Vec<Addr>) -> Walk {
+        Walk {
+            seen: roots.iter().copied().collect(),
+            queue: roots.into(),
+            cut: None,
+        }
+    }
+
+    /// Which of the wanted there are; ends as soon as that is all.
+    fn run(&mut self, search: &mut Search<'_, '_>, wanted: &FxHashSet<usize>) -> FxHashSet<usize> {
+        let mut found = FxHashSet::default();
+        while let Some(addr) = self.queue.pop_front() {
+            if search.barren.contains(&addr) {
+                continue;
+            }
+            if let Some(at) = search.targets.get(&addr).filter(|at| wanted.contains(at)) {
+                found.insert(*at);
+                if found.len() == wanted.len() {
+                    self.cut = None;
+                    break;
+                }
+            }
+            if search.budget == 0 {
+                self.cut = Some(Cut::Limit);
+                break;
+            }
+            search.budget -= 1;
+            search.seen_in_all += 1;
+            if let Some(cut) = self.look_at(search.view, addr, search.budget) {
+                self.cut.get_or_insert(cut);
+            }
+        }
+        found
+    }
+
+    /// Puts what an object refers to into the queue, and says when that may not be all.
+    fn look_at(&mut self, view: &View<'_>, addr: Addr, most: usize) -> Option<Cut> {
+        let objects = &view.python.objects;
+        let Ok(ty) = objects.type_of(addr) else {
+            return Some(Cut::Unreadable);
+        };
+        if objects.is_leaf(&ty) {
+            return None;
+        }
+        let mut left = most;
+        let mut take = |referent: Addr| {
+            if self.seen.insert(referent) {
+                self.queue.push_back(referent);
+            }
+            left = left.saturating_sub(1);
+            match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        if ty.is_heap() && objects.is_a(&ty, "threading.Thread") {
+            let attributes = objects.instance_attributes(addr).unwrap_or_default();
+            for (name, value) in attributes {
+                let name = objects.text(name, LONGEST_NAME);
+                let name = name.as_ref().map_or("", |name| &name.value);
+                // In 2.7 the class mangles them.
+                let own = name.strip_prefix("_Thread__").or(name.strip_prefix('_'));
+                if !own.is_some_and(|own| ITS_OWN.contains(&own)) && take(value).is_break() {
+                    return Some(Cut::Limit);
+                }
+            }
+            return None;
+        }
+        let complete = objects.referents(addr, &mut take);
+        match (complete, left) {
+            (_, 0) => Some(Cut::Limit),
+            (Err(_), _) => Some(Cut::Unreadable),
+            (Ok(Completeness::MayHide), _) => Some(Cut::Hidden(objects.full_name(&ty))),
+            (Ok(Completeness::Whole), _) => None,
+        }
+    }
+}
