@@ -184,7 +184,8 @@ impl LocksView {
             _ => verb.replace(&format!("{waiters} waits"), &format!("{waiters} wait")),
         };
         out.put(format_args!("Busy, no deadlock: "))?;
-        out.target(&format!("{verb}: it is {}.\n", busy.doing.text))?;
+        out.target(&format!("{verb}: it is {}", busy.doing.text))?;
+        out.put(format_args!(".\n"))?;
         place(out, lock.owner.place())?;
         out.end()
     }
