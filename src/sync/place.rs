@@ -30,10 +30,34 @@ impl Place {
     /// Where a thread waits: in the program's own code, where there is any.
     pub(super) fn of_wait(view: &View<'_>, state: &PyThread) -> Option<Place> {
         let stack = view.python.stack(state);
-        let own = |frame: &&PyFrame| doing::library(&frame.file).is_none();
+        let own = |frame: &&PyFrame| !is_standard(&frame.file);
         let frame = stack.frames.iter().find(own).or(stack.frames.first())?;
         Some(Place::of(frame))
     }
+}
+
+/// Whether a file belongs to Python's standard library.
+fn is_standard(file: &str) -> bool {
+    if doing::library(file).is_some() || file.starts_with("<frozen ") {
+        return true;
+    }
+    let versioned = |folder: &str| {
+        let version = folder.strip_prefix("python");
+        version.is_some_and(|version| version.contains('.'))
+    };
+    let folders: Vec<&str> = file.split('/').collect();
+    let is_root = |pair: &[&str]| match pair {
+        [folder, python] => folder.starts_with("lib") && versioned(python),
+        _ => false,
+    };
+    let Some(root) = folders.windows(2).rposition(is_root) else {
+        return false;
+    };
+    let others = ["site-packages", "dist-packages"];
+    !folders
+        .iter()
+        .skip(root)
+        .any(|folder| others.contains(folder))
 }
 
 /// Where in C a thread waits for such a thing: the function of an extension or a library that went
@@ -59,4 +83,26 @@ pub(super) fn in_c(view: &View<'_>, thread: usize, kind: Kind) -> Option<String>
         _ => String::new(),
     };
     Some(format!("{function} of {image}{place}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_standard;
+
+    #[test]
+    fn the_standard_library_is_no_place_of_a_program() {
+        for (file, standard) in [
+            ("/usr/lib/python3.11/logging/__init__.py", true),
+            ("/opt/py/lib/python2.7/Queue.py", true),
+            ("/usr/lib64/python3.9/ctypes/__init__.py", true),
+            ("<frozen importlib._bootstrap>", true),
+            ("/opt/py/lib/python3.12/site-packages/flask/app.py", false),
+            ("/usr/lib/python3/dist-packages/apt.py", false),
+            ("/srv/python3.12/server.py", false),
+            ("server.py", false),
+            ("/usr/lib", false),
+        ] {
+            assert_eq!(is_standard(file), standard, "{file}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::addr::Addr;
 use crate::bytes;
 use crate::image::Image;
 use crate::sync::view::{Found, Waiter};
-use crate::sync::{Kind, Owner, View};
+use crate::sync::{Kind, View};
 
 /// Size of a `pthread_mutex_t`.
 const MUTEX: u64 = 40;
@@ -25,25 +25,8 @@ pub(in crate::sync) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Foun
         evidence: format!("it sleeps on the loader's {name}").into(),
         kind: Kind::Loader,
         address,
-        owner: owner(view, address),
+        owner: mutex::owner(view, address),
         timed: waiter.timed(),
-    })
-}
-
-/// Who holds it, as the mutex says.
-fn owner(view: &View<'_>, address: Addr) -> Option<Owner> {
-    mutex::owner(view, address).or_else(|| {
-        let raw = view.process.target.memory.array::<16>(address).ok()?;
-        let (lock, tid) = (bytes::u32_at(&raw, 0)?, bytes::i32_at(&raw, 8)?);
-        Some(match (lock, tid) {
-            (0, _) => Owner::Nobody,
-            (_, 1..) => Owner::Orphaned {
-                evidence: format!(
-                    "it names LWP {tid} as its owner, which is no thread of the process"
-                ),
-            },
-            _ => Owner::unknown("it names no owner yet"),
-        })
     })
 }
 

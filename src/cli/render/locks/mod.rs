@@ -66,8 +66,9 @@ impl LocksView {
         out.target(&title(lock))?;
         out.put(format_args!("{timed}\n"))?;
         if let Some(native) = &wait.native {
-            out.target(&format!("    {native}"))?;
-            out.end()?;
+            out.put(format_args!("    in "))?;
+            out.target(native)?;
+            out.put(format_args!("\n"))?;
         }
         place(out, wait.place.as_ref())
     }

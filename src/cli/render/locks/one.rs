@@ -57,8 +57,8 @@ impl OneLock {
         if lock.owner.evidence().is_empty() {
             out.put(format_args!(".\n"))?;
         } else {
-            out.put(format_args!("\nOwner: "))?;
-            out.target(&who)?;
+            out.put(format_args!("\n"))?;
+            out.target(&format!("Owner: {who}"))?;
             if how != "-" {
                 out.put(format_args!(", {how}"))?;
             }

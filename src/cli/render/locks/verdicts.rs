@@ -4,6 +4,7 @@ use super::{LocksView, owner, place, short, threads, title};
 use crate::cli::render::number::list;
 use crate::cli::{Out, Style};
 use pydbg::sync::{BusyOwner, Deadlock, Kind, Lock, LostWakeup, Owner, Wait};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::io;
 
 /// How many owners that are busy are told of; the table names the others.
@@ -69,7 +70,45 @@ impl LocksView {
                 self.whose(out, lock)?;
             }
         }
+        self.behind(out, &ids)?;
         out.end()
+    }
+
+    /// Those who wait for what these threads hold, or for one who does.
+    fn behind(&self, out: &mut Out<'_>, ids: &[usize]) -> io::Result<()> {
+        let mut by_owner: FxHashMap<usize, Vec<&Wait>> = FxHashMap::default();
+        for wait in &self.locks.waits {
+            let lock = self.locks.all.get(wait.lock);
+            if let Some(owner) = lock.and_then(|lock| lock.owner.thread()) {
+                by_owner.entry(owner).or_default().push(wait);
+            }
+        }
+        let mut seen: FxHashSet<usize> = ids.iter().copied().collect();
+        let mut left: Vec<usize> = ids.to_vec();
+        let mut stuck = Vec::new();
+        while let Some(owner) = left.pop() {
+            for wait in by_owner.get(&owner).into_iter().flatten() {
+                if seen.insert(wait.thread) {
+                    left.push(wait.thread);
+                    stuck.push(*wait);
+                }
+            }
+        }
+        stuck.sort_unstable_by_key(|wait| wait.thread);
+        if !stuck.is_empty() {
+            out.put(format_args!("Stuck behind that:\n"))?;
+        }
+        for wait in stuck.iter().take(MOST_WAITERS) {
+            self.heading(out, wait.thread)?;
+            self.wait(out, wait)?;
+            if let Some(lock) = self.locks.all.get(wait.lock) {
+                self.whose(out, lock)?;
+            }
+        }
+        match stuck.len().saturating_sub(MOST_WAITERS) {
+            0 => Ok(()),
+            more => out.put(format_args!("and {more} more\n")),
+        }
     }
 
     /// Who holds the lock of a wait, and where it was taken.
@@ -145,8 +184,8 @@ impl LocksView {
             _ => verb.replace(&format!("{waiters} waits"), &format!("{waiters} wait")),
         };
         out.put(format_args!("Busy, no deadlock: "))?;
-        out.target(&format!("{verb}: it is {}.", busy.doing.text))?;
-        out.end()?;
+        out.target(&format!("{verb}: it is {}", busy.doing.text))?;
+        out.put(format_args!(".\n"))?;
         place(out, lock.owner.place())?;
         out.end()
     }
