@@ -244,14 +244,17 @@ impl Objects {
                 }
                 None => self.tell_struct(addr, plan, 0..size, found)?,
             },
-            Holding::Frame => {
-                self.tell_struct(addr, plan, 0..size, found)?;
-                if let Some(handle) = &f.frame_object {
+            Holding::Frame => match &f.frame_object {
+                // What it has room for is no part of it before the frame has ended.
+                Some(handle) => {
+                    self.tell_struct(addr, plan, 0..handle.own_frame.offset.into(), found)?;
                     self.tell_frame(self.memory.ptr(handle.frame.of(addr))?, found)?;
-                } else {
+                }
+                None => {
+                    self.tell_struct(addr, plan, 0..size, found)?;
                     self.tell_own_items(addr, plan, size, found)?;
                 }
-            }
+            },
             Holding::Type => self.tell_type(addr, found)?,
         }
         for (_, offset) in plan.slots.iter() {
