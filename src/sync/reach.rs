@@ -254,7 +254,7 @@ impl<'a, 'p> Search<'a, 'p> {
         if wanted.is_empty() {
             return wanted;
         }
-        let Some(handlers) = main.handlers_of(thread) else {
+        let Some(callbacks) = main.callbacks_of(thread) else {
             return wanted;
         };
         let stack = self.view.python.stack(state);
@@ -262,7 +262,7 @@ impl<'a, 'p> Search<'a, 'p> {
         let (Some(mut roots), None) = (roots, &stack.problem) else {
             return wanted;
         };
-        roots.extend(handlers);
+        roots.extend(callbacks);
         for frame in &stack.frames {
             if !self.frame(frame, &mut roots) {
                 return wanted;

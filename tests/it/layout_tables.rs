@@ -175,6 +175,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("thread", "async_exc") => (&["PyThreadState"], &["async_exc"]),
         ("interpreter", "static_types") => (&["PyInterpreterState"], &["types.builtins.initialized", "types.builtins"]),
         ("interpreter", "extension_types") => (&["PyInterpreterState"], &["types.for_extensions.initialized"]),
+        ("interpreter", "exit_callbacks") => (&["PyInterpreterState"], &["atexit.callbacks"]),
         ("exc_item", "exc_type") => (&["_PyErr_StackItem"], &["exc_type"]),
         ("exc_item", "exc_value") => (&["_PyErr_StackItem"], &["exc_value"]),
         ("exc_item", "exc_traceback") => (&["_PyErr_StackItem"], &["exc_traceback"]),

@@ -95,6 +95,7 @@ const ELSEWHERE: &[&str] = &[
     "lock_graphs",
     "lost_wakeups",
     "packages",
+    "referents",
     "waits_threading",
     "whatis",
 ];

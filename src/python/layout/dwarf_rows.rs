@@ -161,6 +161,7 @@ pub(super) const ROWS: &[Row] = &[
     ("thread", "async_exc", "_ts", "async_exc"),
     ("interpreter", "static_types", "_is", "types.builtins.initialized types.builtins"),
     ("interpreter", "extension_types", "_is", "types.for_extensions.initialized"),
+    ("interpreter", "exit_callbacks", "_is", "atexit.callbacks"),
     ("exc_item", "exc_type", "_err_stackitem _PyErr_StackItem", "exc_type"),
     ("exc_item", "exc_value", "_err_stackitem _PyErr_StackItem", "exc_value"),
     ("exc_item", "exc_traceback", "_err_stackitem _PyErr_StackItem", "exc_traceback"),

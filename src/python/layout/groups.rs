@@ -126,6 +126,8 @@ groups! {
         static_types: Option<Field>,
         /// The states of static types of extension modules, from 3.13 on.
         extension_types: Option<Field>,
+        /// What `atexit` will call: an array and its length, from 3.14 on a list; from 3.10 on.
+        exit_callbacks: Option<Field>,
     }
 
     /// `PyThreadState`.

@@ -65,6 +65,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(80),
             static_types: None,
             extension_types: None,
+            exit_callbacks: None,
         },
         thread: Thread {
             prev: None,

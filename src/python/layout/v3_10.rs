@@ -75,6 +75,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(113528),
             static_types: None,
             extension_types: None,
+            exit_callbacks: has(3488),
         },
         thread: Thread {
             prev: has(0),

@@ -73,6 +73,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(107752),
             static_types: None,
             extension_types: None,
+            exit_callbacks: has(3536),
         },
         thread: Thread {
             prev: has(0),

@@ -78,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(383552),
             static_types: has(373704),
             extension_types: None,
+            exit_callbacks: has(3944),
         },
         thread: Thread {
             prev: has(0),

@@ -79,6 +79,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             size: at(194968),
             static_types: has(182968),
             extension_types: has(192584),
+            exit_callbacks: has(10712),
         },
         thread: Thread {
             prev: has(0),
@@ -392,6 +393,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(215616),
             static_types: has(186056),
             extension_types: has(195672),
+            exit_callbacks: has(10728),
             ..LAYOUT_0.fields.interpreter
         },
         thread: Thread {

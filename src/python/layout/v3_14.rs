@@ -78,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(225864),
             static_types: has(180240),
             extension_types: has(189856),
+            exit_callbacks: has(10792),
         },
         thread: Thread {
             prev: has(0),
@@ -351,6 +352,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(249976),
             static_types: has(186032),
             extension_types: has(195648),
+            exit_callbacks: has(10840),
             ..LAYOUT.fields.interpreter
         },
         gil: Some(Gil {

@@ -78,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(226240),
             static_types: has(180264),
             extension_types: has(190024),
+            exit_callbacks: has(10768),
         },
         thread: Thread {
             prev: has(0),
@@ -347,6 +348,7 @@ pub(super) const LAYOUT_T: Layout = Layout {
             size: at(250328),
             static_types: has(186000),
             extension_types: has(195760),
+            exit_callbacks: has(10792),
             ..LAYOUT.fields.interpreter
         },
         gil: Some(Gil {

@@ -74,6 +74,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(2568),
             static_types: None,
             extension_types: None,
+            exit_callbacks: None,
         },
         thread: Thread {
             prev: has(0),

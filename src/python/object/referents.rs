@@ -105,7 +105,8 @@ impl Objects {
             let Ok(meta) = self.type_of(ty.addr) else {
                 return false;
             };
-            if !ty.is(flags::READY) || !meta.is(flags::TYPE) {
+            // Some static types of 2.7 are in use without ever being made ready.
+            if !meta.is(flags::TYPE) {
                 return false;
             }
             if meta.addr == ty.addr {
@@ -372,6 +373,7 @@ impl Objects {
         let Some(executable) = executable else {
             return Ok(());
         };
+        tell(found, executable)?;
         if *self.full_name(&*self.type_of(executable)?) != *"code" {
             return Ok(());
         }
