@@ -254,6 +254,9 @@ impl<'a, 'p> Search<'a, 'p> {
         if wanted.is_empty() {
             return wanted;
         }
+        if !self.is_at_rest(thread, state) {
+            return wanted;
+        }
         let Some(callbacks) = main.callbacks_of(thread) else {
             return wanted;
         };
@@ -279,6 +282,14 @@ impl<'a, 'p> Search<'a, 'p> {
                 found
             }
         }
+    }
+
+    /// Whether a thread sleeps in a system call of its own. One that runs, or only waits for the GIL,
+    /// may have in its hands what no variable of it leads to.
+    fn is_at_rest(&self, thread: usize, state: &PyThread) -> bool {
+        let native = self.view.process.threads().get(thread.wrapping_sub(1));
+        let sleeps = native.is_some_and(|native| native.syscall.is_some());
+        sleeps && state.waits_for_gil != Some(true)
     }
 
     /// What the frame refers to; `false` where that cannot be read.
