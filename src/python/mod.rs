@@ -10,6 +10,7 @@ pub mod doing;
 mod eval_frames;
 mod evaluation;
 pub mod exceptions;
+mod exit;
 mod frame;
 mod generator;
 mod gil;

@@ -45,14 +45,17 @@ impl<'v, 'p> MainThread<'v, 'p> {
         }
     }
 
-    /// The handlers that a thread may run, or `None` where nothing tells.
-    pub(super) fn handlers_of(&self, thread: usize) -> Option<&[Addr]> {
+    /// What a thread may call besides what its own code calls: signal handlers, and what is to be
+    /// called at the end. `None` where nothing tells.
+    pub(super) fn callbacks_of(&self, thread: usize) -> Option<Vec<Addr>> {
         if self.thread != Some(thread) {
-            return Some(&[]);
+            return Some(Vec::new());
         }
-        match self.handlers() {
-            Handlers::Known(all) => Some(all),
-            Handlers::Unknown => None,
-        }
+        let Handlers::Known(handlers) = self.handlers() else {
+            return None;
+        };
+        let mut all = self.view.python.exit_callbacks().ok()?;
+        all.extend(handlers);
+        Some(all)
     }
 }

@@ -4,7 +4,7 @@
 use super::main_thread::MainThread;
 use super::{Kind, Locks, Owner, View};
 use crate::addr::Addr;
-use crate::python::object::Completeness;
+use crate::python::object::{Completeness, TypeInfo};
 use crate::python::{PyFrame, PyThread};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
@@ -125,6 +125,28 @@ fn thousands(number: usize) -> String {
     text
 }
 
+/// The frames that threads run.
+fn running_frames(view: &View<'_>) -> FxHashSet<Addr> {
+    let stacks = view
+        .states
+        .iter()
+        .map(|(_, state)| view.python.stack(state));
+    let frames = stacks.flat_map(|stack| {
+        let frames: Vec<Addr> = stack.frames.iter().map(|frame| frame.addr).collect();
+        frames
+    });
+    frames.collect()
+}
+
+/// Types whose instances do not lead to all that they refer to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    No,
+    Leaf,
+    Frame,
+    Thread,
+}
+
 /// Why a search did not look at everything.
 enum Cut {
     Limit,
@@ -140,6 +162,9 @@ struct Search<'a, 'p> {
     left: FxHashSet<usize>,
     /// Objects that lead to nothing of that.
     barren: FxHashSet<Addr>,
+    /// The frames that run. What one has is its thread's: others who know of it only look.
+    running: FxHashSet<Addr>,
+    special: FxHashMap<Addr, Special>,
     /// How many objects may still be looked at.
     budget: usize,
     seen_in_all: usize,
@@ -166,9 +191,36 @@ impl<'a, 'p> Search<'a, 'p> {
             targets,
             left: awaited.iter().copied().collect(),
             barren: FxHashSet::default(),
+            running: running_frames(view),
+            special: FxHashMap::default(),
             budget: MOST_OBJECTS,
             seen_in_all: 0,
         }
+    }
+
+    fn special(&mut self, ty: &Arc<TypeInfo>) -> Special {
+        let objects = &self.view.python.objects;
+        *self.special.entry(ty.addr).or_insert_with(|| {
+            if !ty.is_heap() && *objects.full_name(ty) == *"frame" {
+                Special::Frame
+            } else if ty.is_heap() && objects.is_a(ty, "threading.Thread") {
+                Special::Thread
+            } else if objects.is_leaf(ty) {
+                Special::Leaf
+            } else {
+                Special::No
+            }
+        })
+    }
+
+    /// Whether a frame object is of a frame that runs.
+    fn runs(&self, frame: Addr) -> bool {
+        let python = self.view.python;
+        let running = match &python.layout.fields.frame_object {
+            Some(handle) => python.objects.memory.ptr(handle.frame.of(frame)).ok(),
+            None => Some(frame),
+        };
+        running.is_some_and(|running| self.running.contains(&running))
     }
 
     /// Takes from what is left what modules lead to. Where that cannot be told of the rest, why.
@@ -202,7 +254,10 @@ impl<'a, 'p> Search<'a, 'p> {
         if wanted.is_empty() {
             return wanted;
         }
-        let Some(handlers) = main.handlers_of(thread) else {
+        if !self.is_at_rest(thread, state) {
+            return wanted;
+        }
+        let Some(callbacks) = main.callbacks_of(thread) else {
             return wanted;
         };
         let stack = self.view.python.stack(state);
@@ -210,7 +265,7 @@ impl<'a, 'p> Search<'a, 'p> {
         let (Some(mut roots), None) = (roots, &stack.problem) else {
             return wanted;
         };
-        roots.extend(handlers);
+        roots.extend(callbacks);
         for frame in &stack.frames {
             if !self.frame(frame, &mut roots) {
                 return wanted;
@@ -227,6 +282,14 @@ impl<'a, 'p> Search<'a, 'p> {
                 found
             }
         }
+    }
+
+    /// Whether a thread sleeps in a system call of its own. One that runs, or only waits for the GIL,
+    /// may have in its hands what no variable of it leads to.
+    fn is_at_rest(&self, thread: usize, state: &PyThread) -> bool {
+        let native = self.view.process.threads().get(thread.wrapping_sub(1));
+        let sleeps = native.is_some_and(|native| native.syscall.is_some());
+        sleeps && state.waits_for_gil != Some(true)
     }
 
     /// What the frame refers to; `false` where that cannot be read.
@@ -291,23 +354,24 @@ impl Walk {
             }
             search.budget -= 1;
             search.seen_in_all += 1;
-            if let Some(cut) = self.look_at(search.view, addr, search.budget) {
+            if let Some(cut) = self.look_at(search, addr) {
                 self.cut.get_or_insert(cut);
             }
         }
         found
     }
 
-    /// Puts what an object refers to into the queue, and says when that may not be all.
-    fn look_at(&mut self, view: &View<'_>, addr: Addr, most: usize) -> Option<Cut> {
-        let objects = &view.python.objects;
+    /// Puts what an object leads to into the queue, and says when that may not be all.
+    fn look_at(&mut self, search: &mut Search<'_, '_>, addr: Addr) -> Option<Cut> {
+        let objects = &search.view.python.objects;
         let Ok(ty) = objects.type_of(addr) else {
             return Some(Cut::Unreadable);
         };
-        if objects.is_leaf(&ty) {
+        let special = search.special(&ty);
+        if special == Special::Leaf || (special == Special::Frame && search.runs(addr)) {
             return None;
         }
-        let mut left = most;
+        let mut left = search.budget;
         let mut take = |referent: Addr| {
             if self.seen.insert(referent) {
                 self.queue.push_back(referent);
@@ -318,7 +382,7 @@ impl Walk {
                 _ => ControlFlow::Continue(()),
             }
         };
-        if ty.is_heap() && objects.is_a(&ty, "threading.Thread") {
+        if special == Special::Thread {
             let attributes = objects.instance_attributes(addr).unwrap_or_default();
             for (name, value) in attributes {
                 let name = objects.text(name, LONGEST_NAME);

@@ -178,6 +178,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("interpreter", "extension_types") => (&["PyInterpreterState"], &["types.for_extensions.initialized"]),
         ("interpreter", "import_lock") => (&["PyInterpreterState"], &["imports.lock.mutex"]),
         ("interpreter", "import_lock_thread") => (&["PyInterpreterState"], &["imports.lock.thread"]),
+        ("interpreter", "exit_callbacks") => (&["PyInterpreterState"], &["atexit.callbacks"]),
         ("exc_item", "exc_type") => (&["_PyErr_StackItem"], &["exc_type"]),
         ("exc_item", "exc_value") => (&["_PyErr_StackItem"], &["exc_value"]),
         ("exc_item", "exc_traceback") => (&["_PyErr_StackItem"], &["exc_traceback"]),

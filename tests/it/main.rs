@@ -32,6 +32,7 @@ mod native_truth;
 mod packages;
 mod packed;
 mod pystack;
+mod referents;
 mod signal;
 mod source;
 mod stacks;

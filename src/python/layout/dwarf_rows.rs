@@ -163,6 +163,7 @@ pub(super) const ROWS: &[Row] = &[
     ("interpreter", "extension_types", "_is", "types.for_extensions.initialized"),
     ("interpreter", "import_lock", "_is", "imports.lock.mutex"),
     ("interpreter", "import_lock_thread", "_is", "imports.lock.thread"),
+    ("interpreter", "exit_callbacks", "_is", "atexit.callbacks"),
     ("exc_item", "exc_type", "_err_stackitem _PyErr_StackItem", "exc_type"),
     ("exc_item", "exc_value", "_err_stackitem _PyErr_StackItem", "exc_value"),
     ("exc_item", "exc_traceback", "_err_stackitem _PyErr_StackItem", "exc_traceback"),

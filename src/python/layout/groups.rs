@@ -151,6 +151,8 @@ groups! {
         import_lock: Option<Field>,
         /// `imports.lock.thread`: the ident of the thread that holds it, from 3.12 on.
         import_lock_thread: Option<Field>,
+        /// What `atexit` will call: an array and its length, from 3.14 on a list; from 3.10 on.
+        exit_callbacks: Option<Field>,
     }
 
     /// `PyThreadState`.

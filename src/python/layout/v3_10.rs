@@ -77,6 +77,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: None,
             import_lock: None,
             import_lock_thread: None,
+            exit_callbacks: has(3488),
         },
         thread: Thread {
             prev: has(0),

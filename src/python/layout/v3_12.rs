@@ -82,6 +82,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: None,
             import_lock: has(992),
             import_lock_thread: has(1000),
+            exit_callbacks: has(3944),
         },
         thread: Thread {
             prev: has(0),

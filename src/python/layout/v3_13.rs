@@ -82,6 +82,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             extension_types: has(192584),
             import_lock: has(7704),
             import_lock_thread: has(7712),
+            exit_callbacks: has(10712),
         },
         thread: Thread {
             prev: has(0),

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: has(195672),
             import_lock: has(7712),
             import_lock_thread: has(7720),
+            exit_callbacks: has(10728),
             ..v3_13::LAYOUT_0.fields.interpreter
         },
         thread: Thread {

@@ -81,6 +81,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: has(189856),
             import_lock: has(7736),
             import_lock_thread: has(7744),
+            exit_callbacks: has(10792),
         },
         thread: Thread {
             prev: has(0),

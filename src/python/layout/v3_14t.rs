@@ -48,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: has(195648),
             import_lock: has(7760),
             import_lock_thread: has(7768),
+            exit_callbacks: has(10840),
             ..v3_14::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {

@@ -82,6 +82,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: has(190024),
             import_lock: has(7688),
             import_lock_thread: has(7696),
+            exit_callbacks: has(10768),
         },
         thread: Thread {
             prev: has(0),

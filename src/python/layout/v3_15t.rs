@@ -42,6 +42,7 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(250328),
             static_types: has(186000),
             extension_types: has(195760),
+            exit_callbacks: has(10792),
             ..v3_15::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {

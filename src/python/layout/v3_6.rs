@@ -65,6 +65,7 @@ pub(super) const LAYOUT: Layout = Layout {
             extension_types: None,
             import_lock: None,
             import_lock_thread: None,
+            exit_callbacks: None,
         },
         thread: Thread {
             prev: has(0),

@@ -33,6 +33,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("NoneType", Holding::Nothing),
     ("NotImplementedType", Holding::Nothing),
     ("PyCapsule", Holding::Nothing),
+    ("Token.MISSING", Holding::Nothing),
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
     ("_thread.RLock", Holding::Nothing),

@@ -17,6 +17,9 @@ const MOST_BASES: usize = 1000;
 /// Larger structs of a type are damage, in bytes.
 const LARGEST: u64 = 1 << 16;
 
+/// The most types of types of types.
+const MOST_METATYPES: usize = 8;
+
 /// The most slots of one frame.
 const MOST_SLOTS: u32 = 1 << 20;
 
@@ -39,6 +42,7 @@ pub enum Completeness {
 #[derive(Debug)]
 pub(super) struct Plan {
     ty: Arc<TypeInfo>,
+    is_type: bool,
     /// The type in C that the type is made from: itself, where it is not written in Python.
     base: Arc<TypeInfo>,
     holding: Holding,
@@ -90,11 +94,27 @@ impl Objects {
     /// Whether the words at `addr` are a live object: their type is one, and they are referred to.
     pub fn is_object(&self, addr: Addr) -> bool {
         let aligned = addr.0 >= 1 << 12 && addr.0.is_multiple_of(WORD);
-        let is_type = |ty: Arc<TypeInfo>| {
-            let meta = self.type_of(ty.addr);
-            ty.is(flags::READY) && meta.is_ok_and(|meta| meta.is(flags::TYPE))
-        };
+        let is_type = |ty: Arc<TypeInfo>| self.plan(&ty).is_type;
         aligned && self.type_of(addr).is_ok_and(is_type) && self.is_referred_to(addr)
+    }
+
+    /// Whether this is a type: its type is one, and so on, to one that is its own.
+    fn is_type(&self, ty: &TypeInfo) -> bool {
+        let mut ty = ty.clone();
+        for _ in 0..MOST_METATYPES {
+            let Ok(meta) = self.type_of(ty.addr) else {
+                return false;
+            };
+            // Some static types of 2.7 are in use without ever being made ready.
+            if !meta.is(flags::TYPE) {
+                return false;
+            }
+            if meta.addr == ty.addr {
+                return true;
+            }
+            ty = (*meta).clone();
+        }
+        false
     }
 
     /// Whether the count of references is one that a live object may have. Where a pointer lies in
@@ -140,6 +160,7 @@ impl Objects {
         let weakrefs = self.memory.i64(weakrefs).ok();
         Plan {
             ty: Arc::clone(ty),
+            is_type: self.is_type(ty),
             weakrefs: weakrefs.and_then(|offset| u64::try_from(offset).ok()),
             holding,
             completeness: match known {
@@ -224,14 +245,17 @@ impl Objects {
                 }
                 None => self.tell_struct(addr, plan, 0..size, found)?,
             },
-            Holding::Frame => {
-                self.tell_struct(addr, plan, 0..size, found)?;
-                if let Some(handle) = &f.frame_object {
+            Holding::Frame => match &f.frame_object {
+                // What it has room for is no part of it before the frame has ended.
+                Some(handle) => {
+                    self.tell_struct(addr, plan, 0..handle.own_frame.offset.into(), found)?;
                     self.tell_frame(self.memory.ptr(handle.frame.of(addr))?, found)?;
-                } else {
+                }
+                None => {
+                    self.tell_struct(addr, plan, 0..size, found)?;
                     self.tell_own_items(addr, plan, size, found)?;
                 }
-            }
+            },
             Holding::Type => self.tell_type(addr, found)?,
         }
         for (_, offset) in plan.slots.iter() {
@@ -349,6 +373,7 @@ impl Objects {
         let Some(executable) = executable else {
             return Ok(());
         };
+        tell(found, executable)?;
         if *self.full_name(&*self.type_of(executable)?) != *"code" {
             return Ok(());
         }
