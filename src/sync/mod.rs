@@ -9,6 +9,7 @@ mod files;
 mod futures;
 mod gil;
 mod graph;
+mod handover;
 mod holders;
 mod import_lock;
 mod imports;
@@ -150,6 +151,7 @@ impl Locks {
         let mut known = FxHashMap::default();
         let open = waits::find(view, &mut locks, &mut known);
         holders::find(view, &mut locks, &mut known);
+        handover::settle(&mut locks);
         let main = MainThread::of(view);
         if whole {
             reach::find(view, &main, &mut locks, &open);

@@ -1,6 +1,6 @@
 //! What each thread waits for, in a few words: `waiting for bank.lock, which thread 3 holds`.
 
-use super::{Kind, Lock, Locks, Owner, View, holders, names, waits};
+use super::{Kind, Lock, Locks, Owner, View, handover, holders, names, waits};
 use crate::addr::Addr;
 use crate::python::Python;
 use rustc_hash::FxHashMap;
@@ -34,6 +34,7 @@ impl Locks {
         if found.all.iter().any(open) {
             holders::find(&view, &mut found, &mut known);
         }
+        handover::settle(&mut found);
         let waited = |lock: &Lock| !lock.waiters.is_empty();
         let mut locks = Locks {
             all: found.all.into_iter().filter(waited).collect(),
