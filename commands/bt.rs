@@ -2,7 +2,7 @@
 
 use crate::cli::render::choice::{self, Wanted};
 use crate::cli::render::fold::{Spot, Step};
-use crate::cli::render::number::{Extent, with_commas};
+use crate::cli::render::number::Extent;
 use crate::cli::render::row::Row;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
@@ -11,7 +11,7 @@ use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, Severity, thousands};
 use pydbg::python::value::Limits;
 use pydbg::python::{MergedFrame, MergedStack, Python};
 use pydbg::unwind::{End, NativeFrame};
@@ -386,7 +386,7 @@ impl Report for Backtrace {
                 ));
             }
             if let Some(more) = thread.left_out {
-                let more = with_commas(more);
+                let more = thousands(more);
                 let text = format!(
                     "{more} older frames are left out; \"bt COUNT\" gives as many as asked"
                 );

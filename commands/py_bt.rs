@@ -1,7 +1,7 @@
 //! `py-bt`: Python stacks in the form of Python's own tracebacks.
 
 use crate::cli::render::choice::{self, Wanted};
-use crate::cli::render::number::{Extent, with_commas};
+use crate::cli::render::number::Extent;
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::traceback::Traceback;
@@ -10,7 +10,7 @@ use crate::cli::render::variables::{Budget, asks_for_locals};
 use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, Severity, thousands};
 use serde_json::{Value, json};
 use std::io;
 
@@ -206,7 +206,7 @@ impl Report for Tracebacks {
 
     fn notes(&self) -> Vec<Note> {
         let cut = self.threads.iter().filter_map(|thread| {
-            let more = with_commas(thread.left_out?);
+            let more = thousands(thread.left_out?);
             Some(Note {
                 severity: Severity::Partial,
                 text: format!(

@@ -162,9 +162,22 @@ pub fn human(bytes: u64) -> String {
     }
 }
 
+/// A number for people: `12,345`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::human;
+    use super::{human, thousands};
 
     #[test]
     fn sizes_are_short() {
@@ -191,5 +204,11 @@ mod tests {
             "18 EB",
         ];
         assert_eq!(sizes.map(human), said);
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let numbers = [999, 999_950, 1_000_000].map(thousands);
+        assert_eq!(numbers, ["999", "999,950", "1,000,000"]);
     }
 }

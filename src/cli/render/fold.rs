@@ -1,8 +1,8 @@
 //! What is left out of a deep Python stack: the repetitions of one line as CPython's own tracebacks
 //! leave them out (`_RECURSIVE_CUTOFF`), and the inside of a recursion through several functions.
 
-use super::number::with_commas;
 use pydbg::Addr;
+use pydbg::diag::thousands;
 use pydbg::python::PyFrame;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -125,7 +125,7 @@ fn words(hidden: &[Entry]) -> String {
         1 => "function".to_owned(),
         more => format!("{more} functions"),
     };
-    let count = with_commas(count);
+    let count = thousands(count);
     format!("(... {count} more frames of the same {functions})")
 }
 

@@ -1,10 +1,11 @@
 //! Threads with the same stack, shown once: the frames are the same when function, file and line
 //! are.
 
-use super::number::{compact, with_commas};
+use super::number::compact;
 use super::row::Row;
 use super::thread::ThreadView;
 use crate::cli::{Out, Style};
+use pydbg::diag::thousands;
 use pydbg::python::PyFrame;
 use rustc_hash::FxHashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -81,7 +82,7 @@ pub fn header(out: &mut Out<'_>, threads: &[&ThreadView]) -> io::Result<()> {
         false => format!("Threads {}", compact(&ids)),
     };
     out.styled(Style::Strong, &title)?;
-    let count = with_commas(threads.len());
+    let count = thousands(threads.len());
     let ended = match ended {
         0 => String::new(),
         all if all == threads.len() => " that have ended".to_owned(),

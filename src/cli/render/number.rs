@@ -63,19 +63,6 @@ pub fn steps(text: Option<&str>) -> anyhow::Result<usize> {
     text.map_or(Ok(1), number)
 }
 
-/// A count as people read it: `999,950`.
-pub fn with_commas(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Thread numbers as `thread apply` takes them: `2-65,70`.
 pub fn compact(ids: &[usize]) -> String {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
@@ -149,6 +136,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lists_are_readable() {
+        assert_eq!(compact(&[2, 3, 4, 70, 72, 73]), "2-4,70,72-73");
+        assert_eq!(compact(&[]), "");
+    }
+
+    #[test]
     fn extents() {
         assert_eq!(Extent::parse(None).unwrap(), Extent::Whole);
         assert_eq!(Extent::parse(Some("-5")).unwrap(), Extent::Outermost(5));
@@ -156,15 +149,6 @@ mod tests {
         assert_eq!(Extent::Outermost(2).range(5), 3..5);
         assert!(Extent::parse(Some("five")).is_err());
         assert!(Extent::parse(Some("99999999999999999999")).is_err());
-    }
-
-    #[test]
-    fn counts_and_lists_are_readable() {
-        assert_eq!(with_commas(999), "999");
-        assert_eq!(with_commas(999_950), "999,950");
-        assert_eq!(with_commas(1_000_000), "1,000,000");
-        assert_eq!(compact(&[2, 3, 4, 70, 72, 73]), "2-4,70,72-73");
-        assert_eq!(compact(&[]), "");
     }
 
     #[test]
