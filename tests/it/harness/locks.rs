@@ -228,7 +228,7 @@ fn with_overrides(expect: &Value, names: &[&str]) -> Value {
 }
 
 /// One shape of a fixture on one interpreter: live, and from a kernel core; from gdb's gcore too
-/// where `gcore` says so, as gdb takes a second for each.
+/// where `gcore` says so, as gdb takes a second for each; from every one with PYDBG_GCORES=all.
 pub(crate) fn check(
     interpreter: &Interpreter,
     name: &str,
@@ -255,7 +255,7 @@ pub(crate) fn check(
         );
     };
     judge("live", Pydbg::live(fixture.pid(), &[], "locks"));
-    if gcore {
+    if gcore || std::env::var_os("PYDBG_GCORES").is_some_and(|which| which == "all") {
         judge("gcore", Pydbg::core(&fixture.gcore(), &sysroot, "locks"));
     }
     let core = fixture.kernel_core();
