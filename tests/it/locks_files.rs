@@ -41,17 +41,12 @@ fn another_process_or_this_one_holds_a_lock_on_a_file() {
     for interpreter in interpreters() {
         let mut fixture = Fixture::start(interpreter, "file_locks", &[]);
         let expect = fixture.truth.expect.clone();
-        let root = interpreter.root.display().to_string();
-        let sysroot: Vec<&str> = match interpreter.is_chroot() {
-            true => vec!["--sysroot", &root],
-            false => Vec::new(),
-        };
         let live = Pydbg::live(fixture.pid(), &[], "locks");
         failures.check(
             &format!("{} live", interpreter.id),
             live.and_then(|answer| compare(&expect, &answer["data"], true)),
         );
-        let core = Pydbg::core(&fixture.kernel_core(), &sysroot, "locks");
+        let core = Pydbg::core(&fixture.kernel_core(), &interpreter.sysroot(), "locks");
         failures.check(
             &format!("{} core", interpreter.id),
             core.and_then(|answer| compare(&expect, &answer["data"], false)),

@@ -22,17 +22,23 @@ fn attached(fixture: &Fixture) -> Result<(), String> {
     let target = target.map_err(|why| why.to_string())?;
     let python = Python::find(Arc::new(Process::new(Arc::new(target))));
     let locks = Locks::of(&python.map_err(|why| why.to_string())?);
-    let counts = [
-        locks.deadlocks.len(),
-        locks.orphaned.len(),
-        locks.lost.len(),
-    ];
-    match counts {
-        [0, 0, 0] => Ok(()),
-        _ => Err(format!(
-            "{:?}, orphaned {:?}, lost {:?}, waits {:?}",
-            locks.deadlocks, locks.orphaned, locks.lost, locks.waits
-        )),
+    let rings = locks.deadlocks.iter().flat_map(|deadlock| &deadlock.waits);
+    let rings = rings.filter_map(|at| locks.waits.get(*at)).map(|wait| {
+        let lock = locks.all.get(wait.lock);
+        format!("{wait:?} for {lock:?}")
+    });
+    let lock = |at: &usize| format!("{:?}", locks.all.get(*at));
+    let orphaned = locks
+        .orphaned
+        .iter()
+        .map(|at| format!("orphaned {}", lock(at)));
+    let lost = locks
+        .lost
+        .iter()
+        .map(|lost| format!("lost {}", lock(&lost.lock)));
+    match rings.chain(orphaned).chain(lost).next() {
+        None => Ok(()),
+        Some(first) => Err(first),
     }
 }
 
@@ -63,12 +69,7 @@ fn nothing_is_wrong_with_a_busy_server_in_good_health() {
             failures.check(&format!("{} live", interpreter.id), silent(locks));
         }
         let core = fixture.kernel_core();
-        let root = interpreter.root.display().to_string();
-        let sysroot: Vec<&str> = match interpreter.is_chroot() {
-            true => vec!["--sysroot", &root],
-            false => Vec::new(),
-        };
-        let locks = Pydbg::core(&core, &sysroot, "locks");
+        let locks = Pydbg::core(&core, &interpreter.sysroot(), "locks");
         failures.check(&format!("{} core", interpreter.id), silent(locks));
     }
     failures.finish();
@@ -77,13 +78,13 @@ fn nothing_is_wrong_with_a_busy_server_in_good_health() {
 #[test]
 fn knots_of_random_threads_are_found_and_none_is_invented() {
     const SEEDS: usize = 45;
-    let mut failures = Failures::default();
-    let interpreters: Vec<_> = interpreters().iter().collect();
-    for seed in 0..SEEDS {
+    let interpreters = interpreters();
+    let seeds: Vec<usize> = (0..SEEDS).collect();
+    let failures = Failures::together(&seeds, |seed, failures| {
         if let Some(interpreter) = interpreters.get(seed % interpreters.len().max(1)) {
             let shape = [seed.to_string()];
-            check(interpreter, "lock_graphs", &shape, false, &mut failures);
+            check(interpreter, "lock_graphs", &shape, false, failures);
         }
-    }
+    });
     failures.finish();
 }

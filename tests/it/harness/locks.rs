@@ -265,13 +265,13 @@ pub(crate) fn check(
 /// Every shape of a fixture on every interpreter that it runs on. `gcore` says of which shapes gdb
 /// makes a core, too.
 pub(crate) fn check_all(name: &str, gcore: &[&str]) {
-    let mut failures = Failures::default();
     let variants = header(name).map_or(Vec::new(), |header| header.variants);
-    for interpreter in interpreters() {
+    // Fixtures mostly sleep until nothing moves any more, so several run at a time.
+    let failures = Failures::together(interpreters(), |interpreter, failures| {
         for shape in variants.iter().filter(|shape| !shape.is_empty()) {
             let gcore = shape.iter().any(|word| gcore.contains(&word.as_str()));
-            check(interpreter, name, shape, gcore, &mut failures);
+            check(interpreter, name, shape, gcore, failures);
         }
-    }
+    });
     failures.finish();
 }

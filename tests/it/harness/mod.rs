@@ -13,7 +13,9 @@ pub(crate) use program::Pydbg;
 pub(crate) use truth::Truth;
 
 use serde_json::Value;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The checkout's top folder.
 pub(crate) fn top() -> &'static Path {
@@ -46,6 +48,32 @@ impl Failures {
             let why: String = why.chars().take(700).collect();
             self.lines.push(format!("{what}: {why}"));
         }
+    }
+
+    /// Makes all checks, those of three items at a time.
+    pub(crate) fn together<T: Sync>(
+        items: &[T],
+        check: impl Fn(&T, &mut Failures) + Sync,
+    ) -> Failures {
+        const THREADS: usize = 3;
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut own = Failures::default();
+            while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                check(item, &mut own);
+            }
+            own
+        };
+        let mut all = Failures::default();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+            for thread in threads {
+                let own = thread.join().unwrap_or_else(|why| resume_unwind(why));
+                all.checks += own.checks;
+                all.lines.extend(own.lines);
+            }
+        });
+        all
     }
 
     /// Fails the test when anything failed, or when nothing was checked at all.
