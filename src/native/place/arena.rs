@@ -26,8 +26,11 @@ const LAYOUTS: [Layout; 2] = [
 
 /// NBINS - 1, pairs of pointers.
 const BINS: u64 = 127;
-/// How many of the bins of an arena in use are empty at least; there are seldom ten that are not.
-const EMPTY: usize = 32;
+/// How many of the bins of an arena are empty at least, even if its memory is in many pieces.
+const EMPTY: usize = 8;
+/// How many bins may be in the middle of a change: a thread that was stopped inside of malloc moves a
+/// chunk from one to another.
+const CHANGING: usize = 2;
 /// The most arenas of a process: eight for each processor, unless it is told otherwise.
 const MOST_ARENAS: usize = 1 << 16;
 
@@ -70,7 +73,7 @@ impl Process {
 /// Whether there are lists of free chunks: `fd` and `bk` of a chunk that is not there, 16 bytes
 /// before them, to which an empty one points.
 fn has_bins(memory: &dyn Memory, arena: Addr, layout: &Layout) -> bool {
-    let mut empty = 0;
+    let (mut empty, mut changing) = (0, 0);
     for bin in 0..BINS {
         let at = arena.add(layout.bins + bin * 16);
         let (Ok(first), Ok(last)) = (memory.ptr(at), memory.ptr(at.add(8))) else {
@@ -79,11 +82,12 @@ fn has_bins(memory: &dyn Memory, arena: Addr, layout: &Layout) -> bool {
         let chunk = at.sub(16);
         match (first == chunk, last == chunk) {
             (true, true) => empty += 1,
-            (false, false) if !first.is_null() && !last.is_null() => {}
-            _ => return false,
+            _ if first.is_null() || last.is_null() => return false,
+            (false, false) => {}
+            _ => changing += 1,
         }
     }
-    empty >= EMPTY
+    empty >= EMPTY && changing <= CHANGING
 }
 
 /// Whether the chain of arenas comes back to this one.
