@@ -1,7 +1,7 @@
 //! What is said when a target is opened: gdb's sentences first, then what a Python user wants to
 //! know before anything else.
 
-use super::render::number::list;
+use super::render::locks::{threads as name, waiting};
 use super::render::row::Row;
 use super::render::stack::Stack;
 use super::render::{crash, frame};
@@ -171,12 +171,8 @@ impl Banner {
             .iter()
             .map(|threads| match threads.as_slice() {
                 [one] => format!("Deadlock: thread {one} waits for itself"),
-                several => format!("Deadlock: threads {} wait for each other", list(several)),
+                several => format!("Deadlock: {} wait for each other", name(several)),
             });
-        let waiting = |threads: &[usize]| match threads {
-            [one] => format!("thread {one} waits"),
-            several => format!("threads {} wait", list(several)),
-        };
         let orphaned = self.orphaned.iter().map(|threads| {
             format!(
                 "Orphaned lock: {} for a lock that nobody can release",

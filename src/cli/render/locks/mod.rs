@@ -9,6 +9,7 @@ use super::location;
 use super::number::list;
 use super::thread::ThreadView;
 use crate::cli::{Out, Session};
+use pydbg::diag::thousands;
 use pydbg::sync::{Lock, Locks, Owner, Place, Wait};
 use serde_json::{Value, json};
 use std::io;
@@ -110,12 +111,22 @@ fn short(lock: &Lock) -> String {
     lock.name.clone().unwrap_or_else(kind)
 }
 
-/// `thread 2`, `threads 2 and 3`.
-fn threads(ids: &[usize]) -> String {
+/// How many threads are named in a sentence.
+const MOST_NAMED: usize = 8;
+
+/// `thread 2`, `threads 2 and 3`, `204 threads`.
+pub fn threads(ids: &[usize]) -> String {
     match ids {
         [one] => format!("thread {one}"),
-        several => format!("threads {}", list(several)),
+        several if several.len() <= MOST_NAMED => format!("threads {}", list(several)),
+        many => format!("{} threads", thousands(many.len())),
     }
+}
+
+/// `thread 2 waits`, `threads 2 and 3 wait`.
+pub fn waiting(ids: &[usize]) -> String {
+    let verb = if ids.len() == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", threads(ids))
 }
 
 /// Who holds a lock in a few words, and how sure that is.

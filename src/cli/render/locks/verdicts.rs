@@ -1,6 +1,6 @@
 //! The verdicts, each a sentence with its evidence: what is wrong, and who waits where.
 
-use super::{LocksView, owner, place, short, threads, title};
+use super::{LocksView, owner, place, short, threads, title, waiting};
 use crate::cli::render::number::list;
 use crate::cli::{Out, Style};
 use pydbg::sync::{BusyOwner, Deadlock, Kind, Lock, LostWakeup, Owner, Wait};
@@ -148,13 +148,8 @@ impl LocksView {
             return Ok(());
         };
         let text = format!(
-            "Lost wakeup: {} {} for {}, and nobody is left to end that: ",
-            threads(&lock.waiters),
-            if lock.waiters.len() == 1 {
-                "waits"
-            } else {
-                "wait"
-            },
+            "Lost wakeup: {} for {}, and nobody is left to end that: ",
+            waiting(&lock.waiters),
             title(lock)
         );
         out.styled(Style::Strong, &text)?;
@@ -168,20 +163,13 @@ impl LocksView {
         let Some(lock) = self.locks.all.get(busy.lock) else {
             return Ok(());
         };
-        let (holds, waiters) = (owner(&lock.owner).0, threads(&lock.waiters));
+        let (holds, waiting) = (owner(&lock.owner).0, waiting(&lock.waiters));
         let verb = match lock.kind {
-            Kind::Thread | Kind::NativeThread => format!("{waiters} joined {holds}"),
+            Kind::Thread | Kind::NativeThread => format!("{waiting} for {holds}"),
             kind if kind.is_held() => {
-                format!("{holds} holds {}, for which {waiters} waits", short(lock))
+                format!("{holds} holds {}, for which {waiting}", short(lock))
             }
-            _ => format!(
-                "{holds} works on {}, for which {waiters} waits",
-                short(lock)
-            ),
-        };
-        let verb = match lock.waiters.len() {
-            1 => verb,
-            _ => verb.replace(&format!("{waiters} waits"), &format!("{waiters} wait")),
+            _ => format!("{holds} works on {}, for which {waiting}", short(lock)),
         };
         out.put(format_args!("Busy, no deadlock: "))?;
         out.target(&format!("{verb}: it is {}", busy.doing.text))?;
