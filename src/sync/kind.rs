@@ -111,33 +111,9 @@ impl Kind {
         }
     }
 
-    /// Whether its address is that of a Python object, so that variables may lead to it.
-    pub(super) fn is_object(self) -> bool {
-        !matches!(
-            self,
-            Kind::Gil
-                | Kind::ImportLock
-                | Kind::PyMutex
-                | Kind::World
-                | Kind::Mutex
-                | Kind::RwLock
-                | Kind::ConditionVariable
-                | Kind::NativeSemaphore
-                | Kind::NativeBarrier
-                | Kind::NativeThread
-                | Kind::Once
-                | Kind::StaticGuard
-                | Kind::Stream
-                | Kind::Loader
-                | Kind::Arena
-                | Kind::FileLock
-        )
-    }
-
-    /// Whether a thread holds it, so that "held" and "released" are the words; the others are
-    /// awaited until somebody does something.
-    pub fn is_held(self) -> bool {
-        !matches!(
+    /// Whether it is an object on which only Python code acts, and which nobody holds.
+    pub(super) fn is_made_in_python(self) -> bool {
+        matches!(
             self,
             Kind::Condition
                 | Kind::Event
@@ -146,7 +122,31 @@ impl Kind {
                 | Kind::Queue
                 | Kind::SimpleQueue
                 | Kind::Future
+        )
+    }
+
+    /// Whether its address is that of a Python object, so that variables may lead to it.
+    pub(super) fn is_object(self) -> bool {
+        let others = matches!(
+            self,
+            Kind::Lock
+                | Kind::RLock
                 | Kind::Thread
+                | Kind::ModuleLock
+                | Kind::ProcessLock
+                | Kind::ProcessSemaphore
+                | Kind::ObjectLock
+                | Kind::BufferedFile
+        );
+        others || self.is_made_in_python()
+    }
+
+    /// Whether a thread holds it, so that "held" and "released" are the words; the others are
+    /// awaited until somebody does something.
+    pub fn is_held(self) -> bool {
+        let awaited = matches!(
+            self,
+            Kind::Thread
                 | Kind::ProcessSemaphore
                 | Kind::PyEvent
                 | Kind::World
@@ -154,28 +154,13 @@ impl Kind {
                 | Kind::NativeSemaphore
                 | Kind::NativeBarrier
                 | Kind::NativeThread
-        )
+        );
+        !awaited && !self.is_made_in_python()
     }
 
     /// Whether C code waits for it as well as Python: which C code, is then worth saying.
     pub(super) fn is_native(self) -> bool {
-        matches!(
-            self,
-            Kind::Gil
-                | Kind::PyMutex
-                | Kind::ObjectLock
-                | Kind::Mutex
-                | Kind::RwLock
-                | Kind::ConditionVariable
-                | Kind::NativeSemaphore
-                | Kind::NativeBarrier
-                | Kind::NativeThread
-                | Kind::Once
-                | Kind::StaticGuard
-                | Kind::Stream
-                | Kind::Loader
-                | Kind::Arena
-                | Kind::FileLock
-        )
+        let python = [Kind::ImportLock, Kind::World, Kind::PyEvent].contains(&self);
+        self == Kind::ObjectLock || !(python || self.is_object())
     }
 }

@@ -4,7 +4,7 @@
 mod walk;
 
 use super::main_thread::MainThread;
-use super::{Kind, Locks, Owner, View};
+use super::{Locks, Owner, View};
 use crate::addr::Addr;
 use crate::diag::thousands;
 use crate::python::object::TypeInfo;
@@ -27,7 +27,7 @@ pub(super) fn find(
 ) {
     let is_made_in_python = |at: &usize| {
         let lock = locks.all.get(*at);
-        lock.is_some_and(|lock| is_made_in_python(lock.kind))
+        lock.is_some_and(|lock| lock.kind.is_made_in_python())
     };
     let mut awaited: Vec<usize> = open.iter().copied().filter(is_made_in_python).collect();
     awaited.sort_unstable();
@@ -93,20 +93,6 @@ fn asleep(locks: &Locks, interruptible: Option<usize>) -> FxHashSet<(usize, usiz
     };
     let waits = locks.waits.iter().filter(asleep);
     waits.map(|wait| (wait.lock, wait.thread)).collect()
-}
-
-/// Whether it is an object that only Python code acts on.
-fn is_made_in_python(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Condition
-            | Kind::Event
-            | Kind::Semaphore
-            | Kind::Barrier
-            | Kind::Queue
-            | Kind::SimpleQueue
-            | Kind::Future
-    )
 }
 
 /// The frames that threads run.
