@@ -17,6 +17,8 @@ import tempfile
 
 import peers
 
+SIZES = [(10, 1000), (100, 10_000), (1000, 100_000), (1000, 1_000_000)]
+
 TARGET = """
 import os, sys, threading, time
 threads, count = int(sys.argv[1]), int(sys.argv[2])
@@ -65,7 +67,7 @@ def main():
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     pydbg = os.path.abspath(options.pydbg)
-    for threads, count in [(10, 1000), (100, 10_000), (1000, 100_000), (1000, 1_000_000)]:
+    for threads, count in SIZES:
         folder = tempfile.mkdtemp(prefix="pydbg-bench-")
         try:
             path = core(threads, count, folder)
