@@ -3,6 +3,10 @@
 use super::super::layout::DebugOffsets;
 use super::*;
 
+/// How many members of `_Py_DebugOffsets` may differ from what was measured on a build of the same
+/// sizes and be taken for damage: a field that really moved has pushed others away.
+const MOST_DAMAGED: usize = 2;
+
 impl Search<'_> {
     /// Where files say that `_PyRuntime` is.
     pub(super) fn stated_places(&self) -> impl Iterator<Item = (Addr, String)> {
@@ -124,15 +128,45 @@ impl Search<'_> {
                 why: KNOWN.into(),
             });
         };
-        let mut layout = table.clone();
-        let differing = offsets.apply(&mut layout);
-        if measured.is_some() && !differing.is_empty() {
-            self.notes.info(format!(
-                "_Py_DebugOffsets differs from what was measured on {}: {}",
-                layout.measured,
-                differing.join(", ")
-            ));
-        }
+        let mut stated = table.clone();
+        let differing = offsets.apply(&mut stated);
+        let known = measured.is_some() && !differing.is_empty();
+        let as_measured = known && differing.len() <= MOST_DAMAGED;
+        let as_measured = as_measured.then(|| self.listed_by(addr, source, table.clone()));
+        let (mut found, verdict) = match as_measured.flatten() {
+            Some((found, verdict)) if verdict.confirms(&found.layout) => {
+                self.notes.partial(format!(
+                    "_Py_DebugOffsets is damaged, for only this differs from what was measured on \
+                     {}: {}",
+                    found.layout.measured,
+                    differing.join(", ")
+                ));
+                (found, verdict)
+            }
+            _ => {
+                if known {
+                    self.notes.info(format!(
+                        "_Py_DebugOffsets differs from what was measured on {}: {}",
+                        stated.measured,
+                        differing.join(", ")
+                    ));
+                }
+                self.listed_by(addr, source, stated).ok_or_else(|| {
+                    let why = "nothing that it lists looks like an interpreter".to_owned();
+                    PythonError::NotFound(why)
+                })?
+            }
+        };
+        found.version = Version {
+            free_threaded: offsets.free_threaded,
+            debug: verdict.debug,
+            ..version
+        };
+        Ok((found, verdict))
+    }
+
+    /// The first interpreter that `_PyRuntime` at `addr` lists, if one looks right under a layout.
+    fn listed_by(&self, addr: Addr, source: &str, layout: Layout) -> Option<(Found, Verdict)> {
         let fields = layout.fields.runtime.as_ref();
         let lists = fields.map(|runtime| [runtime.interpreters_head, runtime.interpreters_main]);
         let lists = lists.into_iter().flatten();
@@ -143,16 +177,8 @@ impl Search<'_> {
             let verdict = self.look(&layout, head);
             (verdict.threads || verdict.namespaces).then_some((head, verdict))
         });
-        let Some((head, verdict)) = looks_right else {
-            let why = "nothing that it lists looks like an interpreter".to_owned();
-            return Err(PythonError::NotFound(why));
-        };
-        let mut found = self.found(Some(addr), source, layout, head, verdict);
-        found.version = Version {
-            free_threaded: offsets.free_threaded,
-            debug: verdict.debug,
-            ..version
-        };
-        Ok((found, verdict))
+        let (head, verdict) = looks_right?;
+        let found = self.found(Some(addr), source, layout, head, verdict);
+        Some((found, verdict))
     }
 }

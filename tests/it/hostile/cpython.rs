@@ -257,5 +257,10 @@ fn debug_offsets(victim: &Victim) -> Vec<Damage> {
     let damage = |(name, at, bytes): (&str, usize, Vec<u8>)| {
         Damage::new(format!("debug offsets: {name}")).write(start + at, &bytes)
     };
-    places.map(damage).into_iter().collect()
+    let mut list: Vec<Damage> = places.map(damage).into_iter().collect();
+    list.extend((24..head.min(584)).step_by(8).map(|at| {
+        let byte = victim.core.bytes[start + at] ^ 0x5a;
+        Damage::new(format!("debug offsets: one byte at {at}")).write(start + at, &[byte])
+    }));
+    list
 }
