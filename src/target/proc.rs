@@ -75,7 +75,7 @@ impl Stat {
 
     /// From the text. The name stands in parentheses and may hold any byte, so the last
     /// parenthesis ends it.
-    fn parse(text: &[u8]) -> Option<Stat> {
+    pub(super) fn parse(text: &[u8]) -> Option<Stat> {
         let open = text.iter().position(|&byte| byte == b'(')?;
         let close = text.iter().rposition(|&byte| byte == b')')?;
         let name = escape::lossy(text.get(open + 1..close)?);

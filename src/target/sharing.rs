@@ -17,7 +17,8 @@ pub struct Sharing {
     /// The other processes that map each of these files.
     others: FxHashMap<File, Vec<i32>>,
     /// How many processes may not be looked at that are the parent of the process or belong to
-    /// its session: who shares a nameless file got it from a common ancestor.
+    /// its session, and run a program of the same size: who shares a nameless file got it from a
+    /// common ancestor, and has run no other program since.
     pub unreadable_kin: usize,
     /// How many others may not be looked at.
     pub unreadable: usize,
@@ -40,22 +41,23 @@ impl Sharing {
             let Some(task) = (other != pid).then(|| proc::living(other)).flatten() else {
                 continue;
             };
-            sharing.look(&stat, task);
+            sharing.look(own, &stat, task);
         }
         Some(sharing)
     }
 
-    /// Looks at another process than the one with this `stat`.
-    fn look(&mut self, own: &Stat, task: Task) {
-        /// The parent of processes that lost theirs.
-        const INIT: i32 = 1;
+    /// Looks at another process than `own`, which has this `stat`.
+    fn look(&mut self, own: Task, stat: &Stat, task: Task) {
         let maps = match task.read("maps") {
             Ok(maps) => maps,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let in_session = task.stat().is_none_or(|stat| stat.session == own.session);
-                match in_session || (task.pid == own.ppid && task.pid != INIT) {
-                    true => self.unreadable_kin += 1,
-                    false => self.unreadable += 1,
+                // Anybody may read this; a thread of the kernel has no program.
+                if let Some(size) = program_size(task) {
+                    let same = program_size(own).is_none_or(|own| own == size);
+                    match same && is_near(stat, task.pid, task.stat().as_ref()) {
+                        true => self.unreadable_kin += 1,
+                        false => self.unreadable += 1,
+                    }
                 }
                 return;
             }
@@ -80,6 +82,19 @@ impl Sharing {
     }
 }
 
+/// Whether process `other` is the parent of the one with this `stat`, or of its session.
+fn is_near(stat: &Stat, other: i32, its: Option<&Stat>) -> bool {
+    /// The parent of processes that lost theirs.
+    const INIT: i32 = 1;
+    its.is_none_or(|its| its.session == stat.session) || (other == stat.ppid && other != INIT)
+}
+
+/// The size of the code of the program that a process runs, in KiB (`task_mem` of Linux
+/// fs/proc/task_mmu.c); a fork has that of its parent.
+fn program_size(task: Task) -> Option<u32> {
+    task.status_number("VmExe", 0)
+}
+
 /// The shared mappings of files in the text of /proc/PID/maps.
 fn shared(maps: &[u8]) -> impl Iterator<Item = (Addr, Addr, File)> {
     let lines = maps.split(|&byte| byte == b'\n');
@@ -101,6 +116,31 @@ fn shared(maps: &[u8]) -> impl Iterator<Item = (Addr, Addr, File)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_of_the_kernel_and_other_programs_share_nothing() {
+        let me = Task::leader(std::process::id() as i32);
+        assert!(program_size(me).is_some_and(|size| size > 0));
+        const KTHREADD: i32 = 2;
+        let of_kernel = |task: &Task| task.stat().is_some_and(|stat| stat.kernel);
+        if let Some(kthreadd) = Some(Task::leader(KTHREADD)).filter(of_kernel) {
+            assert_eq!(program_size(kthreadd), None);
+        }
+    }
+
+    #[test]
+    fn parents_and_those_of_the_session_are_near() {
+        let stat = |ppid: i32, session: i32| {
+            let text = format!("9 (x) S {ppid} 9 {session} 0 0 0 {}", "0 ".repeat(20));
+            Stat::parse(text.as_bytes()).unwrap()
+        };
+        let own = stat(7, 5);
+        assert!(is_near(&own, 8, Some(&stat(1, 5))));
+        assert!(is_near(&own, 7, Some(&stat(1, 6))));
+        assert!(is_near(&own, 8, None));
+        assert!(!is_near(&own, 8, Some(&stat(1, 6))));
+        assert!(!is_near(&stat(1, 5), 1, Some(&stat(0, 0))));
+    }
 
     #[test]
     fn only_shared_mappings_of_files_count() {
