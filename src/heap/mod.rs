@@ -1,3 +1,10 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
+mod census;
+pub use census::{Census, TypeRow};
+mod closure;
+pub mod marks;
 pub mod pieces;
+mod size;
+pub mod trace;
+pub mod types;

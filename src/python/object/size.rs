@@ -37,10 +37,29 @@ impl Objects {
         own.map(|own| sum(addr, &[own, before])).transpose()
     }
 
+    /// The size of the struct with its items, whatever its `__sizeof__` may tell, and of what lies
+    /// in front of it.
+    pub fn struct_size(&self, addr: Addr) -> Result<u64, Fault> {
+        let ty = self.type_of(addr)?;
+        let basic = u64::try_from(ty.basicsize).map_err(|_| malformed(addr))?;
+        let own = self.plain_size(addr, &ty, basic)?;
+        sum(addr, &[own, self.size_before(addr, &ty)?])
+    }
+
+    /// Bytes in front of every instance of a type; `None` where instances differ.
+    pub fn bytes_before(&self, ty: &TypeInfo) -> Option<u64> {
+        let is_metatype = ty.is(flags::TYPE);
+        (!is_metatype).then(|| self.head(ty, ty.is(GC)))
+    }
+
     /// Bytes in front of the object that belong to it.
     fn size_before(&self, addr: Addr, ty: &TypeInfo) -> Result<u64, Fault> {
         // Types take part only when they were made at run time.
         let collected = ty.is(GC) && (!ty.is(flags::TYPE) || self.type_at(addr)?.is_heap());
+        Ok(self.head(ty, collected))
+    }
+
+    fn head(&self, ty: &TypeInfo, collected: bool) -> u64 {
         let head = match collected {
             true => u64::from(self.layout.kinds.gc_head),
             false => 0,
@@ -50,7 +69,7 @@ impl Objects {
             Attributes::TwoWords => flags::MANAGED_DICT,
             _ => flags::MANAGED_DICT | MANAGED_WEAKREF,
         };
-        Ok(head + if ty.is(words) { 2 * WORD } else { 0 })
+        head + if ty.is(words) { 2 * WORD } else { 0 }
     }
 
     /// What `__sizeof__` of the object at `addr` tells; `None` where its type computes it by code that
