@@ -14,6 +14,7 @@
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`heap`] | all objects as a graph: who refers to whom, what keeps it alive |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -23,6 +24,7 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod heap;
 pub mod image;
 pub mod native;
 pub mod python;
