@@ -1,9 +1,10 @@
 //! Time and memory of the graph algorithms on made-up heaps: `cargo bench --bench graph -- 1 5 20`
 //! takes millions of nodes.
 //!
-//! A made-up heap is like a large Python program: records with a dict or fields, lists of them,
-//! strings and numbers that hang under one object, small shared values that millions refer to,
-//! types, references back to the owner, and neighbours in memory that mostly belong together.
+//! A made-up heap is like a large Python program: tables of records; each record with a dict, a
+//! list, a tuple and some leaves that lie near it; keys and small values that millions refer to;
+//! types; references back to the table. In the tangled one, each record also refers to three
+//! others of the same region and to one anywhere, so that no order of the nodes is a good one.
 
 use pydbg::diag::Cancel;
 use pydbg::heap::graph::{Chunk, Csr, Watch, analyse};
@@ -32,26 +33,35 @@ impl Random {
     }
 }
 
+/// How many groups are the records of one table, itself among them.
+const TABLE: u32 = 512;
+
 /// The edges of some nodes of a heap of so many nodes.
-fn chunk(first: u32, last: u32, nodes: u32) -> Chunk {
+fn chunk(first: u32, last: u32, nodes: u32, tangled: bool) -> Chunk {
     let mut random = Random(u64::from(first) * 0x9e37_79b9 + 0x1234_5678_9abc);
     let mut chunk = Chunk::new(first);
+    let groups = nodes / GROUP;
     for node in first..last {
-        let base = node - node % GROUP;
+        let group = node / GROUP;
+        let base = group * GROUP;
+        let table = group - group % TABLE;
         let near = |random: &mut Random| {
-            let reach = 1 << 14;
-            let target = base.saturating_sub(reach / 2) + random.below(reach);
-            target.clamp(SHARED, nodes - 1)
+            let near = group.saturating_sub(1 << 10) + random.below(1 << 11);
+            near.clamp(SHARED / GROUP, groups - 1) * GROUP
         };
         match node % GROUP {
             _ if node < SHARED => {
-                // A module's dict: shared values and some records anywhere.
+                // A module's dict: shared values, and each so-manieth table.
                 for _ in 0..8 {
                     chunk.edge(random.below(SHARED));
                 }
-                for _ in 0..nodes / SHARED / 40 {
-                    let anywhere = random.below(nodes);
-                    chunk.edge(anywhere - anywhere % GROUP);
+                for table in (node..groups / TABLE).step_by(SHARED as usize / 2) {
+                    chunk.edge(table * TABLE * GROUP);
+                }
+            }
+            0 if group == table => {
+                for record in group + 1..groups.min(group + TABLE) {
+                    chunk.edge(record * GROUP);
                 }
             }
             0 => {
@@ -61,27 +71,29 @@ fn chunk(first: u32, last: u32, nodes: u32) -> Chunk {
             1 => {
                 for leaf in 2..GROUP - 1 {
                     chunk.edge(200 + leaf);
-                    chunk.edge(if random.below(8) == 0 {
-                        near(&mut random)
-                    } else {
-                        (base + leaf).min(nodes - 1)
-                    });
+                    chunk.edge((base + leaf).min(nodes - 1));
                 }
-                // Its owner, and something quite different.
-                chunk.edge(near(&mut random));
-                chunk.edge(random.below(nodes));
+                chunk.edge(table * GROUP);
+                if tangled {
+                    chunk.edge(near(&mut random));
+                    chunk.edge(random.below(groups) * GROUP);
+                }
             }
             2 => {
-                // A list: the next records.
-                for next in 1..4 {
-                    chunk.edge((base + next * GROUP).min(nodes - 1));
+                chunk.edge((base + 7).min(nodes - 1));
+                for _ in 0..2 {
+                    chunk.edge(300 + random.below(300));
+                    if tangled {
+                        chunk.edge(near(&mut random));
+                    }
                 }
-                chunk.edge(base + 7);
             }
             3 => {
-                // A tuple.
                 chunk.edge(random.below(300));
-                chunk.edge(near(&mut random));
+                chunk.edge((base + 4).min(nodes - 1));
+                if !tangled {
+                    chunk.edge(near(&mut random));
+                }
             }
             _ => {}
         }
@@ -103,12 +115,12 @@ fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-fn run(nodes: u32) {
+fn run(nodes: u32, tangled: bool) {
     let count = nodes.div_ceil(CHUNK);
     let range = |index: u32| (index * CHUNK, nodes.min((index + 1) * CHUNK));
     let chunks = (0..count)
         .into_par_iter()
-        .map(|index| chunk(range(index).0, range(index).1, nodes))
+        .map(|index| chunk(range(index).0, range(index).1, nodes, tangled))
         .collect();
     let row = |what: &str, start: Instant| {
         let seconds = start.elapsed().as_secs_f64();
@@ -121,9 +133,10 @@ fn run(nodes: u32) {
     let start = Instant::now();
     let forward = Csr::from_chunks(u64::from(nodes), chunks).expect("a graph");
     println!(
-        "{:.1} M nodes, {:.1} M edges",
+        "{:.1} M nodes, {:.1} M edges, {}",
         f64::from(nodes) / 1e6,
-        f64::from(forward.edges()) / 1e6
+        f64::from(forward.edges()) / 1e6,
+        if tangled { "tangled" } else { "orderly" }
     );
     row("edges from chunks", start);
     reset_peak();
@@ -170,6 +183,7 @@ fn main() {
     } else {
         sizes
     } {
-        run(millions * 1_000_000);
+        run(millions * 1_000_000, false);
+        run(millions * 1_000_000, true);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Order {
     pub(super) tops: Vec<u32>,
     /// Room for eight bytes for each number.
     pub(super) scratch: Vec<u64>,
+    /// The nodes that have a number: a bit each stays in the cache where the numbers do not.
+    met: NodeSet,
     next: u32,
 }
 
@@ -40,6 +42,7 @@ impl Order {
             reachable: 0,
             tops: Vec::new(),
             scratch: vec![0; nodes + 2],
+            met: NodeSet::new(graph.nodes()),
             next: 1,
         };
         for &root in roots {
@@ -70,7 +73,7 @@ impl Order {
         above: u32,
         watch: &Watch<'_>,
     ) -> Result<(), Stopped> {
-        if self.number.get(start as usize).is_none_or(|it| *it != 0) {
+        if !self.met.insert(start) {
             return Ok(());
         }
         let starts = &graph.starts[..];
@@ -82,7 +85,7 @@ impl Order {
             while edge < end {
                 let target = graph.targets[edge];
                 edge += 1;
-                if self.number[target as usize] != 0 {
+                if !self.met.insert(target) {
                     continue;
                 }
                 let number = self.found(target, at);
@@ -134,12 +137,12 @@ impl Order {
         if self.reachable == nodes {
             return Ok(Vec::new());
         }
-        let mut met = NodeSet::new(nodes);
+        let mut met = self.met.clone();
         let mut starts = Vec::new();
         let mut open = Vec::new();
         let mut steps = 0;
         for start in 0..nodes {
-            if self.number[start as usize] != 0 || !met.insert(start) {
+            if !met.insert(start) {
                 continue;
             }
             starts.push(start);
@@ -150,7 +153,7 @@ impl Order {
                     watch.check()?;
                 }
                 for &target in graph.targets_of(node) {
-                    if self.number[target as usize] == 0 && met.insert(target) {
+                    if met.insert(target) {
                         open.push(target);
                     }
                 }
