@@ -8,3 +8,5 @@ pub mod pieces;
 mod size;
 pub mod trace;
 pub mod types;
+//! All objects of a process as one graph: who refers to whom, and what keeps it alive.
+pub mod graph;
