@@ -10,3 +10,4 @@ pub mod trace;
 pub mod types;
 //! All objects of a process as one graph: who refers to whom, and what keeps it alive.
 pub mod graph;
+pub mod tracked;

@@ -37,6 +37,7 @@ mod signal;
 mod source;
 mod stacks;
 mod tidy;
+mod tracked;
 mod values;
 mod values_damage;
 mod values_length;
