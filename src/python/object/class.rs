@@ -165,6 +165,36 @@ impl Objects {
         }
     }
 
+    /// Where the reference to the namespace of a static builtin type stands in an interpreter, from
+    /// 3.12 on.
+    pub fn namespace_place(&self, ty: &TypeInfo, interpreter: Addr) -> Option<Addr> {
+        let (_, dict) = self.layout.kinds.static_type_state?;
+        let is_static = ty.is(flags::STATIC_BUILTIN);
+        let state = is_static.then(|| self.static_type_state(ty, interpreter))??;
+        Some(state.add(dict.into()))
+    }
+
+    /// What the weak references among the values of a dictionary, or in a list, refer to.
+    pub fn weakly_held(&self, container: Addr) -> Vec<Addr> {
+        const MOST: usize = 1 << 24;
+        let is_dict = self.type_of(container).is_ok_and(|ty| ty.is_dict());
+        let references: Vec<Addr> = match is_dict {
+            true => {
+                let items = self.dict_iter(container).into_iter().flatten();
+                let values = items.map_while(|item| Some(item.ok()?.1));
+                values.take(MOST).collect()
+            }
+            false => self.list_items(container, MOST).unwrap_or_default(),
+        };
+        let referent = |weak: Addr| {
+            let ty = self.type_of(weak).ok()?;
+            let is_weak = self.is_a(&ty, "weakref") || self.is_a(&ty, "weakref.ReferenceType");
+            let object = self.memory.ptr(self.after(weak, 0)).ok()?;
+            is_weak.then_some(object)
+        };
+        references.into_iter().filter_map(referent).collect()
+    }
+
     /// The namespace of a class by name, read once. What cannot be read is empty.
     fn members(&self, class: &TypeInfo) -> Arc<Members> {
         let known = self.members.read().unwrap_or_else(PoisonError::into_inner);
