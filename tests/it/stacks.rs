@@ -96,6 +96,7 @@ const ELSEWHERE: &[&str] = &[
     "many_locks",
     "packages",
     "referents",
+    "roots",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",
