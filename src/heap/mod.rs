@@ -11,3 +11,4 @@ pub mod types;
 //! All objects of a process as one graph: who refers to whom, and what keeps it alive.
 pub mod graph;
 pub mod tracked;
+pub mod roots;

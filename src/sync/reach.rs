@@ -7,6 +7,7 @@ use super::main_thread::MainThread;
 use super::{Locks, Owner, View};
 use crate::addr::Addr;
 use crate::diag::thousands;
+use crate::python::layout::State;
 use crate::python::object::TypeInfo;
 use crate::python::{PyFrame, PyThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -270,13 +271,8 @@ impl<'a, 'p> Search<'a, 'p> {
 
     /// The objects that the thread state has: its thread-local variables, context, exceptions.
     fn state_words(&self, state: &PyThread) -> Option<Vec<Addr>> {
-        const WORD: usize = 8;
-        let python = self.view.python;
-        let size = python.layout.fields.thread.size.index();
-        let words = python.objects.pointers(state.tstate, size / WORD).ok()?;
-        let objects = words
-            .into_iter()
-            .filter(|word| python.objects.is_object(*word));
+        let words = self.view.python.objects_in_state(State::Thread, state.tstate);
+        let objects = words.ok()?.into_iter().map(|held| held.object);
         Some(objects.collect())
     }
 }
