@@ -34,6 +34,7 @@ mod packed;
 mod pystack;
 mod referents;
 mod signal;
+mod sizes;
 mod source;
 mod stacks;
 mod tidy;

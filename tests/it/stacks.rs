@@ -96,6 +96,8 @@ const ELSEWHERE: &[&str] = &[
     "many_locks",
     "packages",
     "referents",
+    "sizes",
+    "sizes_packages",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",
