@@ -48,9 +48,7 @@ impl Census {
         let memory = &*python.process.target.memory;
         let pieces = Pieces::new(memory, &python.process.target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types, |found| {
-            python.sys_modules().into_iter().for_each(found);
-        });
+        let found = closure::find(python, &pieces, &types);
         let kinds = types.into_kinds();
         let rows = |tallies: &[Tally], dicts| {
             let rows = kinds.iter().zip(tallies);

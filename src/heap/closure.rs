@@ -3,7 +3,9 @@
 
 use super::marks::Marks;
 use super::pieces::{Pieces, Words};
+use super::roots::Roots;
 use super::trace::{Tracer, Visit};
+use super::tracked::{self, Tracked};
 use super::types::{Cache, Types};
 use crate::addr::Addr;
 use crate::diag::{Cancel, Progress, Step};
@@ -33,6 +35,8 @@ pub(super) struct Tally {
 
 /// What was found.
 pub(super) struct Closure {
+    pub(super) tracked: Tracked,
+    pub(super) roots: Roots,
     pub(super) marks: Marks,
     /// By the number of the type; dictionaries of attributes are not among them.
     pub(super) tallies: Vec<Tally>,
@@ -97,12 +101,12 @@ fn at(tallies: &mut Vec<Tally>, number: u32) -> &mut Tally {
     &mut tallies[at]
 }
 
-/// Finds what the objects lead to that `seeds` tells.
+/// Finds all objects: what the collector tracks, what CPython itself refers to, and what these
+/// lead to.
 pub(super) fn find<'a>(
     python: &'a Python,
     pieces: &Pieces<'_>,
     types: &Types<'a>,
-    seeds: impl FnOnce(&mut dyn FnMut(Addr)) + Send,
 ) -> Closure {
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces),
@@ -115,21 +119,29 @@ pub(super) fn find<'a>(
         seen: AtomicU64::new(0),
         workers: Mutex::default(),
     };
+    let (mut tracked, mut roots) = (Tracked::default(), Roots::default());
     rayon::scope(|scope| {
         let search = &search;
         let mut worker = search.worker();
         let mut batch = Vec::with_capacity(BATCH);
-        seeds(&mut |addr| {
+        let mut meet = |addr| {
             search.meet(&mut worker, addr, &mut batch);
             if batch.len() >= BATCH {
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
                 scope.spawn(move |scope| search.follow(scope, full));
             }
-        });
+        };
+        let each = &mut |addr, _generation| meet(addr);
+        tracked = tracked::each(python, pieces, search.cancel, each);
+        roots = Roots::precise(python);
+        let certain = roots.all.iter().filter(|root| root.certain);
+        certain.for_each(|root| meet(root.object));
         search.rest(worker);
         search.follow(scope, batch);
     });
     let mut closure = Closure {
+        tracked,
+        roots,
         marks: search.marks,
         tallies: Vec::new(),
         owned: Vec::new(),

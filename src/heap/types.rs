@@ -1,9 +1,8 @@
 //! The types of all objects, numbered in the order in which they are met, each with what its
 //! instances have in common.
 
-use super::size::Rule;
 use crate::addr::Addr;
-use crate::python::object::{Keeping, Objects};
+use crate::python::object::{Keeping, Objects, Quick};
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -19,7 +18,7 @@ pub struct Kind {
     /// How references are kept.
     pub keeping: Keeping,
     /// How sizes are told.
-    pub(super) size: Rule,
+    pub(super) size: Quick,
 }
 
 /// All types met so far.
@@ -80,7 +79,7 @@ impl<'a> Types<'a> {
         let keeping = self.objects.keeping(&ty);
         keeping.is_type.then(|| {
             Arc::new(Kind {
-                size: Rule::of(self.objects, &ty),
+                size: self.objects.quick_size(&ty),
                 keeping,
             })
         })

@@ -35,6 +35,7 @@ mod pystack;
 mod referents;
 mod roots;
 mod signal;
+mod sizes;
 mod source;
 mod stacks;
 mod tidy;

@@ -98,6 +98,8 @@ const ELSEWHERE: &[&str] = &[
     "referents",
     "tracked",
     "roots",
+    "sizes",
+    "sizes_packages",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",

@@ -20,14 +20,14 @@ const GENERAL: u8 = 0;
 pub(in crate::heap) struct Entries {
     at: Addr,
     /// Deleted ones included.
-    pub(super) count: u64,
+    pub(in crate::heap) count: u64,
     /// Bytes of an entry.
     stride: u64,
     /// Where in an entry the key is; the value follows.
     key: u64,
     /// Bytes before the first entry, and how many entries there is room for.
     before: u64,
-    room: u64,
+    pub(in crate::heap) room: u64,
 }
 
 impl Entries {

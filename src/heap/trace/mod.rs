@@ -4,6 +4,8 @@
 mod attributes;
 mod dict;
 
+pub(super) use dict::Entries;
+
 use super::pieces::{Pieces, Words};
 use crate::addr::Addr;
 use crate::bytes;

@@ -30,6 +30,7 @@ pub use keeping::{AttributesAt, Content, Keeping};
 pub use refcount::RefCount;
 pub use referents::Completeness;
 pub use set::SetItems;
+pub(crate) use size::Quick;
 
 use super::layout::Layout;
 use super::value;
@@ -143,6 +144,8 @@ pub struct Objects {
     /// How the instances of a type keep their references.
     plans: RwLock<referents::Plans>,
     python_dealloc: referents::Deallocator,
+    /// How the sizes of the instances of a type are computed.
+    size_plans: RwLock<size::SizePlans>,
     pub(crate) shapes: value::Shapes,
     /// Bytes of a character of 2.7's `unicode`, once it is known.
     unicode_width: OnceLock<u64>,
@@ -171,6 +174,7 @@ impl Objects {
             static_names: OnceLock::new(),
             plans: RwLock::default(),
             python_dealloc: OnceLock::new(),
+            size_plans: RwLock::default(),
             shapes: value::Shapes::default(),
             unicode_width: OnceLock::new(),
         }
