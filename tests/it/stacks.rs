@@ -85,6 +85,7 @@ fixtures! {
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
     "bytecode",
+    "census",
     "crash",
     "expressions",
     "file_locks",
