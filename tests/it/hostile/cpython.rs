@@ -99,6 +99,9 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
             ("object", "ob_size", "2^60", 1 << 60),
             ("code", "firstlineno", "ff", u64::MAX),
             ("code", "flags", "ff", u64::MAX),
+            ("code", "firsttraceable", "beyond the frame", 0x7c),
+            ("code", "firsttraceable", "huge", 0x5a00_0000),
+            ("code", "firsttraceable", "ff", u64::MAX),
             ("code", "tlbc", "impossible", IMPOSSIBLE),
         ],
     ));
