@@ -165,6 +165,7 @@ pub(super) fn threads(victim: &Victim) -> Vec<Damage> {
             ("thread", "native_thread_id", "0", 0),
             ("thread", "native_thread_id", "ff", u64::MAX),
             ("thread", "status", "ff", u64::MAX),
+            ("thread", "status", "cleared and finalized", 0x1ff),
             ("thread", "base_frame", "impossible", IMPOSSIBLE),
             ("thread", "datastack_chunk", "impossible", IMPOSSIBLE),
         ],
