@@ -170,6 +170,19 @@ pub(super) fn threads(victim: &Victim) -> Vec<Damage> {
             ("thread", "datastack_chunk", "impossible", IMPOSSIBLE),
         ],
     );
+    // The list is empty then, and the thread that would tell so is lost.
+    let first = victim
+        .threads
+        .iter()
+        .map(|t| t.tstate)
+        .find(|tstate| victim.core.peek(tstate + victim.at("thread", "next")) == Some(0));
+    if let Some(first) = first {
+        let head = victim.interpreter + victim.at("interpreter", "threads");
+        let zero = vec![0; victim.at("thread", "size") as usize];
+        let damage = Damage::new("the first thread state is zero and the list empty");
+        let damage = damage.write(victim.core.offset(first), &zero);
+        list.push(damage.poke(&victim.core, head, 0));
+    }
     let newest = victim.threads.iter().map(|t| t.tstate).find(|tstate| {
         victim
             .core
