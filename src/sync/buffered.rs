@@ -116,23 +116,18 @@ fn owner(view: &View<'_>, file: Addr) -> Owner {
         Ok(ident) => ident,
         Err(fault) => return Owner::unknown(format!("the owner it names: {fault}")),
     };
-    let Some(thread) = view.by_ident(ident) else {
-        return Owner::Orphaned {
-            evidence: format!("the file names ident {ident:#x} as its owner, which no thread has"),
-        };
+    let says = format!("the file names ident {ident:#x} as its owner");
+    let named = view.owner_named(ident, says.clone());
+    let Some(thread) = named.thread() else {
+        return named;
     };
     // After a fork, a new thread may have got the stack and with it the ident of a lost one. The
     // true owner is in a method of the file, which lies on its stack.
     let words = at_hand::of(view, thread, FAR);
     if words.is_some_and(|words| words.whole && !words.all.contains(&file)) {
-        return Owner::unknown(format!(
-            "the file names ident {ident:#x} as its owner, but the thread that has it is not in it"
-        ));
+        return Owner::unknown(format!("{says}, but the thread that has it is not in it"));
     }
-    Owner::known(
-        thread,
-        format!("the file names ident {ident:#x} as its owner"),
-    )
+    named
 }
 
 /// What the file is called: its raw file knows, as a path, `<stdout>`, or a descriptor.

@@ -21,15 +21,10 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     let mut locks = view.import_locks().iter();
     let lock = locks.find(|lock| native == lock.addr || native == lock.semaphore)?;
     let owner = match lock.owner {
-        Some(ident) => {
-            let names = format!("the import lock names ident {ident:#x} as its owner");
-            match view.by_ident(ident) {
-                Some(thread) => Owner::known(thread, names),
-                None => Owner::Orphaned {
-                    evidence: format!("{names}, which no thread has"),
-                },
-            }
-        }
+        Some(ident) => view.owner_named(
+            ident,
+            format!("the import lock names ident {ident:#x} as its owner"),
+        ),
         None => Owner::unknown("the import lock names no owner"),
     };
     Some(found(

@@ -139,17 +139,8 @@ impl View<'_> {
             return None;
         }
         let ident = self.rlock_ident(lock)?;
-        Some(match self.by_ident(ident) {
-            Some(thread) => Owner::known(
-                thread,
-                format!("the lock names ident {ident:#x} as its owner"),
-            ),
-            None => Owner::Orphaned {
-                evidence: format!(
-                    "the lock names ident {ident:#x} as its owner, which no thread has"
-                ),
-            },
-        })
+        let says = format!("the lock names ident {ident:#x} as its owner");
+        Some(self.owner_named(ident, says))
     }
 
     /// The ident that a locked RLock names.

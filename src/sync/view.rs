@@ -114,6 +114,11 @@ impl<'p> View<'p> {
         self.by_ident.get(&ident).copied()
     }
 
+    /// The owner that a lock names by the ident of a thread, as `says` has it.
+    pub(super) fn owner_named(&self, ident: u64, says: String) -> Owner {
+        Owner::named(self.by_ident(ident), says)
+    }
+
     /// The native thread (gdb number) with this id, as the process itself counts its threads.
     pub(super) fn by_own_tid(&self, tid: i32) -> Option<usize> {
         let mut threads = self.process.target.threads.iter();
