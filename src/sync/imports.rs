@@ -2,7 +2,7 @@
 //! (Lib/importlib/_bootstrap.py, `_ModuleLock`, 3.3 and later).
 
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, Place, View, python_lock};
+use super::{Kind, Owner, Place, View};
 use crate::addr::Addr;
 use crate::python::PyFrame;
 use crate::python::doing::library;
@@ -28,8 +28,8 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         return None;
     }
     let wakeup = view.py_lock(view.attribute(lock, &["wakeup"])?)?;
-    let (native, _) = python_lock::native(view, waiter)?;
-    (wakeup.native == native).then(|| Found {
+    let native = waiter.native(view)?;
+    (wakeup.native == native.addr).then(|| Found {
         evidence: "it is in _ModuleLock.acquire and sleeps on its wakeup lock".into(),
         kind: Kind::ModuleLock,
         address: lock,

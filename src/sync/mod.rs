@@ -6,6 +6,7 @@ mod buffered;
 mod every;
 mod executors;
 mod files;
+mod futex;
 mod futures;
 mod gil;
 mod graph;
