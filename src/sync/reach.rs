@@ -96,19 +96,6 @@ fn asleep(locks: &Locks, interruptible: Option<usize>) -> FxHashSet<(usize, usiz
     waits.map(|wait| (wait.lock, wait.thread)).collect()
 }
 
-/// The frames that threads run.
-fn running_frames(view: &View<'_>) -> FxHashSet<Addr> {
-    let stacks = view
-        .states
-        .iter()
-        .map(|(_, state)| view.python.stack(state));
-    let frames = stacks.flat_map(|stack| {
-        let frames: Vec<Addr> = stack.frames.iter().map(|frame| frame.addr).collect();
-        frames
-    });
-    frames.collect()
-}
-
 /// Types whose instances do not lead to all that they refer to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Special {
@@ -155,7 +142,7 @@ impl<'a, 'p> Search<'a, 'p> {
             targets,
             left: awaited.iter().copied().collect(),
             barren: FxHashSet::default(),
-            running: running_frames(view),
+            running: view.running_frames(),
             special: FxHashMap::default(),
             budget: MOST_OBJECTS,
             seen_in_all: 0,
