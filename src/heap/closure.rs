@@ -8,7 +8,7 @@ use super::trace::{Tracer, Visit};
 use super::tracked::{self, Tracked};
 use super::types::{Cache, Types};
 use crate::addr::Addr;
-use crate::diag::{Cancel, Progress, Step};
+use crate::diag::{Cancel, Progress, Step, Unit};
 use crate::python::Python;
 use crate::python::layout::Field;
 use crate::python::object::Content;
@@ -276,6 +276,7 @@ impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
             what: "finding objects",
             done: seen,
             total: None,
+            unit: Unit::Things("objects"),
         });
     }
 

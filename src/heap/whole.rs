@@ -10,7 +10,7 @@ use super::roots::{Known, Root, Roots};
 use super::tracked::Tracked;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
-use crate::diag::Step;
+use crate::diag::{Step, Unit};
 use crate::python::Python;
 use std::sync::{Arc, OnceLock};
 
@@ -63,6 +63,7 @@ impl Heap {
                 what,
                 done,
                 total: Some(total),
+                unit: Unit::Things("steps"),
             });
         };
         let pieces = Pieces::new(&*target.memory, &target.mappings);
