@@ -192,7 +192,8 @@ impl Sized<'_> {
             Rule::Permutations => self.permutations_size(),
             Rule::SyntaxTree => self.syntax_tree_size(),
             Rule::NumpyArray => self.numpy_array_size(),
-            Rule::NumpyScalar => self.numpy_scalar_size(),
+            Rule::NumpyNumber(bytes) => self.numpy_number_size(bytes),
+            Rule::NumpyFlexible => self.numpy_flexible_size(),
         };
         size.map(Some)
     }

@@ -1,6 +1,7 @@
 //! Which rule tells the size of which type's objects: by the type in C whose `__sizeof__` it is.
 
 use super::super::{Objects, TypeInfo};
+use super::numpy;
 use std::sync::Arc;
 
 /// What computes the size of an object.
@@ -44,7 +45,10 @@ pub(super) enum Rule {
     Permutations,
     SyntaxTree,
     NumpyArray,
-    NumpyScalar,
+    /// A number of numpy, of so many bytes.
+    NumpyNumber(u64),
+    /// Text or a record of numpy, which has its size in `ob_size`.
+    NumpyFlexible,
 }
 
 /// The types in C with a `__sizeof__` of their own, by their full names, sorted. Some static types
@@ -84,7 +88,7 @@ const RULES: &[(&str, Rule)] = &[
     ("itertools.product", Rule::Product),
     ("list", Rule::List),
     ("long", Rule::Int),
-    ("numpy.generic", Rule::NumpyScalar),
+    ("numpy.generic", Rule::NumpyFlexible),
     ("numpy.ndarray", Rule::NumpyArray),
     ("object", Rule::Plain),
     ("parser.st", Rule::SyntaxTree),
@@ -119,7 +123,25 @@ impl Objects {
         match rule {
             // 2.7's `str` is what later versions call `bytes`.
             Rule::Str if self.layout.fields.str.state.is_none() => (Rule::ByteString, owner),
+            Rule::NumpyFlexible => (self.numpy_rule(ty), owner),
             _ => (rule, owner),
         }
+    }
+
+    /// The rule for scalars of numpy, by the first class that tells their size.
+    fn numpy_rule(&self, ty: &Arc<TypeInfo>) -> Rule {
+        for class in self.mro(ty).iter() {
+            let name = self.full_name(class);
+            match name.strip_prefix("numpy.") {
+                Some("flexible") => return Rule::NumpyFlexible,
+                Some(name) => {
+                    if let Some(bytes) = numpy::bytes_of(name) {
+                        return Rule::NumpyNumber(bytes);
+                    }
+                }
+                None => {}
+            }
+        }
+        Rule::Unknown
     }
 }
