@@ -168,7 +168,7 @@ impl Sized<'_> {
             Rule::ByteString => self.byte_string_size(),
             Rule::Unicode => self.unicode_size(),
             Rule::Str => self.str_size(),
-            Rule::Int => self.int_size(),
+            Rule::Int { least } => self.int_size(least),
             Rule::Decimal => self.decimal_size(),
             Rule::List => self.list_size(),
             Rule::Set => self.set_size(),

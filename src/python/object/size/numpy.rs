@@ -79,3 +79,27 @@ impl Sized<'_> {
         self.sum(&[self.plan.basic, self.plan.item.saturating_mul(bytes), bytes])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_of;
+
+    #[test]
+    fn names_of_numbers_tell_their_bytes() {
+        let names = [
+            "int8",
+            "uint64",
+            "float16",
+            "complex256",
+            "bool_",
+            "intc",
+            "datetime64",
+        ];
+        let bytes = [1, 8, 2, 32, 1, 4, 8].map(Some);
+        assert_eq!(names.map(bytes_of), bytes);
+        assert_eq!(
+            ["number", "generic", "object_", "float", "8"].map(bytes_of),
+            [None; 5]
+        );
+    }
+}

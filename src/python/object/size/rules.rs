@@ -16,7 +16,10 @@ pub(super) enum Rule {
     /// 2.7's `unicode`.
     Unicode,
     Str,
-    Int,
+    Int {
+        /// How many digits count at least: 0 has none.
+        least: u64,
+    },
     Decimal,
     List,
     Set,
@@ -51,6 +54,9 @@ pub(super) enum Rule {
     NumpyFlexible,
 }
 
+/// The first release that counts the digit of 0.
+const ZERO_HAS_A_DIGIT: (u8, u8, u8) = (3, 11, 2);
+
 /// The types in C with a `__sizeof__` of their own, by their full names, sorted. Some static types
 /// do not tell their module.
 const RULES: &[(&str, Rule)] = &[
@@ -78,7 +84,7 @@ const RULES: &[(&str, Rule)] = &[
     ("frozendict", Rule::Dict),
     ("frozenset", Rule::Set),
     ("generator", Rule::Generator),
-    ("int", Rule::Int),
+    ("int", Rule::Int { least: 0 }),
     ("itertools.combinations", Rule::Combinations),
     (
         "itertools.combinations_with_replacement",
@@ -87,7 +93,7 @@ const RULES: &[(&str, Rule)] = &[
     ("itertools.permutations", Rule::Permutations),
     ("itertools.product", Rule::Product),
     ("list", Rule::List),
-    ("long", Rule::Int),
+    ("long", Rule::Int { least: 0 }),
     ("numpy.generic", Rule::NumpyFlexible),
     ("numpy.ndarray", Rule::NumpyArray),
     ("object", Rule::Plain),
@@ -118,11 +124,16 @@ impl Objects {
             return unknown;
         };
         let name = self.full_name(&owner);
-        let rule = RULES.iter().find(|(known, _)| *known == &*name);
+        let known = RULES.binary_search_by(|(known, _)| (*known).cmp(&name));
+        let rule = known.ok().and_then(|index| RULES.get(index));
         let rule = rule.map_or(Rule::Unknown, |(_, rule)| *rule);
         match rule {
             // 2.7's `str` is what later versions call `bytes`.
             Rule::Str if self.layout.fields.str.state.is_none() => (Rule::ByteString, owner),
+            Rule::Int { .. } => {
+                let least = self.is_since(ZERO_HAS_A_DIGIT).into();
+                (Rule::Int { least }, owner)
+            }
             Rule::NumpyFlexible => (self.numpy_rule(ty), owner),
             _ => (rule, owner),
         }
@@ -143,5 +154,15 @@ impl Objects {
             }
         }
         Rule::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn each_type_has_one_rule() {
+        assert!(RULES.is_sorted_by(|one, next| one.0 < next.0));
     }
 }
