@@ -100,6 +100,7 @@ pub(super) const LAYOUT: Layout = Layout {
         },
         gil: None,
         gc: None,
+        generation: Generation { size: at(40) },
         cframe: None,
         frame: Frame {
             previous: at(24),
@@ -158,6 +159,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

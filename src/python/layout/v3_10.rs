@@ -121,7 +121,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
         }),
+        generation: Generation { size: at(24) },
         cframe: Some(CFrame {
             current_frame: None,
             previous: at(8),
@@ -183,6 +188,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

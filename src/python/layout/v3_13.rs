@@ -126,7 +126,12 @@ pub(super) const LAYOUT_0: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
         }),
+        generation: Generation { size: at(24) },
         cframe: None,
         frame: Frame {
             previous: at(8),
@@ -188,6 +193,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {
@@ -398,6 +404,13 @@ pub(super) const LAYOUT_18: Layout = Layout {
             size: at(312),
             ..LAYOUT_0.fields.thread
         },
+        gc: Some(Gc {
+            collecting: at(200),
+            generations: at(20),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
+        }),
         lock: LockObject {
             lock: None,
             mutex: has(16),

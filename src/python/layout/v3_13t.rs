@@ -68,6 +68,10 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(248),
         }),
         code: Code {
             argcount: at(68),
@@ -110,6 +114,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

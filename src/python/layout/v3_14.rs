@@ -125,7 +125,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(192),
+            generations: at(24),
+            permanent: at(96),
+            generation0: has(256),
+            size: at(264),
         }),
+        generation: Generation { size: at(24) },
         cframe: None,
         frame: Frame {
             previous: at(8),
@@ -187,6 +192,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -65,6 +65,10 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(192),
+            generations: at(24),
+            permanent: at(96),
+            generation0: None,
+            size: at(288),
         }),
         frame: Frame {
             tlbc_index: has(72),
@@ -112,6 +116,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

@@ -126,7 +126,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(112),
+            generations: at(8),
+            permanent: at(80),
+            generation0: has(168),
+            size: at(176),
         }),
+        generation: Generation { size: at(24) },
         cframe: None,
         frame: Frame {
             previous: at(8),
@@ -188,6 +193,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

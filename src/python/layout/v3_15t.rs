@@ -59,6 +59,10 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(112),
+            generations: at(8),
+            permanent: at(80),
+            generation0: None,
+            size: at(176),
         }),
         frame: Frame {
             tlbc_index: has(72),
@@ -106,6 +110,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

@@ -120,7 +120,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(312),
+            generations: at(32),
+            permanent: at(192),
+            generation0: has(176),
+            size: at(352),
         }),
+        generation: Generation { size: at(48) },
         cframe: None,
         frame: Frame {
             previous: at(24),
@@ -179,6 +184,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -9,6 +9,7 @@ mod dict;
 mod float;
 mod holdings;
 mod int;
+mod keeping;
 mod old_class;
 mod ordered;
 mod refcount;
@@ -25,9 +26,12 @@ pub use self::str::Text;
 pub use class::{Found, Whence};
 pub use deque::DequeItems;
 pub use dict::DictItems;
+pub(crate) use dict::index_width;
+pub use keeping::{AttributesAt, Content, Keeping};
 pub use refcount::RefCount;
 pub use referents::Completeness;
 pub use set::SetItems;
+pub(crate) use size::Quick;
 
 use super::layout::Layout;
 use super::value;
@@ -107,6 +111,11 @@ impl TypeInfo {
     /// Whether it was made at run time.
     pub fn is_heap(&self) -> bool {
         self.is(flags::HEAP)
+    }
+
+    /// Whether the values of attributes may lie behind an instance (3.13+).
+    pub fn has_inline_values(&self) -> bool {
+        self.is(flags::INLINE_VALUES)
     }
 
     /// Whether this is `dict` or a subclass of it.
