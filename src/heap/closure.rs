@@ -103,11 +103,7 @@ fn at(tallies: &mut Vec<Tally>, number: u32) -> &mut Tally {
 
 /// Finds all objects: what the collector tracks, what CPython itself refers to, and what these
 /// lead to.
-pub(super) fn find<'a>(
-    python: &'a Python,
-    pieces: &Pieces<'_>,
-    types: &Types<'a>,
-) -> Closure {
+pub(super) fn find<'a>(python: &'a Python, pieces: &Pieces<'_>, types: &Types<'a>) -> Closure {
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces),
         marks: Marks::new(pieces),

@@ -4,8 +4,8 @@
 use super::{RootKind, Roots, number};
 use crate::addr::{Addr, Svma};
 use crate::bytes;
-use crate::image::elf::{PF_W, PT_LOAD};
 use crate::image::Image;
+use crate::image::elf::{PF_W, PT_LOAD};
 use crate::native::spread;
 use crate::python::Python;
 use crate::python::layout::State;
@@ -210,12 +210,7 @@ fn untagged(python: &Python, word: u64) -> u64 {
 }
 
 /// The words of a range that are known objects, with their places.
-fn scan(
-    python: &Python,
-    range: &Range,
-    known: &Known<'_>,
-    skipped: &Skipped,
-) -> Vec<(Addr, Addr)> {
+fn scan(python: &Python, range: &Range, known: &Known<'_>, skipped: &Skipped) -> Vec<(Addr, Addr)> {
     let memory = &*python.process.target.memory;
     let to_type = u64::from(python.layout.fields.object.ob_type.offset);
     let is_stack = matches!(range.kind, RootKind::Stack { .. });

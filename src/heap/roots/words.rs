@@ -94,11 +94,9 @@ impl Roots {
                 }
             }
             RootKind::Global { image } => global(python, image, root.at),
-            RootKind::Stack { thread } => format!(
-                "C stack of {} at {}",
-                native_name(python, thread),
-                root.at
-            ),
+            RootKind::Stack { thread } => {
+                format!("C stack of {} at {}", native_name(python, thread), root.at)
+            }
             RootKind::Register { thread, register } => {
                 let register = NAMES.get(register as usize).unwrap_or(&"?");
                 format!("register {register} of {}", native_name(python, thread))
@@ -141,7 +139,8 @@ impl Roots {
 
     /// The Python expression for the object of a root, in the main interpreter.
     pub fn expression(&self, python: &Python, root: &Root) -> Option<String> {
-        let is_main = |interpreter: u32| by_position(python, interpreter).is_some_and(|i| i.id == 0);
+        let is_main =
+            |interpreter: u32| by_position(python, interpreter).is_some_and(|i| i.id == 0);
         match root.kind {
             RootKind::Module { interpreter, name } if is_main(interpreter) => {
                 Some(format!("sys.modules[{}]", literal(self.name(name)?)))
