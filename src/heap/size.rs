@@ -42,17 +42,14 @@ impl Tracer<'_, '_> {
                 Some(size) => size.saturating_add(before),
                 None => return self.other_size(addr),
             },
-            Quick::Int(before) => {
+            Quick::Int { fixed, least } => {
                 const DIGIT: u64 = 4;
-                let layout = &self.objects.layout;
-                let f = &layout.fields;
+                let f = &self.objects.layout.fields;
                 let digits = match f.int.tag {
                     Some(tag) => self.word(tag.of(addr))? >> 3,
                     None => (self.word(f.object.ob_size.of(addr))? as i64).unsigned_abs(),
                 };
-                let digits = digits.max(layout.kinds.sizes.zero_has_a_digit.into());
-                let digits = digits.saturating_mul(DIGIT);
-                digits.saturating_add(before + u64::from(f.int.digits.offset))
+                fixed.saturating_add(digits.max(least).saturating_mul(DIGIT))
             }
             Quick::Other => return self.other_size(addr),
         };

@@ -9,6 +9,9 @@ use pydbg::target::{self, Options};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Types in C extensions that are not known have a `__sizeof__` of their own; nobody guesses.
+const UNKNOWN: &str = "pandas._libs.";
+
 /// How many types whose objects differ are told.
 const MOST_TYPES: usize = 40;
 
@@ -30,6 +33,9 @@ fn compare(objects: &Objects, table: &str) -> Result<usize, String> {
         if found != Ok(told) {
             let ty = objects.type_of(addr).map(|ty| objects.full_name(&ty));
             let ty = ty.map_or_else(|fault| format!("{fault:?}"), |name| name.to_string());
+            if found == Ok(None) && ty.starts_with(UNKNOWN) {
+                continue;
+            }
             let example = format!("{addr:?}: {found:?}, Python: {told:?}");
             wrong.entry(ty).or_insert((0, example)).0 += 1;
         }

@@ -67,8 +67,6 @@ pub struct Kinds {
 /// What `sys.getsizeof` counts, where versions differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SizeRules {
-    /// The digit of 0 counts (3.11+).
-    pub zero_has_a_digit: bool,
     /// A type that is a constant of the binary is said to have a head of the collector, which it
     /// has not (3.11, 3.12).
     pub static_types_collected: bool,

@@ -36,7 +36,6 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 143 },
         sizes: SizeRules {
-            zero_has_a_digit: false,
             static_types_collected: false,
         },
         gc_head: 32,

@@ -41,7 +41,6 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         sizes: SizeRules {
-            zero_has_a_digit: true,
             static_types_collected: true,
         },
         gc_head: 16,

@@ -41,7 +41,6 @@ pub(super) const LAYOUT_0: Layout = Layout {
         suspended: &[-2, -1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         sizes: SizeRules {
-            zero_has_a_digit: true,
             static_types_collected: false,
         },
         gc_head: 16,

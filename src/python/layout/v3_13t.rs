@@ -17,7 +17,6 @@ pub(super) const LAYOUT: Layout = Layout {
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
-            zero_has_a_digit: true,
             static_types_collected: false,
         },
         gc_head: 0,

@@ -41,7 +41,6 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable { slots: 2 },
         sizes: SizeRules {
-            zero_has_a_digit: true,
             static_types_collected: false,
         },
         gc_head: 16,

@@ -18,7 +18,6 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
-            zero_has_a_digit: true,
             static_types_collected: false,
         },
         gc_head: 0,

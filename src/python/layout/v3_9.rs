@@ -35,7 +35,6 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 122 },
         sizes: SizeRules {
-            zero_has_a_digit: false,
             static_types_collected: false,
         },
         gc_head: 16,

@@ -14,6 +14,7 @@ mod old_class;
 mod ordered;
 mod refcount;
 mod referents;
+mod release;
 mod rows;
 mod sequence;
 mod set;

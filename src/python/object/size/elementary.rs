@@ -1,11 +1,12 @@
 //! Sizes of numbers: `int` (Objects/longobject.c) and `decimal.Decimal` (Modules/_decimal).
 
 use super::Sized;
+use crate::python::layout::IntKind;
 use crate::target::Fault;
 
 impl Sized<'_> {
-    /// 2.7's `long` counts what a subclass adds, later ones do not.
-    pub(super) fn int_size(&self) -> Result<u64, Fault> {
+    /// What a subclass adds counts in 2.7, and again from 3.12 on.
+    pub(super) fn int_size(&self, least: u64) -> Result<u64, Fault> {
         const DIGIT: u64 = 4;
         let layout = &self.objects.layout;
         let f = &layout.fields.int;
@@ -13,12 +14,11 @@ impl Sized<'_> {
             Some(tag) => self.objects.memory.u64(tag.of(self.addr))? >> 3,
             None => self.objects.var_size(self.addr)?.unsigned_abs(),
         };
-        let digits = digits.max(layout.kinds.sizes.zero_has_a_digit.into());
-        let start = match f.small {
-            Some(_) => self.plan.basic,
-            None => f.digits.offset.into(),
+        let start = match layout.kinds.int {
+            IntKind::TwoTypes | IntKind::Tagged => self.plan.basic,
+            IntKind::SignedSize => f.digits.offset.into(),
         };
-        self.sum(&[start, digits.saturating_mul(DIGIT)])
+        self.sum(&[start, digits.max(least).saturating_mul(DIGIT)])
     }
 
     /// The words of a `Decimal` lie in the object, unless there are many.

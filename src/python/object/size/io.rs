@@ -54,12 +54,10 @@ impl Sized<'_> {
             stride,
             offset: 0,
         };
-        let mut count = 1u64;
-        for code in self.objects.rows(codes) {
+        for (count, code) in (1u64..).zip(self.objects.rows(codes)) {
             if code?.0.is_null() {
                 return self.sum(&[self.plan.basic, count * stride]);
             }
-            count += 1;
         }
         Err(malformed(self.addr))
     }

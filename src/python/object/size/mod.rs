@@ -170,7 +170,7 @@ impl Sized<'_> {
             Rule::ByteString => self.byte_string_size(),
             Rule::Unicode => self.unicode_size(),
             Rule::Str => self.str_size(),
-            Rule::Int => self.int_size(),
+            Rule::Int { least } => self.int_size(least),
             Rule::Decimal => self.decimal_size(),
             Rule::List => self.list_size(),
             Rule::Set => self.set_size(),
@@ -194,7 +194,8 @@ impl Sized<'_> {
             Rule::Permutations => self.permutations_size(),
             Rule::SyntaxTree => self.syntax_tree_size(),
             Rule::NumpyArray => self.numpy_array_size(),
-            Rule::NumpyScalar => self.numpy_scalar_size(),
+            Rule::NumpyNumber(bytes) => self.numpy_number_size(bytes),
+            Rule::NumpyFlexible => self.numpy_flexible_size(),
         };
         size.map(Some)
     }

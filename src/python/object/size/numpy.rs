@@ -9,6 +9,22 @@ use crate::target::Fault;
 /// Arrays have no more dimensions.
 const MOST_DIMENSIONS: u32 = 64;
 
+/// Bytes of a number of numpy, by the name of its class: most tell their bits.
+pub(super) fn bytes_of(name: &str) -> Option<u64> {
+    const KINDS: [&str; 6] = ["int", "uint", "float", "complex", "datetime", "timedelta"];
+    let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let bits = name.get(kind.len()..)?.parse::<u64>();
+    match (name, bits) {
+        ("bool" | "bool_", _) => Some(1),
+        ("intc" | "uintc", _) => Some(4),
+        ("longlong" | "ulonglong", _) => Some(8),
+        ("longdouble", _) => Some(16),
+        ("clongdouble", _) => Some(32),
+        (_, Ok(bits)) if KINDS.contains(&kind) => Some(bits / 8),
+        _ => None,
+    }
+}
+
 impl Sized<'_> {
     pub(super) fn numpy_array_size(&self) -> Result<u64, Fault> {
         // PyArrayObject { header; data; nd; dimensions; strides; base; descr; flags; … }
@@ -53,7 +69,37 @@ impl Sized<'_> {
         }
     }
 
-    pub(super) fn numpy_scalar_size(&self) -> Result<u64, Fault> {
-        Ok(self.plan.basic)
+    /// A scalar is said to take its value in addition to its struct, which has it.
+    pub(super) fn numpy_number_size(&self, bytes: u64) -> Result<u64, Fault> {
+        self.sum(&[self.plan.basic, bytes])
+    }
+
+    pub(super) fn numpy_flexible_size(&self) -> Result<u64, Fault> {
+        let bytes = self.objects.var_size(self.addr)?.unsigned_abs();
+        self.sum(&[self.plan.basic, self.plan.item.saturating_mul(bytes), bytes])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_of;
+
+    #[test]
+    fn names_of_numbers_tell_their_bytes() {
+        let names = [
+            "int8",
+            "uint64",
+            "float16",
+            "complex256",
+            "bool_",
+            "intc",
+            "datetime64",
+        ];
+        let bytes = [1, 8, 2, 32, 1, 4, 8].map(Some);
+        assert_eq!(names.map(bytes_of), bytes);
+        assert_eq!(
+            ["number", "generic", "object_", "float", "8"].map(bytes_of),
+            [None; 5]
+        );
     }
 }

@@ -20,8 +20,8 @@ pub(crate) enum Quick {
     Set { fixed: u64, basic: u64 },
     /// What lies before, and characters.
     Str { before: u64 },
-    /// This size, and digits.
-    Int(u64),
+    /// This size, and digits, of which some count at least.
+    Int { fixed: u64, least: u64 },
     /// As [`Objects::size_of`] tells.
     Other,
 }
@@ -49,7 +49,7 @@ impl Objects {
             Rule::Str => Quick::Str {
                 before: plan.before,
             },
-            Rule::Int if plan.basic == plan.base => Quick::Int(plan.before),
+            Rule::Int { least } if plan.basic == plan.base => Quick::Int { fixed, least },
             _ => Quick::Other,
         }
     }

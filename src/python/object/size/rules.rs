@@ -1,6 +1,7 @@
 //! Which rule tells the size of which type's objects: by the type in C whose `__sizeof__` it is.
 
 use super::super::{Objects, TypeInfo};
+use super::numpy;
 use std::sync::Arc;
 
 /// What computes the size of an object.
@@ -15,7 +16,10 @@ pub(super) enum Rule {
     /// 2.7's `unicode`.
     Unicode,
     Str,
-    Int,
+    Int {
+        /// How many digits count at least: 0 has none.
+        least: u64,
+    },
     Decimal,
     List,
     Set,
@@ -44,8 +48,14 @@ pub(super) enum Rule {
     Permutations,
     SyntaxTree,
     NumpyArray,
-    NumpyScalar,
+    /// A number of numpy, of so many bytes.
+    NumpyNumber(u64),
+    /// Text or a record of numpy, which has its size in `ob_size`.
+    NumpyFlexible,
 }
+
+/// The first release that counts the digit of 0.
+const ZERO_HAS_A_DIGIT: (u8, u8, u8) = (3, 11, 2);
 
 /// The types in C with a `__sizeof__` of their own, by their full names, sorted. Some static types
 /// do not tell their module.
@@ -74,7 +84,7 @@ const RULES: &[(&str, Rule)] = &[
     ("frozendict", Rule::Dict),
     ("frozenset", Rule::Set),
     ("generator", Rule::Generator),
-    ("int", Rule::Int),
+    ("int", Rule::Int { least: 0 }),
     ("itertools.combinations", Rule::Combinations),
     (
         "itertools.combinations_with_replacement",
@@ -83,8 +93,8 @@ const RULES: &[(&str, Rule)] = &[
     ("itertools.permutations", Rule::Permutations),
     ("itertools.product", Rule::Product),
     ("list", Rule::List),
-    ("long", Rule::Int),
-    ("numpy.generic", Rule::NumpyScalar),
+    ("long", Rule::Int { least: 0 }),
+    ("numpy.generic", Rule::NumpyFlexible),
     ("numpy.ndarray", Rule::NumpyArray),
     ("object", Rule::Plain),
     ("parser.st", Rule::SyntaxTree),
@@ -114,12 +124,45 @@ impl Objects {
             return unknown;
         };
         let name = self.full_name(&owner);
-        let rule = RULES.iter().find(|(known, _)| *known == &*name);
+        let known = RULES.binary_search_by(|(known, _)| (*known).cmp(&name));
+        let rule = known.ok().and_then(|index| RULES.get(index));
         let rule = rule.map_or(Rule::Unknown, |(_, rule)| *rule);
         match rule {
             // 2.7's `str` is what later versions call `bytes`.
             Rule::Str if self.layout.fields.str.state.is_none() => (Rule::ByteString, owner),
+            Rule::Int { .. } => {
+                let least = self.is_since(ZERO_HAS_A_DIGIT).into();
+                (Rule::Int { least }, owner)
+            }
+            Rule::NumpyFlexible => (self.numpy_rule(ty), owner),
             _ => (rule, owner),
         }
+    }
+
+    /// The rule for scalars of numpy, by the first class that tells their size.
+    fn numpy_rule(&self, ty: &Arc<TypeInfo>) -> Rule {
+        for class in self.mro(ty).iter() {
+            let name = self.full_name(class);
+            match name.strip_prefix("numpy.") {
+                Some("flexible") => return Rule::NumpyFlexible,
+                Some(name) => {
+                    if let Some(bytes) = numpy::bytes_of(name) {
+                        return Rule::NumpyNumber(bytes);
+                    }
+                }
+                None => {}
+            }
+        }
+        Rule::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn each_type_has_one_rule() {
+        assert!(RULES.is_sorted_by(|one, next| one.0 < next.0));
     }
 }

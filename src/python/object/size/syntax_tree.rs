@@ -5,10 +5,11 @@ use super::Sized;
 use crate::addr::Addr;
 use crate::target::Fault;
 
-/// The most nodes of a tree that is believed.
-const MOST_NODES: u64 = 1 << 22;
+/// The most nodes, and bytes of all of it, of a tree that is believed.
+const MOST_NODES: u64 = 1 << 20;
+const MOST_BYTES: u64 = 1 << 28;
 
-/// Bytes of a node, by the size that its place of the last character adds (3.8+).
+/// Bytes of a node; from 3.8 on it knows where its text ends.
 const OLD_NODE: u64 = 40;
 const NODE: u64 = 48;
 
@@ -49,10 +50,21 @@ impl Sized<'_> {
                     todo.push((children, count));
                 }
             }
-            if nodes > MOST_NODES {
+            if nodes > MOST_NODES || bytes > MOST_BYTES {
                 return Err(malformed(self.addr));
             }
         }
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+
+    #[test]
+    fn arrays_of_children_have_room() {
+        let rooms = [0, 1, 2, 4, 5, 128, 129, 256, 257].map(room);
+        assert_eq!(rooms, [0, 1, 4, 4, 8, 128, 256, 256, 512]);
     }
 }
