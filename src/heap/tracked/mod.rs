@@ -3,15 +3,17 @@
 //! Python/gc.c); without, they are blocks of the allocator's heaps that are marked as tracked
 //! (Python/gc_free_threading.c).
 
+mod blocks;
 mod heads;
 mod lists;
+mod mimalloc;
 
 use super::pieces::Words;
 use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::python::Python;
 use crate::python::object::flags;
-use lists::{List, Outcome};
+use lists::List;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -25,9 +27,9 @@ pub struct Tracked {
 /// Objects that the collector treats alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Generation {
-    /// `generation 0` to `generation 2`, as `gc.get_objects(generation=…)` knows them, `permanent`
-    /// for what `gc.freeze()` has put aside, `in collection` for what a collection has taken out
-    /// of its list.
+    /// `generation 0` to `generation 2`, as `gc.get_objects(generation=…)` knows them (where the
+    /// collector works in increments, 3.14.0 to 3.14.4, `young` and two spaces called `old`;
+    /// without the GIL just `tracked`); `permanent` for what `gc.freeze()` has put aside.
     pub name: Cow<'static, str>,
     /// The interpreter's id; up to 3.8 all interpreters share the lists of the main one.
     pub interpreter: i64,
@@ -45,6 +47,10 @@ pub fn each<W: Words + ?Sized>(
     found: &mut dyn FnMut(Addr, u8),
 ) -> Tracked {
     let mut tracked = Tracked::default();
+    if python.layout.free_threaded {
+        mimalloc::each(python, memory, cancel, &mut tracked, found);
+        return tracked;
+    }
     let most = most_nodes(python);
     for heads in heads::of(python, memory) {
         let interpreter = heads.interpreter;
@@ -55,7 +61,7 @@ pub fn each<W: Words + ?Sized>(
             let index = tracked.add(name, interpreter, heads.problem.clone());
             let outcome = list(python, memory, head, heads.counting, most)
                 .walk(cancel, &mut |object| found(object, index));
-            tracked.put(index, outcome);
+            tracked.put(index, outcome.objects, outcome.problem);
         }
     }
     tracked
@@ -116,11 +122,11 @@ impl Tracked {
         index
     }
 
-    /// Adds what the walk through a list came to.
-    fn put(&mut self, index: u8, outcome: Outcome) {
+    /// Adds what looking for the objects of a generation came to.
+    fn put(&mut self, index: u8, objects: u64, problem: Option<String>) {
         if let Some(generation) = self.generations.get_mut(usize::from(index)) {
-            generation.objects = generation.objects.saturating_add(outcome.objects);
-            let problems = [generation.problem.take(), outcome.problem];
+            generation.objects = generation.objects.saturating_add(objects);
+            let problems = [generation.problem.take(), problem];
             let problems: Vec<String> = problems.into_iter().flatten().collect();
             generation.problem = (!problems.is_empty()).then(|| problems.join("; "));
         }

@@ -11,6 +11,7 @@ mod dwarf_rows;
 mod fields;
 mod groups;
 mod kinds;
+mod mimalloc_groups;
 mod mutex_groups;
 mod object_groups;
 mod v2_7;
@@ -34,6 +35,7 @@ pub use fields::{Field, Source};
 use fields::{at, has};
 pub use groups::*;
 pub use kinds::*;
+pub use mimalloc_groups::*;
 pub use mutex_groups::*;
 pub use object_groups::*;
 
