@@ -97,6 +97,7 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "referents",
     "tracked",
+    "tracked_collecting",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",

@@ -169,3 +169,38 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
 fn what_the_collector_tracks_is_found() {
     Failures::together(interpreters(), check).finish();
 }
+
+/// In the middle of a collection: what it collects is in lists of its own.
+fn compare_collecting(python: &Python, fixture: &Fixture) -> Result<(), String> {
+    let (tracked, found) = find(python)?;
+    if let Some(generation) = tracked.generations.iter().find(|g| g.problem.is_some()) {
+        return Err(format!("{generation:?}"));
+    }
+    let all: BTreeSet<u64> = found.iter().flatten().copied().collect();
+    let mut told = told(fixture).remove(&(0, EVERYTHING)).unwrap_or_default();
+    let ids = |key: &str| -> Vec<u64> {
+        let listed = list(&fixture.truth.expect[key]).iter();
+        listed.filter_map(|id| id.as_u64()).collect()
+    };
+    told.extend(ids("garbage"));
+    told.extend(ids("references"));
+    difference(python, &told, &all)
+}
+
+fn check_collecting(interpreter: &Interpreter, failures: &mut Failures) {
+    for args in [&[][..], &["thread"]] {
+        let mut fixture = Fixture::start(interpreter, "tracked_collecting", args);
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare_collecting(&python(live), &fixture);
+        failures.check(&format!("{} {args:?} live", interpreter.id), result);
+        let path = fixture.kernel_core();
+        let core = target::core::open(&path, &interpreter.options()).expect("a core");
+        let result = compare_collecting(&python(core), &fixture);
+        failures.check(&format!("{} {args:?} kernel core", interpreter.id), result);
+    }
+}
+
+#[test]
+fn what_is_being_collected_is_found() {
+    Failures::together(interpreters(), check_collecting).finish();
+}

@@ -7,6 +7,7 @@ mod blocks;
 mod heads;
 mod lists;
 mod mimalloc;
+mod temporary;
 
 use super::pieces::Words;
 use crate::addr::Addr;
@@ -29,7 +30,8 @@ pub struct Tracked {
 pub struct Generation {
     /// `generation 0` to `generation 2`, as `gc.get_objects(generation=…)` knows them (where the
     /// collector works in increments, 3.14.0 to 3.14.4, `young` and two spaces called `old`;
-    /// without the GIL just `tracked`); `permanent` for what `gc.freeze()` has put aside.
+    /// without the GIL just `tracked`); `permanent` for what `gc.freeze()` has put aside;
+    /// `in collection` for what a collection in progress has taken out of these.
     pub name: Cow<'static, str>,
     /// The interpreter's id; up to 3.8 all interpreters share the lists of the main one.
     pub interpreter: i64,
@@ -52,7 +54,8 @@ pub fn each<W: Words + ?Sized>(
         return tracked;
     }
     let most = most_nodes(python);
-    for heads in heads::of(python, memory) {
+    let lasting = heads::of(python, memory);
+    for heads in lasting.into_iter().chain(temporary::of(python, memory)) {
         let interpreter = heads.interpreter;
         if heads.all.is_empty() {
             tracked.add("lists".into(), interpreter, heads.problem.clone());
@@ -75,19 +78,37 @@ fn list<'a, W: Words + ?Sized>(
     counting: bool,
     most: u64,
 ) -> List<'a, W> {
-    let plausible = move |object: Addr| {
-        let ty = python.objects.type_of(object);
-        let meta = ty.and_then(|ty| python.objects.type_of(ty.addr));
-        meta.is_ok_and(|meta| meta.is(flags::TYPE))
-    };
     List {
         memory,
         head,
         to_object: python.layout.kinds.gc_head.into(),
         counting,
         most,
-        plausible: Box::new(plausible),
+        plausible: Box::new(move |object| is_object(python, object)),
     }
+}
+
+/// Whether an object that the collector may track is at an address: its type says so, and that its
+/// own type is one, up to `type`, which is its own.
+fn is_object(python: &Python, at: Addr) -> bool {
+    const MOST_METACLASSES: usize = 8;
+    const WANTED: u64 = flags::READY | flags::HAVE_GC;
+    let Ok(ty) = python.objects.type_of(at) else {
+        return false;
+    };
+    let mut above = python.objects.type_of(ty.addr);
+    for _ in 0..MOST_METACLASSES {
+        match above {
+            Ok(meta) if meta.is(flags::TYPE) && meta.flags & WANTED == WANTED => {
+                above = python.objects.type_of(meta.addr);
+                if above.as_ref().is_ok_and(|above| above.addr == meta.addr) {
+                    return ty.flags & WANTED == WANTED && ty.basicsize > 0;
+                }
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// How many nodes of lists memory has room for.
