@@ -176,7 +176,11 @@ fn compare_collecting(python: &Python, fixture: &Fixture) -> Result<(), String> 
     if let Some(generation) = tracked.generations.iter().find(|g| g.problem.is_some()) {
         return Err(format!("{generation:?}"));
     }
-    let all: BTreeSet<u64> = found.iter().flatten().copied().collect();
+    let all = tracked.generations.iter().zip(&found);
+    let all = all.filter(|(generation, _)| generation.name != "permanent");
+    let all = all
+        .flat_map(|(_, objects)| objects.iter().copied())
+        .collect();
     let mut told = told(fixture).remove(&(0, EVERYTHING)).unwrap_or_default();
     let ids = |key: &str| -> Vec<u64> {
         let listed = list(&fixture.truth.expect[key]).iter();
@@ -198,6 +202,26 @@ fn check_collecting(interpreter: &Interpreter, failures: &mut Failures) {
         let result = compare_collecting(&python(core), &fixture);
         failures.check(&format!("{} {args:?} kernel core", interpreter.id), result);
     }
+}
+
+/// At any moment of collections that go on and on.
+fn check_loop(interpreter: &Interpreter, failures: &mut Failures) {
+    const LOOKS: usize = 8;
+    let mut fixture = Fixture::start(interpreter, "tracked_collecting", &["loop"]);
+    for _ in 0..LOOKS {
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare_collecting(&python(live), &fixture);
+        failures.check(&format!("{} loop, live", interpreter.id), result);
+    }
+    let path = fixture.kernel_core();
+    let core = target::core::open(&path, &interpreter.options()).expect("a core");
+    let result = compare_collecting(&python(core), &fixture);
+    failures.check(&format!("{} loop, kernel core", interpreter.id), result);
+}
+
+#[test]
+fn what_is_tracked_is_found_at_any_moment_of_a_collection() {
+    Failures::together(interpreters(), check_loop).finish();
 }
 
 #[test]
