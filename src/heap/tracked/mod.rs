@@ -41,6 +41,10 @@ pub struct Generation {
     pub problem: Option<String>,
 }
 
+/// Size of what lies in front of an object where that is two links, one of which holds a count
+/// during a collection; before 3.8 the count had a word of its own.
+const TWO_LINKS: u32 = 16;
+
 /// Calls `found` with each object that the collector tracks, and the index of its generation.
 pub fn each<W: Words + ?Sized>(
     python: &Python,
@@ -78,11 +82,12 @@ fn list<'a, W: Words + ?Sized>(
     counting: bool,
     most: u64,
 ) -> List<'a, W> {
+    let links_only = python.layout.kinds.gc_head == TWO_LINKS;
     List {
         memory,
         head,
         to_object: python.layout.kinds.gc_head.into(),
-        counting,
+        counting: counting && links_only,
         most,
         plausible: Box::new(move |object| is_object(python, object)),
     }
