@@ -101,6 +101,7 @@ const ELSEWHERE: &[&str] = &[
     "roots",
     "sizes",
     "sizes_packages",
+    "tracked_collecting",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",
