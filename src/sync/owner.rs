@@ -66,6 +66,17 @@ impl Owner {
         }
     }
 
+    /// The owner that a lock names by the ident of a thread, as `says` has it; `thread` is the one
+    /// that has this ident.
+    pub(super) fn named(thread: Option<usize>, says: String) -> Owner {
+        match thread {
+            Some(thread) => Owner::known(thread, says),
+            None => Owner::Orphaned {
+                evidence: format!("{says}, which no thread has"),
+            },
+        }
+    }
+
     /// An owner that is not known.
     pub(super) fn unknown(why: impl Into<String>) -> Owner {
         Owner::Unknown { why: why.into() }

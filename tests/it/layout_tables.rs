@@ -15,6 +15,7 @@ const FRAMES: &[&str] = &["_PyInterpreterFrame", "PyFrameObject"];
 const KEYS: &[&str] = &["PyDictKeysObject", "struct _dictkeysobject"];
 const CFRAMES: &[&str] = &["_PyCFrame", "CFrame"];
 const GIL: &[&str] = &["struct _gil_runtime_state"];
+const GC: &[&str] = &["struct _gc_runtime_state"];
 const RUNTIME: &[&str] = &["_PyRuntimeState"];
 const WORLD: &[&str] = &["struct _stoptheworld_state"];
 
@@ -44,7 +45,13 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("interpreter", "own_gil") => (&["PyInterpreterState"], &["ceval.own_gil"]),
         ("interpreter", "embedded_gil") => (&["PyInterpreterState"], &["_gil"]),
         ("interpreter", "gc") => (&["PyInterpreterState"], &["gc"]),
-        ("gc", "collecting") => (&["struct _gc_runtime_state"], &["collecting"]),
+        ("gc", "collecting") => (GC, &["collecting"]),
+        ("gc", "generations") => (GC, &["generations", "young"]),
+        ("gc", "permanent") => (GC, &["permanent_generation"]),
+        ("gc", "generation0") => (GC, &["generation0"]),
+        ("gc", "size") => (GC, &[SIZE]),
+        ("generation", "size") => (&["struct gc_generation"], &[SIZE]),
+        ("object", "gc_bits") => (&["PyObject"], &["ob_gc_bits"]),
         ("interpreter", "size") => (&["PyInterpreterState"], &[SIZE]),
         ("thread", "prev") => (&["PyThreadState"], &["prev"]),
         ("thread", "next") => (&["PyThreadState"], &["next"]),
@@ -209,6 +216,10 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("descriptor", "member") => (&["PyMemberDescrObject"], &["d_member"]),
         ("code", "monitoring") => (&["PyCodeObject"], &["_co_monitoring"]),
         ("code", "executors") => (&["PyCodeObject"], &["co_executors"]),
+        ("code", "extra") => (&["PyCodeObject"], &["co_extra"]),
+        ("code", "cell2arg") => (&["PyCodeObject"], &["co_cell2arg"]),
+        ("code", "opcache") => (&["PyCodeObject"], &["co_opcache"]),
+        ("code", "opcache_size") => (&["PyCodeObject"], &["co_opcache_size"]),
         ("monitoring", "lines") => (&["_PyCoMonitoringData"], &["lines"]),
         ("monitoring", "instructions") => {
             (&["_PyCoMonitoringData"], &["per_instruction_opcodes"])

@@ -85,6 +85,7 @@ fixtures! {
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
     "bytecode",
+    "census",
     "crash",
     "expressions",
     "file_locks",
@@ -96,6 +97,10 @@ const ELSEWHERE: &[&str] = &[
     "many_locks",
     "packages",
     "referents",
+    "tracked",
+    "roots",
+    "sizes",
+    "sizes_packages",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",

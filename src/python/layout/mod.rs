@@ -13,6 +13,7 @@ mod groups;
 mod kinds;
 mod mutex_groups;
 mod object_groups;
+mod references;
 mod v2_7;
 mod v3_10;
 mod v3_11;
@@ -36,6 +37,7 @@ pub use groups::*;
 pub use kinds::*;
 pub use mutex_groups::*;
 pub use object_groups::*;
+pub use references::{State, StateReferences};
 
 use serde::Serialize;
 

@@ -35,6 +35,10 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 143 },
+        sizes: SizeRules {
+            zero_has_a_digit: false,
+            static_types_collected: false,
+        },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
@@ -97,6 +101,7 @@ pub(super) const LAYOUT: Layout = Layout {
         },
         gil: None,
         gc: None,
+        generation: Generation { size: at(40) },
         cframe: None,
         frame: Frame {
             previous: at(24),
@@ -145,12 +150,17 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: None,
             monitoring: None,
             executors: None,
+            extra: None,
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -35,6 +35,10 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
+        sizes: SizeRules {
+            zero_has_a_digit: true,
+            static_types_collected: true,
+        },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
@@ -118,7 +122,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
         }),
+        generation: Generation { size: at(24) },
         cframe: Some(CFrame {
             current_frame: has(8),
             previous: at(16),
@@ -170,12 +179,17 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: None,
             executors: None,
+            extra: has(176),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -16,6 +16,10 @@ pub(super) const LAYOUT: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        sizes: SizeRules {
+            zero_has_a_digit: true,
+            static_types_collected: false,
+        },
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
@@ -65,6 +69,10 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(248),
         }),
         code: Code {
             argcount: at(68),
@@ -94,6 +102,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(56),
             monitoring: has(192),
             executors: has(168),
+            extra: has(208),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -103,6 +115,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

@@ -17,6 +17,10 @@ pub(super) const LAYOUT: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        sizes: SizeRules {
+            zero_has_a_digit: true,
+            static_types_collected: false,
+        },
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
@@ -56,6 +60,10 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(112),
+            generations: at(8),
+            permanent: at(80),
+            generation0: None,
+            size: at(176),
         }),
         frame: Frame {
             tlbc_index: has(72),
@@ -90,6 +98,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(56),
             monitoring: has(192),
             executors: has(168),
+            extra: has(216),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -99,6 +111,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

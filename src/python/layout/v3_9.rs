@@ -34,6 +34,10 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 122 },
+        sizes: SizeRules {
+            zero_has_a_digit: false,
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(4096),
@@ -117,7 +121,12 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
         }),
+        generation: Generation { size: at(24) },
         cframe: None,
         frame: Frame {
             previous: at(24),
@@ -166,12 +175,17 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: None,
             monitoring: None,
             executors: None,
+            extra: has(144),
+            cell2arg: has(96),
+            opcache: has(160),
+            opcache_size: has(172),
         },
         monitoring: None,
         object: Object {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {
