@@ -95,6 +95,7 @@ const ELSEWHERE: &[&str] = &[
     "lost_wakeups",
     "many_locks",
     "packages",
+    "paths",
     "referents",
     "waits_buffered",
     "waits_glibc",

@@ -3,14 +3,20 @@
 //! [`vias`] tells every way in which an object refers to another; [`Chain`] writes a path from a root
 //! to an object.
 
+mod access;
+mod chain;
 mod frame;
+mod literal;
 mod named;
 mod place;
+mod step;
 mod words;
 
+pub use chain::{Chain, Start};
 pub use place::vias;
 
 use crate::addr::Addr;
+use crate::python::variables::VariableKind;
 use serde::Serialize;
 
 /// One way in which an object refers to another.
@@ -67,6 +73,8 @@ pub enum Via {
     Local {
         /// Its name.
         name: String,
+        /// What it is to the frame; that of a cell is held by one.
+        kind: VariableKind,
     },
     /// On the evaluation stack of a frame.
     Stack {

@@ -214,6 +214,10 @@ impl Places<'_> {
     /// The dictionary of the instance, or the values it has without one.
     fn attributes(&mut self, ty: &TypeInfo) -> Result<(), Fault> {
         let objects = self.objects;
+        if super::access::is_class(ty) {
+            // That of a class is its namespace.
+            return Ok(());
+        }
         let own = match (ty.is_heap(), &*objects.full_name(ty)) {
             (false, "module") => {
                 let dict = objects.layout.fields.module.dict.of(self.from);

@@ -19,7 +19,7 @@ impl Via {
             Via::Element => "element".to_owned(),
             Via::CellContents => "content of the cell".to_owned(),
             Via::Weak { .. } => "weak reference".to_owned(),
-            Via::Local { name } => format!("local {}", escape(name)),
+            Via::Local { name, .. } => format!("local {}", escape(name)),
             Via::Stack { index } => format!("evaluation stack [{index}]"),
             Via::Frame { name } => escape(name).into_owned(),
             Via::Field {
