@@ -4,7 +4,7 @@
 use crate::harness::evaluator::evaluate;
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use pydbg::Addr;
-use pydbg::heap::label::{Chain, Start, Via, vias};
+use pydbg::heap::label::{Chain, Held, Start, Via, vias};
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, Options};
@@ -16,10 +16,10 @@ use std::sync::Arc;
 const WITHOUT: &[&str] = &["chain", "own_weak", "proxy", "slot_covered"];
 
 /// Random paths on each interpreter.
-const WALKS: u64 = 1500;
+const WALKS: u64 = 600;
 
 /// The most steps of one.
-const LONGEST: u64 = 9;
+const LONGEST: u64 = 12;
 
 /// A path that was written, and the objects on it.
 struct Written {
@@ -44,14 +44,16 @@ fn attach(fixture: &Fixture) -> Python {
 /// The paths that the fixture tells.
 fn told(python: &Python, fixture: &Fixture) -> Vec<Written> {
     let ident = fixture.truth.expect["ident"].as_u64().unwrap_or(0);
+    let frame = |held: Held| {
+        let level = 1;
+        Start::Frame { ident, level, held }
+    };
     let of = |row: &Value| {
         let name = row[0].as_str().unwrap_or_default();
         let start = match name.strip_prefix("frame_") {
-            Some(local) => Start::Local {
-                ident,
-                depth: 0,
-                name: local.to_owned(),
-            },
+            Some("globals") => frame(Held::Globals),
+            Some(cell) if cell.starts_with("cell_") => frame(Held::Cell(cell[5..].to_owned())),
+            Some(local) => frame(Held::Variable(local.to_owned())),
             None => Start::Module { name: "app".into() },
         };
         let ids = list(&row[1]).iter().filter_map(Value::as_u64);
@@ -95,7 +97,10 @@ fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
             if next.is_empty() {
                 break;
             }
-            let to = next[random(next.len())];
+            // Most of what there is are strings that lead nowhere.
+            let leaf = |to: &Addr| python.objects.type_of(*to).is_ok_and(|t| python.objects.is_leaf(&t));
+            let tries: Vec<Addr> = (0..3).map(|_| next[random(next.len())]).collect();
+            let to = tries.iter().copied().find(|to| !leaf(to)).unwrap_or(tries[0]);
             let ways = vias(&python.objects, from, to, 3);
             let known = !ways.is_empty() && !ways.contains(&Via::Unknown);
             let ty = python.objects.type_of(from).map(|ty| ty.name.clone());

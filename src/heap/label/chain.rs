@@ -1,13 +1,21 @@
 //! A path from a root to an object as one Python expression, as far as Python has one, and in words
 //! from there on: `sys.modules['app'].reader → C field +24 of _csv.reader`.
 
+use super::Via;
+use super::context::via_in;
 use super::literal::quoted;
 use super::step::Steps;
-use super::{Via, vias};
 use crate::addr::Addr;
 use crate::escape::escape;
 use crate::python::object::Objects;
 use serde::Serialize;
+
+/// The most objects of a path that an expression covers, and the most steps that are told in words:
+/// Python itself cannot read an expression of any depth.
+const MOST_STEPS: usize = 150;
+
+/// The longest expression.
+const LONGEST: usize = 16 << 10;
 
 /// Where a path starts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -18,14 +26,14 @@ pub enum Start {
         /// Its name there.
         name: String,
     },
-    /// A variable of a frame that runs; the path starts with its value.
-    Local {
+    /// A Python frame that runs; the path starts with what it holds.
+    Frame {
         /// `threading.get_ident()` of the thread.
         ident: u64,
         /// How many Python frames are inside of it.
-        depth: usize,
-        /// The variable.
-        name: String,
+        level: u32,
+        /// What it holds.
+        held: Held,
     },
     /// The namespace of the module `sys`.
     Sys,
@@ -38,6 +46,26 @@ pub enum Start {
     },
 }
 
+/// What a frame holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Itself, or the frame object made of it.
+    Frame,
+    /// The code.
+    Code,
+    /// The namespace of the module.
+    Globals,
+    /// The namespace of `builtins`.
+    Builtins,
+    /// The namespace of a module or class body.
+    Namespace,
+    /// The value of the variable of this name.
+    Variable(String),
+    /// The cell of the variable of this name.
+    Cell(String),
+}
+
 /// A path as a person reads it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Chain {
@@ -45,38 +73,58 @@ pub struct Chain {
     pub expression: Option<String>,
     /// How many objects of the path the expression covers; it evaluates to the last of them.
     pub reaches: usize,
-    /// The steps behind it, each in words.
-    pub rest: Vec<String>,
+    /// The steps behind it.
+    pub rest: Vec<Via>,
+    /// How many steps behind these are left out.
+    pub left_out: usize,
     /// All of it in one line, safe to print.
     pub text: String,
 }
 
 impl Start {
-    /// The start as Python writes it.
-    fn expression(&self) -> Option<String> {
+    /// The start as Python writes it, and how many objects of the path that covers.
+    fn expression(&self) -> Option<(String, usize)> {
         match self {
-            Start::Module { name } => Some(format!("sys.modules[{}]", quoted(name)?)),
-            Start::Local { ident, depth, name } => {
-                let back = ".f_back".repeat(*depth);
-                let name = quoted(name)?;
-                Some(format!(
-                    "sys._current_frames()[{ident}]{back}.f_locals[{name}]"
-                ))
+            Start::Module { name } => Some((format!("sys.modules[{}]", quoted(name)?), 1)),
+            Start::Frame { ident, level, held } => {
+                if *level as usize > MOST_STEPS {
+                    return None;
+                }
+                let back = ".f_back".repeat(*level as usize);
+                let frame = format!("sys._current_frames()[{ident}]{back}");
+                Some(match held {
+                    Held::Frame => (frame, 1),
+                    Held::Code => (frame + ".f_code", 1),
+                    Held::Globals => (frame + ".f_globals", 1),
+                    Held::Builtins => (frame + ".f_builtins", 1),
+                    Held::Namespace => (frame + ".f_locals", 1),
+                    Held::Variable(name) => (format!("{frame}.f_locals[{}]", quoted(name)?), 1),
+                    Held::Cell(name) => (format!("{frame}.f_locals[{}]", quoted(name)?), 2),
+                })
             }
-            Start::Sys => Some("sys.__dict__".to_owned()),
-            Start::Modules => Some("sys.modules".to_owned()),
+            Start::Sys => Some(("sys.__dict__".to_owned(), 1)),
+            Start::Modules => Some(("sys.modules".to_owned(), 1)),
             Start::Words { .. } => None,
         }
     }
 
     /// The start in words.
-    fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Start::Module { name } => format!("module {}", escape(name)),
-            Start::Local { ident, depth, name } => {
-                format!("local {} of frame {depth} of thread {ident:#x}", escape(name))
+            Start::Frame { ident, level, held } => {
+                let held = match held {
+                    Held::Frame => "the frame object".to_owned(),
+                    Held::Code => "the code".to_owned(),
+                    Held::Globals => "the globals".to_owned(),
+                    Held::Builtins => "the builtins".to_owned(),
+                    Held::Namespace => "the namespace".to_owned(),
+                    Held::Variable(name) => format!("local {}", escape(name)),
+                    Held::Cell(name) => format!("the cell of {}", escape(name)),
+                };
+                format!("{held} of frame {level} of thread {ident:#x}")
             }
-            Start::Sys => "namespace of sys".to_owned(),
+            Start::Sys => "the namespace of sys".to_owned(),
             Start::Modules => "sys.modules".to_owned(),
             Start::Words { words } => escape(words).into_owned(),
         }
@@ -84,54 +132,72 @@ impl Start {
 }
 
 impl Chain {
-    /// Writes the path that starts at `start` with the first of `objects` and ends with the last.
-    pub fn write(reader: &Objects, start: &Start, objects: &[Addr]) -> Chain {
-        let steps = Steps { objects: reader };
-        let (mut expression, mut reached) = (start.expression(), 0);
-        while let Some(base) = &expression
-            && let Some(from) = objects.get(reached)
-            && let Some(next) = objects.get(reached + 1)
-        {
-            let two = objects
-                .get(reached + 2)
-                .and_then(|last| steps.two(base, *from, *next, *last));
-            let (step, length) = match two {
-                Some(step) => (Some(step), 2),
-                None => (steps.one(base, *from, *next), 1),
-            };
-            let Some(step) = step else {
-                break;
-            };
-            expression = Some(step);
-            reached += length;
-        }
-        let rest: Vec<String> = objects
-            .windows(2)
-            .skip(reached)
-            .map(|pair| match pair {
-                [from, to] => words(reader, *from, *to),
-                _ => String::new(),
-            })
-            .collect();
-        let first = match &expression {
+    /// Writes the path that starts at `start` with the first of `path` and ends with the last.
+    pub fn write(objects: &Objects, start: &Start, path: &[Addr]) -> Chain {
+        let written = start.expression();
+        let written = written.filter(|(_, reaches)| *reaches <= path.len());
+        let (expression, reaches) = match written {
+            Some((base, reaches)) => {
+                let (expression, reaches) = go_on(objects, base, path, reaches);
+                (Some(expression), reaches)
+            }
+            None => (None, 0),
+        };
+        let steps = path.len().saturating_sub(reaches.max(1));
+        let via = |to: usize| {
+            let at = |index: usize| path.get(index).copied();
+            let before = to.checked_sub(2).and_then(at);
+            match (to.checked_sub(1).and_then(at), at(to)) {
+                (Some(from), Some(to)) => via_in(objects, before, from, to),
+                _ => Via::Unknown,
+            }
+        };
+        let shown = path.len() - steps..path.len() - steps + steps.min(MOST_STEPS);
+        let rest: Vec<Via> = shown.map(via).collect();
+        let left_out = steps - rest.len();
+        let mut text = match &expression {
             Some(expression) => escape(expression).into_owned(),
             None => start.words(),
         };
-        let text = rest.iter().fold(first, |text, step| text + " → " + step);
+        for via in &rest {
+            text.push_str(" → ");
+            text.push_str(&via.words());
+        }
+        if left_out > 0 {
+            text.push_str(&format!(" → … ({left_out} more steps)"));
+        }
         Chain {
-            reaches: match expression {
-                Some(_) => reached + 1,
-                None => 0,
-            },
             expression,
+            reaches,
             rest,
+            left_out,
             text,
         }
     }
 }
 
-/// One step in words, by the first way there is.
-fn words(objects: &Objects, from: Addr, to: Addr) -> String {
-    let way = vias(objects, from, to, 1).into_iter().next();
-    way.unwrap_or(Via::Unknown).words()
+/// Goes on with an expression that covers `reaches` objects of a path, as far as Python can; the
+/// expression, and how many it covers then.
+fn go_on(objects: &Objects, base: String, path: &[Addr], reaches: usize) -> (String, usize) {
+    let steps = Steps { objects };
+    let (mut expression, mut reaches) = (base, reaches);
+    while reaches < MOST_STEPS
+        && let Some(rest) = reaches.checked_sub(1).and_then(|last| path.get(last..))
+    {
+        let two = match rest {
+            [from, middle, to, ..] => steps.two(&expression, *from, *middle, *to),
+            _ => None,
+        };
+        let (next, length) = match (two, rest) {
+            (Some(next), _) => (Some(next), 2),
+            (None, [from, to, ..]) => (steps.one(&expression, *from, *to), 1),
+            (None, _) => (None, 0),
+        };
+        match next {
+            Some(next) if next.len() <= LONGEST => expression = next,
+            _ => break,
+        }
+        reaches += length;
+    }
+    (expression, reaches)
 }

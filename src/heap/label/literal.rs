@@ -80,3 +80,24 @@ fn shown(objects: &Objects, addr: Addr) -> Option<String> {
     let shown = objects.show(addr, LIMITS);
     (!shown.cut && shown.unreadable == 0).then_some(shown.text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_behind_a_dot_only_where_every_version_reads_them() {
+        for name in ["a", "_", "a1", "__dict__", "größe_"] {
+            assert_eq!(is_identifier(name), name.is_ascii(), "{name}");
+        }
+        for name in ["", "1a", "class", "print", "async", "a b", "a.b", "a\n"] {
+            assert!(!is_identifier(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_quoted_in_ascii() {
+        assert_eq!(quoted("it's ü\u{202e}").as_deref(), Some("\"it's \\xfc\\u202e\""));
+        assert_eq!(quoted("\\udc80"), None);
+    }
+}

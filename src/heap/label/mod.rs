@@ -5,6 +5,7 @@
 
 mod access;
 mod chain;
+mod context;
 mod frame;
 mod literal;
 mod named;
@@ -12,7 +13,8 @@ mod place;
 mod step;
 mod words;
 
-pub use chain::{Chain, Start};
+pub use chain::{Chain, Held, Start};
+pub use context::via_in;
 pub use place::vias;
 
 use crate::addr::Addr;
@@ -59,6 +61,20 @@ pub enum Via {
     Index {
         /// Which, from 0 on.
         index: u64,
+    },
+    /// The cell of a variable, in the tuple of a function's closure.
+    Closure {
+        /// Which, from 0 on.
+        index: u64,
+        /// The variable.
+        name: String,
+    },
+    /// The default of a parameter, in the tuple of a function's defaults.
+    Default {
+        /// Which, from 0 on.
+        index: u64,
+        /// The parameter.
+        name: String,
     },
     /// It is an element of a set.
     Element,
