@@ -36,10 +36,12 @@ pub(super) fn lookup(objects: &Objects, ty: &Arc<TypeInfo>) -> Lookup {
     match getattro(&owner) {
         Some(own) if own == object => Lookup::Plain,
         _ if !owner.is_heap() && usual.contains(&&*objects.full_name(&owner)) => Lookup::Plain,
-        _ if objects.own_attribute(&owner, "__getattribute__").is_some_and(|code| {
-            let ty = objects.type_of(code);
-            ty.is_ok_and(|ty| *objects.full_name(&ty) == *"function")
-        }) =>
+        _ if objects
+            .own_attribute(&owner, "__getattribute__")
+            .is_some_and(|code| {
+                let ty = objects.type_of(code);
+                ty.is_ok_and(|ty| *objects.full_name(&ty) == *"function")
+            }) =>
         {
             Lookup::Own
         }
@@ -90,7 +92,12 @@ pub(super) fn struct_wins(objects: &Objects, ty: &Arc<TypeInfo>, name: &str) -> 
 }
 
 /// Whether a class gives a value of its namespace as it is when asked by name.
-pub(super) fn class_wins(objects: &Objects, class: &Arc<TypeInfo>, name: &str, value: Addr) -> bool {
+pub(super) fn class_wins(
+    objects: &Objects,
+    class: &Arc<TypeInfo>,
+    name: &str,
+    value: Addr,
+) -> bool {
     let meta = objects.type_of(class.addr);
     let hidden = meta.is_ok_and(|meta| !instance_wins(objects, &meta, name));
     let first = objects.class_attribute(class, name).map(|(first, _)| first);

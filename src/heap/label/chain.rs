@@ -17,6 +17,9 @@ const MOST_STEPS: usize = 150;
 /// The longest expression.
 const LONGEST: usize = 16 << 10;
 
+/// The most parentheses in one: the parsers of old versions take some eighty within each other.
+const MOST_PARENTHESES: usize = 50;
+
 /// Where a path starts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "start", rename_all = "kebab-case")]
@@ -194,10 +197,15 @@ fn go_on(objects: &Objects, base: String, path: &[Addr], reaches: usize) -> (Str
             (None, _) => (None, 0),
         };
         match next {
-            Some(next) if next.len() <= LONGEST => expression = next,
+            Some(next) if is_readable(&next) => expression = next,
             _ => break,
         }
         reaches += length;
     }
     (expression, reaches)
+}
+
+/// Whether Python can read an expression of that length and depth.
+fn is_readable(expression: &str) -> bool {
+    expression.len() <= LONGEST && expression.matches('(').count() <= MOST_PARENTHESES
 }

@@ -97,7 +97,10 @@ mod tests {
 
     #[test]
     fn other_names_are_quoted_in_ascii() {
-        assert_eq!(quoted("it's ü\u{202e}").as_deref(), Some("\"it's \\xfc\\u202e\""));
+        assert_eq!(
+            quoted("it's ü\u{202e}").as_deref(),
+            Some("\"it's \\xfc\\u202e\"")
+        );
         assert_eq!(quoted("\\udc80"), None);
     }
 }

@@ -39,6 +39,7 @@ pub fn vias(objects: &Objects, from: Addr, to: Addr, most: usize) -> Vec<Via> {
         to,
         most,
         found: Vec::new(),
+        named: Vec::new(),
     };
     if let Ok(ty) = objects.type_of(from)
         && !to.is_null()
@@ -56,6 +57,8 @@ pub(super) struct Places<'o> {
     pub(super) to: Addr,
     most: usize,
     found: Vec<Via>,
+    /// Where the references in the struct are that have a name.
+    named: Vec<Addr>,
 }
 
 impl Places<'_> {
@@ -119,7 +122,9 @@ impl Places<'_> {
                 | "weakproxy"
                 | "weakcallableproxy"
                 | "weakref.ProxyType"
-                | "weakref.CallableProxyType" => self.weak(name.ends_with("ref") || name.ends_with("ReferenceType")),
+                | "weakref.CallableProxyType" => {
+                    self.weak(name.ends_with("ref") || name.ends_with("ReferenceType"))
+                }
                 "type" => self.namespace(),
                 "classobj" => self.old_namespace(),
                 "frame" | "generator" | "coroutine" | "async_generator" => self.frame(&name),
@@ -246,13 +251,18 @@ impl Places<'_> {
     fn members(&mut self, ty: &Arc<TypeInfo>) {
         let objects = self.objects;
         for class in objects.mro(ty).iter() {
-            let items = objects.type_dict(class).map(|dict| objects.dict_items(dict));
+            let items = objects
+                .type_dict(class)
+                .map(|dict| objects.dict_items(dict));
             for (name, descriptor) in items.and_then(Result::ok).unwrap_or_default() {
-                let place = objects.slot_offset(descriptor);
-                let value = place.map(|offset| objects.memory.ptr(self.from.add(offset)));
-                if value != Some(Ok(self.to)) {
+                let Some(offset) = objects.slot_offset(descriptor) else {
+                    continue;
+                };
+                let at = self.from.add(offset);
+                if objects.memory.ptr(at) != Ok(self.to) {
                     continue;
                 }
+                self.named.push(at);
                 let Ok(name) = objects.text(name, LONGEST_NAME) else {
                     continue;
                 };
@@ -281,10 +291,10 @@ impl Places<'_> {
         {
             return;
         }
-        let known = |via: &Via| matches!(via, Via::Member { name, .. } if name == field.name);
-        if self.objects.memory.ptr(at) != Ok(self.to) || self.found.iter().any(known) {
+        if self.objects.memory.ptr(at) != Ok(self.to) || self.named.contains(&at) {
             return;
         }
+        self.named.push(at);
         let name = field.name.to_owned();
         let provenance = Provenance::Structure;
         self.push(match field.shown {

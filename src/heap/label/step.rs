@@ -73,9 +73,7 @@ impl Steps<'_> {
                 let wins = access::instance_wins(objects, ty, name);
                 wins.then(|| self.get(base, ty, name)).flatten()
             }
-            Via::Slot { name } | Via::Member { name, .. } => {
-                self.field(base, from, ty, to, name)
-            }
+            Via::Slot { name } | Via::Member { name, .. } => self.field(base, from, ty, to, name),
             Via::Key { key, .. } => self.subscript(base, ty, *key),
             Via::IsKey => {
                 let all = match self.is_of(ty, "__iter__", DICTS) {
@@ -187,8 +185,11 @@ impl Steps<'_> {
         let name = text.map(|text| text.value)?;
         match (ty.is_heap(), &*objects.full_name(ty)) {
             (false, "classobj") => {
-                let value = objects.dict_get(objects.memory.ptr(objects.after(from, 8)).ok()?, &name);
-                let as_it_is = value.ok()?.is_some_and(|value| !access::is_bound(objects, value));
+                let value =
+                    objects.dict_get(objects.memory.ptr(objects.after(from, 8)).ok()?, &name);
+                let as_it_is = value
+                    .ok()?
+                    .is_some_and(|value| !access::is_bound(objects, value));
                 let own = ["__dict__", "__bases__", "__name__"].contains(&&*name);
                 (as_it_is && !own && is_identifier(&name)).then(|| format!("{base}.{name}"))
             }
@@ -242,7 +243,10 @@ impl Steps<'_> {
         }
         let items = match self.is_of(ty, "items", DICTS) {
             true => format!("{base}.items()"),
-            false => format!("{}.items({base})", self.builtin(ty, &["dict", "frozendict"])?),
+            false => format!(
+                "{}.items({base})",
+                self.builtin(ty, &["dict", "frozendict"])?
+            ),
         };
         let key = key.0;
         Some(format!("next(v for k, v in {items} if id(k) == {key:#x})"))
@@ -251,7 +255,9 @@ impl Steps<'_> {
     /// A variable of a frame object, or of the frame of a generator.
     fn local(self, base: &str, from: Addr, ty: &Arc<TypeInfo>, name: &str) -> Option<String> {
         let frame = self.frame_of(base, ty)?;
-        let optimized = self.code_flags(from).is_some_and(|flags| flags & OPTIMIZED != 0);
+        let optimized = self
+            .code_flags(from)
+            .is_some_and(|flags| flags & OPTIMIZED != 0);
         let name = quoted(name)?;
         optimized.then(|| format!("{frame}.f_locals[{name}]"))
     }
