@@ -96,6 +96,7 @@ const ELSEWHERE: &[&str] = &[
     "lost_wakeups",
     "many_locks",
     "packages",
+    "paths",
     "referents",
     "tracked",
     "roots",
