@@ -134,13 +134,7 @@ impl Python {
                 depth => depth.is_some() && is_true,
             };
             let at = base.add((index as u64).wrapping_mul(WORD));
-            self.push(
-                found,
-                FramePart::Stack(index as u32),
-                at,
-                word,
-                certain,
-            );
+            self.push(found, FramePart::Stack(index as u32), at, word, certain);
         }
         Ok(())
     }

@@ -258,7 +258,10 @@ impl<'a, 'p> Search<'a, 'p> {
 
     /// The objects that the thread state has: its thread-local variables, context, exceptions.
     fn state_words(&self, state: &PyThread) -> Option<Vec<Addr>> {
-        let words = self.view.python.objects_in_state(State::Thread, state.tstate);
+        let words = self
+            .view
+            .python
+            .objects_in_state(State::Thread, state.tstate);
         let objects = words.ok()?.into_iter().map(|held| held.object);
         Some(objects.collect())
     }

@@ -64,7 +64,11 @@ fn compare(python: &Python, roots: &Roots, told: &Value) -> Result<(), String> {
         ));
     };
     let view: RootView = roots.view(python, root);
-    let begins = |wanted: &str| view.expression.as_deref().is_some_and(|e| e.starts_with(wanted));
+    let begins = |wanted: &str| {
+        view.expression
+            .as_deref()
+            .is_some_and(|e| e.starts_with(wanted))
+    };
     if let Some(wanted) = told["expression"].as_str()
         && !begins(wanted)
     {
@@ -96,7 +100,12 @@ fn are_objects(python: &Python, roots: &Roots, told: &Value) -> Result<(), Strin
             // types and the list of audit hooks never.
             let never = ["frame", "dict"].contains(&&*name)
                 || roots.words(python, root).contains("`audit_hooks`");
-            let is_static = || python.objects.as_type(root.object).is_ok_and(|ty| !ty.is_heap());
+            let is_static = || {
+                python
+                    .objects
+                    .as_type(root.object)
+                    .is_ok_and(|ty| !ty.is_heap())
+            };
             ty.flags & HAVE_GC != 0 && !never && !is_static()
         })
         .map(|root| {

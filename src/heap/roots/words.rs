@@ -94,11 +94,13 @@ impl Roots {
                 }
             }
             RootKind::Global { image } => global(python, image, root.at),
-            RootKind::Stack { thread } => format!(
-                "C stack of {} at {}",
-                native_name(python, thread),
-                root.at
-            ),
+            RootKind::Stack { thread } => {
+                let place = python.process.stack_place(root.at);
+                let function = place.and_then(|place| place.function);
+                let within = function.map(|name| format!(", in {}()", escape(&name)));
+                let whose = native_name(python, thread);
+                format!("C stack of {whose}{}", within.unwrap_or_default())
+            }
             RootKind::Register { thread, register } => {
                 let register = NAMES.get(register as usize).unwrap_or(&"?");
                 format!("register {register} of {}", native_name(python, thread))
@@ -141,7 +143,8 @@ impl Roots {
 
     /// The Python expression for the object of a root, in the main interpreter.
     pub fn expression(&self, python: &Python, root: &Root) -> Option<String> {
-        let is_main = |interpreter: u32| by_position(python, interpreter).is_some_and(|i| i.id == 0);
+        let is_main =
+            |interpreter: u32| by_position(python, interpreter).is_some_and(|i| i.id == 0);
         match root.kind {
             RootKind::Module { interpreter, name } if is_main(interpreter) => {
                 Some(format!("sys.modules[{}]", literal(self.name(name)?)))
@@ -183,7 +186,8 @@ impl Roots {
         if level > MOST_CALLERS {
             return None;
         }
-        let ident = by_thread(python, thread)?.ident?;
+        let thread = by_thread(python, thread)?;
+        let ident = thread.ident.filter(|_| thread.interpreter == 0)?;
         let mut text = format!("sys._current_frames()[{ident}]");
         for _ in 0..level {
             text.push_str(".f_back");
