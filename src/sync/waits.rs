@@ -4,8 +4,8 @@
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
 use super::{
-    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock,
-    queues, threading, threads, world,
+    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock, queues,
+    threading, threads, world,
 };
 use rustc_hash::FxHashSet;
 

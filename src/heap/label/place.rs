@@ -119,7 +119,9 @@ impl Places<'_> {
                 | "weakproxy"
                 | "weakcallableproxy"
                 | "weakref.ProxyType"
-                | "weakref.CallableProxyType" => self.weak(name.ends_with("ref") || name.ends_with("ReferenceType")),
+                | "weakref.CallableProxyType" => {
+                    self.weak(name.ends_with("ref") || name.ends_with("ReferenceType"))
+                }
                 "type" => self.namespace(),
                 "classobj" => self.old_namespace(),
                 "frame" | "generator" | "coroutine" | "async_generator" => self.frame(&name),
@@ -242,7 +244,9 @@ impl Places<'_> {
     fn members(&mut self, ty: &Arc<TypeInfo>) {
         let objects = self.objects;
         for class in objects.mro(ty).iter() {
-            let items = objects.type_dict(class).map(|dict| objects.dict_items(dict));
+            let items = objects
+                .type_dict(class)
+                .map(|dict| objects.dict_items(dict));
             for (name, descriptor) in items.and_then(Result::ok).unwrap_or_default() {
                 let place = objects.slot_offset(descriptor);
                 let value = place.map(|offset| objects.memory.ptr(self.from.add(offset)));
