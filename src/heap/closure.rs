@@ -111,7 +111,6 @@ pub(super) fn find<'a>(
     types: &Types<'a>,
     keep_reached: bool,
 ) -> Closure {
-pub(super) fn find<'a>(python: &'a Python, pieces: &Pieces<'_>, types: &Types<'a>) -> Closure {
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces),
         marks: Marks::new(pieces),
