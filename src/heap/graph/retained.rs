@@ -14,7 +14,7 @@ pub struct Retained {
 
 impl Retained {
     /// Adds up the sizes from the last depth-first number to the first, each to its dominator's,
-    /// and gives the tree back by nodes. Takes `32n` bytes, those of the tree among them. A sum
+    /// and gives the tree back by nodes. Takes `24n` bytes, those of the tree among them. A sum
     /// that does not fit stays at the highest number.
     pub(super) fn new(
         mut tree: Tree,
