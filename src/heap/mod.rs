@@ -2,10 +2,12 @@
 
 mod census;
 mod closure;
+mod doubts;
 pub mod graph;
 mod index;
 pub mod label;
 pub mod marks;
+pub mod partition;
 pub mod pieces;
 pub mod roots;
 mod size;
@@ -15,4 +17,5 @@ pub mod types;
 mod whole;
 
 pub use census::{Census, TypeRow};
+pub use doubts::Doubts;
 pub use whole::{Heap, HeapError};
