@@ -5,6 +5,7 @@ mod closure;
 mod doubts;
 pub mod graph;
 mod index;
+mod instances;
 pub mod label;
 pub mod marks;
 pub mod partition;
@@ -18,4 +19,5 @@ mod whole;
 
 pub use census::{Census, TypeRow};
 pub use doubts::Doubts;
+pub use instances::{Named, TypeMatch};
 pub use whole::{Heap, HeapError};

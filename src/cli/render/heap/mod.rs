@@ -2,6 +2,7 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod instances;
 pub mod list;
 pub mod partition;
 
