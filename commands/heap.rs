@@ -39,7 +39,7 @@ impl Report for Partition {
         ))?;
         let percent = |part: u64, all: u64| (part as f64 * 100.0 / all.max(1) as f64).round();
         let mut cumulative = 0;
-        for (index, row) in census.types.iter().take(20).enumerate() {
+        for (index, row) in census.partition.iter().take(20).enumerate() {
             cumulative += row.bytes;
             out.put(format_args!(
                 "{index:6} {:6} {:3} {:8} {:3} {cumulative:10} {:3} {}{}\n",

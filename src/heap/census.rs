@@ -30,8 +30,10 @@ pub struct TypeRow {
 /// All objects by type.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Census {
-    /// The largest first.
+    /// The instances of each type, the largest first.
     pub types: Vec<TypeRow>,
+    /// The same, but the dictionaries of attributes belong to the type whose attributes they are.
+    pub partition: Vec<TypeRow>,
     /// Objects in all.
     pub count: u64,
     /// Bytes in all.
@@ -50,28 +52,41 @@ impl Census {
         let types = Types::new(&python.objects);
         let found = closure::find(python, &pieces, &types, false);
         let kinds = types.into_kinds();
-        let rows = |tallies: &[Tally], dicts| {
+        let rows = |tallies: &mut dyn Iterator<Item = Tally>, dicts| {
             let rows = kinds.iter().zip(tallies);
             let rows = rows.filter(|(_, tally)| tally.count > 0);
-            let row = |(kind, tally): (&Arc<Kind>, &Tally)| row(python, kind, tally, dicts);
-            rows.map(row).collect::<Vec<TypeRow>>()
+            let rows = rows.map(|(kind, tally)| row(python, kind, &tally, dicts));
+            rows.collect::<Vec<TypeRow>>()
         };
-        let mut types = rows(&found.tallies, false);
-        types.extend(rows(&found.owned, true));
-        types.sort_by(|a, b| {
-            b.bytes
-                .cmp(&a.bytes)
-                .then_with(|| a.name.cmp(&b.name))
-                .then(a.dicts.cmp(&b.dicts))
-        });
+        let mut types = rows(&mut found.tallies.iter().copied(), false);
+        sort(&mut types);
+        let moved = found.moved.iter().copied();
+        let moved = moved.chain(std::iter::repeat(Tally::default()));
+        let rest = found.tallies.iter().zip(moved);
+        let mut partition = rows(&mut rest.map(|(all, moved)| all.without(moved)), false);
+        partition.extend(rows(&mut found.owned.iter().copied(), true));
+        sort(&mut partition);
         Census {
             count: types.iter().map(|row| row.count).sum(),
             bytes: types.iter().map(|row| row.bytes).sum(),
             types,
+            partition,
             dangling: found.dangling,
             cancelled: found.cancelled,
         }
     }
+}
+
+/// The largest first.
+fn sort(rows: &mut [TypeRow]) {
+    let key = |row: &TypeRow| {
+        (
+            std::cmp::Reverse(row.bytes),
+            Arc::clone(&row.name),
+            row.dicts,
+        )
+    };
+    rows.sort_by_cached_key(key);
 }
 
 fn row(python: &Python, kind: &Kind, tally: &Tally, dicts: bool) -> TypeRow {

@@ -40,8 +40,10 @@ pub(super) struct Closure {
     /// What the certain ones of the roots lead to, if it was asked for.
     pub(super) reached: Option<Marks>,
     pub(super) marks: Marks,
-    /// By the number of the type; dictionaries of attributes are not among them.
+    /// By the number of the type.
     pub(super) tallies: Vec<Tally>,
+    /// The dictionaries of attributes among these, by the number of their own type.
+    pub(super) moved: Vec<Tally>,
     /// Dictionaries of the attributes of instances, by the number of the instances' type.
     pub(super) owned: Vec<Tally>,
     /// References to what is no object.
@@ -85,10 +87,14 @@ impl Tally {
         self.broken += other.broken;
     }
 
-    fn take(&mut self, other: Tally) {
-        self.count = self.count.saturating_sub(other.count);
-        self.bytes = self.bytes.saturating_sub(other.bytes);
-        self.unsure = self.unsure.saturating_sub(other.unsure);
+    /// What is left without some of these.
+    pub(super) fn without(self, other: Tally) -> Tally {
+        Tally {
+            count: self.count.saturating_sub(other.count),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            unsure: self.unsure.saturating_sub(other.unsure),
+            broken: self.broken,
+        }
     }
 }
 
@@ -139,6 +145,7 @@ pub(super) fn find<'a>(
         marks: search.marks,
         tallies: Vec::new(),
         owned: Vec::new(),
+        moved: Vec::new(),
         dangling: 0,
         cancelled: search.cancel.is_cancelled(),
     };
@@ -152,10 +159,8 @@ pub(super) fn find<'a>(
         for (number, own) in (0..).zip(&worker.owned) {
             at(&mut closure.owned, number).add(*own);
         }
-    }
-    for worker in &workers {
-        for (number, moved) in (0..).zip(&worker.moved) {
-            at(&mut closure.tallies, number).take(*moved);
+        for (number, own) in (0..).zip(&worker.moved) {
+            at(&mut closure.moved, number).add(*own);
         }
     }
     closure

@@ -13,6 +13,7 @@ mod exceptions;
 mod expr;
 mod gdb_cases;
 mod harness;
+mod heap_census;
 mod hostile;
 mod labels;
 mod layering;
