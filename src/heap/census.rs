@@ -48,7 +48,7 @@ impl Census {
         let memory = &*python.process.target.memory;
         let pieces = Pieces::new(memory, &python.process.target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types);
+        let found = closure::find(python, &pieces, &types, false);
         let kinds = types.into_kinds();
         let rows = |tallies: &[Tally], dicts| {
             let rows = kinds.iter().zip(tallies);

@@ -8,7 +8,7 @@ use super::trace::{Tracer, Visit};
 use super::tracked::{self, Tracked};
 use super::types::{Cache, Types};
 use crate::addr::Addr;
-use crate::diag::{Cancel, Progress, Step};
+use crate::diag::{Cancel, Progress, Step, Unit};
 use crate::python::Python;
 use crate::python::layout::Field;
 use crate::python::object::Content;
@@ -37,6 +37,8 @@ pub(super) struct Tally {
 pub(super) struct Closure {
     pub(super) tracked: Tracked,
     pub(super) roots: Roots,
+    /// What the certain ones of the roots lead to, if it was asked for.
+    pub(super) reached: Option<Marks>,
     pub(super) marks: Marks,
     /// By the number of the type; dictionaries of attributes are not among them.
     pub(super) tallies: Vec<Tally>,
@@ -103,7 +105,12 @@ fn at(tallies: &mut Vec<Tally>, number: u32) -> &mut Tally {
 
 /// Finds all objects: what the collector tracks, what CPython itself refers to, and what these
 /// lead to.
-pub(super) fn find<'a>(python: &'a Python, pieces: &Pieces<'_>, types: &Types<'a>) -> Closure {
+pub(super) fn find<'a>(
+    python: &'a Python,
+    pieces: &Pieces<'_>,
+    types: &Types<'a>,
+    keep_reached: bool,
+) -> Closure {
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces),
         marks: Marks::new(pieces),
@@ -115,29 +122,20 @@ pub(super) fn find<'a>(python: &'a Python, pieces: &Pieces<'_>, types: &Types<'a
         seen: AtomicU64::new(0),
         workers: Mutex::default(),
     };
-    let (mut tracked, mut roots) = (Tracked::default(), Roots::default());
-    rayon::scope(|scope| {
-        let search = &search;
-        let mut worker = search.worker();
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut meet = |addr| {
-            search.meet(&mut worker, addr, &mut batch);
-            if batch.len() >= BATCH {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                scope.spawn(move |scope| search.follow(scope, full));
-            }
-        };
+    let roots = Roots::precise(python);
+    let certain = roots.all.iter().filter(|root| root.certain);
+    let certain: Vec<Addr> = certain.map(|root| root.object).collect();
+    search.spread(|meet| certain.into_iter().for_each(meet));
+    let reached = keep_reached.then(|| search.marks.clone());
+    let mut tracked = Tracked::default();
+    search.spread(|meet| {
         let each = &mut |addr, _generation| meet(addr);
         tracked = tracked::each(python, pieces, search.cancel, each);
-        roots = Roots::precise(python);
-        let certain = roots.all.iter().filter(|root| root.certain);
-        certain.for_each(|root| meet(root.object));
-        search.rest(worker);
-        search.follow(scope, batch);
     });
     let mut closure = Closure {
         tracked,
         roots,
+        reached,
         marks: search.marks,
         tallies: Vec::new(),
         owned: Vec::new(),
@@ -193,6 +191,23 @@ impl Visit for Visitor<'_, '_, '_, '_> {
 }
 
 impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
+    /// Follows the objects that `seeds` tells, while it tells them.
+    fn spread(&self, seeds: impl FnOnce(&mut dyn FnMut(Addr)) + Send) {
+        rayon::scope(|scope| {
+            let mut worker = self.worker();
+            let mut batch = Vec::with_capacity(BATCH);
+            seeds(&mut |addr| {
+                self.meet(&mut worker, addr, &mut batch);
+                if batch.len() >= BATCH {
+                    let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                    scope.spawn(move |scope| self.follow(scope, full));
+                }
+            });
+            self.rest(worker);
+            self.follow(scope, batch);
+        });
+    }
+
     fn worker(&self) -> Worker<'s, 'a> {
         let mut resting = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         resting.pop().unwrap_or_else(|| Worker {
@@ -261,6 +276,7 @@ impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
             what: "finding objects",
             done: seen,
             total: None,
+            unit: Unit::Things("objects"),
         });
     }
 

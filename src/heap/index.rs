@@ -1,8 +1,7 @@
 //! All objects and their references in arrays: objects have ids, in the order of their addresses.
 
-use super::closure::{self, Closure};
-use super::graph::{Chunk, Csr};
-use super::marks::Ids;
+use super::graph::{Chunk, Csr, Malformed};
+use super::marks::{Ids, Marks};
 use super::pieces::{Pieces, Words};
 use super::trace::Tracer;
 use super::types::{Cache, Kind, Types};
@@ -11,12 +10,13 @@ use crate::python::Python;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Objects that one task reads.
 const BATCH: usize = 1 << 14;
 
 /// All objects and their references.
-pub struct Index {
+pub(super) struct Index {
     /// Addresses by id, in order.
     pub(super) addresses: Vec<u64>,
     /// The number of the type by id.
@@ -40,15 +40,35 @@ struct Part {
 }
 
 impl Index {
+    /// The id of the object at an address.
+    pub(super) fn id(&self, addr: Addr) -> Option<u32> {
+        self.addresses
+            .binary_search(&addr.0)
+            .ok()
+            .map(|id| id as u32)
+    }
+
+    /// The size of an object, in bytes.
+    pub(super) fn size(&self, id: u32) -> u64 {
+        match self.sizes.get(id as usize) {
+            Some(&u32::MAX) => self.large.get(&id).copied().unwrap_or(0),
+            Some(&size) => size.into(),
+            None => 0,
+        }
+    }
+
     /// Reads all objects that `found` has.
     pub(super) fn read(
         python: &Python,
         pieces: &Pieces<'_>,
         types: Types<'_>,
-        found: Closure,
-    ) -> Result<Index, super::graph::Malformed> {
-        let ranks = found.marks.ranked();
+        marks: Marks,
+        tell: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Index, Malformed> {
+        let ranks = marks.ranked();
         let addresses = ranks.addresses(pieces);
+        let total = addresses.len() as u64;
+        let done = AtomicU64::new(0);
         let ids = Ids {
             pieces,
             ranks: &ranks,
@@ -91,27 +111,29 @@ impl Index {
                         }
                         part.sizes.push(fits.unwrap_or(u32::MAX));
                     }
+                    let read = addresses.len() as u64;
+                    tell(done.fetch_add(read, Ordering::Relaxed) + read, total);
                     part
                 },
             )
             .collect();
-        let mut index = Index {
-            types: Vec::with_capacity(addresses.len()),
-            sizes: Vec::with_capacity(addresses.len()),
-            large: FxHashMap::default(),
-            kinds: Vec::new(),
-            references: Csr::default(),
-            addresses,
-        };
+        let mut numbers = Vec::with_capacity(addresses.len());
+        let mut sizes = Vec::with_capacity(addresses.len());
+        let mut large = FxHashMap::default();
         let mut chunks = Vec::with_capacity(parts.len());
         for part in parts {
-            index.types.extend(part.types);
-            index.sizes.extend(part.sizes);
-            index.large.extend(part.large);
+            numbers.extend(part.types);
+            sizes.extend(part.sizes);
+            large.extend(part.large);
             chunks.push(part.chunk);
         }
-        index.references = Csr::from_chunks(index.addresses.len() as u64, chunks)?;
-        index.kinds = types.into_kinds();
-        Ok(index)
+        Ok(Index {
+            references: Csr::from_chunks(total, chunks)?,
+            kinds: types.into_kinds(),
+            types: numbers,
+            addresses,
+            sizes,
+            large,
+        })
     }
 }

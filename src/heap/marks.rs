@@ -16,6 +16,16 @@ pub struct Marks {
     words: Vec<AtomicU64>,
 }
 
+impl Clone for Marks {
+    fn clone(&self) -> Marks {
+        let words = self.words.iter();
+        let words = words.map(|word| AtomicU64::new(word.load(Ordering::Relaxed)));
+        Marks {
+            words: words.collect(),
+        }
+    }
+}
+
 impl Marks {
     /// No object yet, in this memory.
     pub fn new(pieces: &Pieces<'_>) -> Marks {

@@ -12,6 +12,7 @@ mod size;
 pub mod trace;
 pub mod tracked;
 pub mod types;
+mod whole;
 
 pub use census::{Census, TypeRow};
-pub use index::Index;
+pub use whole::{Heap, HeapError};

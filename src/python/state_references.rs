@@ -1,5 +1,6 @@
 //! The references to objects that CPython's own states hold: the runtime's, an interpreter's, a
-//! thread's. Where no table tells which words these are, every word that is an object is taken.
+//! thread's. Where no table tells which words these are, every word that is an object is taken, and
+//! only what is known of every build has a name.
 
 use super::Python;
 use super::layout::State;
@@ -55,10 +56,16 @@ impl Python {
         let count = (u64::from(size) / WORD).min(MOST_WORDS);
         let words = self.objects.pointers(start, count as usize)?;
         let held = places(start).zip(words);
+        let known = self.layout.known_references(state);
+        let name = |at: Addr| {
+            let known = known.iter();
+            let mut its = known.filter(|known| start.add(known.offset.into()) == at);
+            its.next().map(|known| known.name)
+        };
         Ok(held
             .filter(|(_, object)| self.objects.is_object(*object))
             .map(|(at, object)| Held {
-                name: None,
+                name: name(at),
                 at,
                 object,
             })

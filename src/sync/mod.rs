@@ -139,8 +139,8 @@ impl Locks {
         locks
     }
 
-    /// Only the verdicts that are found at once: without what [`Locks::describe`] adds, and without
-    /// the search for those who could end waits for what nobody holds.
+    /// Only the verdicts that are found at once: without names, busy owners and places in C, and
+    /// without the search for those who could end waits for what nobody holds.
     pub fn at_once(python: &Python) -> Locks {
         Locks::judged(&View::new(python), false).0
     }

@@ -2,6 +2,7 @@
 
 use super::Place;
 use serde::Serialize;
+use std::slice;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, Serialize)]
@@ -90,11 +91,12 @@ impl Owner {
         }
     }
 
-    /// Whether it is about this thread (gdb number), alone or among others.
-    pub fn mentions(&self, thread: usize) -> bool {
+    /// The threads (gdb numbers) that it is about: those it is up to, or the one that has it.
+    pub fn threads(&self) -> &[usize] {
         match self {
-            Owner::AnyOf { threads, .. } => threads.contains(&thread),
-            owner => owner.thread() == Some(thread),
+            Owner::Known { thread, .. } | Owner::Inferred { thread, .. } => slice::from_ref(thread),
+            Owner::AnyOf { threads, .. } => threads,
+            _ => &[],
         }
     }
 

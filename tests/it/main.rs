@@ -14,6 +14,7 @@ mod expr;
 mod gdb_cases;
 mod harness;
 mod hostile;
+mod labels;
 mod layering;
 mod layout_tables;
 mod locals;

@@ -1,5 +1,6 @@
 //! What the garbage collector tracks, object by object, against what it says itself.
 
+use crate::harness::corefile::CoreFile;
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use pydbg::Addr;
 use pydbg::diag::Cancel;
@@ -136,10 +137,11 @@ fn compare(python: &Python, fixture: &Fixture) -> Result<(), String> {
         .filter_map(|id| id.as_u64())
         .collect();
     let freezes = python.version.pair() >= (3, 7);
-    match !freezes || known.is_subset(&frozen) {
-        true => Ok(()),
-        false => Err("what was frozen is not in the permanent generation".into()),
+    let kept: BTreeSet<u64> = known.intersection(&frozen).copied().collect();
+    if freezes {
+        difference(python, &known, &kept).map_err(|why| format!("frozen: {why}"))?;
     }
+    Ok(())
 }
 
 fn python(target: Target) -> Python {
@@ -167,4 +169,154 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
 #[test]
 fn what_the_collector_tracks_is_found() {
     Failures::together(interpreters(), check).finish();
+}
+
+/// In the middle of a collection: what it collects is in lists of its own.
+fn compare_collecting(python: &Python, fixture: &Fixture) -> Result<(), String> {
+    let (tracked, found) = find(python)?;
+    if let Some(generation) = tracked.generations.iter().find(|g| g.problem.is_some()) {
+        return Err(format!("{generation:?}"));
+    }
+    let all = tracked.generations.iter().zip(&found);
+    let all = all.filter(|(generation, _)| generation.name != "permanent");
+    let all = all
+        .flat_map(|(_, objects)| objects.iter().copied())
+        .collect();
+    let mut told = told(fixture).remove(&(0, EVERYTHING)).unwrap_or_default();
+    let ids = |key: &str| -> Vec<u64> {
+        let listed = list(&fixture.truth.expect[key]).iter();
+        listed.filter_map(|id| id.as_u64()).collect()
+    };
+    told.extend(ids("garbage"));
+    told.extend(ids("references"));
+    difference(python, &told, &all)
+}
+
+fn check_collecting(interpreter: &Interpreter, failures: &mut Failures) {
+    for args in [&[][..], &["thread"]] {
+        let mut fixture = Fixture::start(interpreter, "tracked_collecting", args);
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare_collecting(&python(live), &fixture);
+        failures.check(&format!("{} {args:?} live", interpreter.id), result);
+        let path = fixture.kernel_core();
+        let core = target::core::open(&path, &interpreter.options()).expect("a core");
+        let result = compare_collecting(&python(core), &fixture);
+        failures.check(&format!("{} {args:?} kernel core", interpreter.id), result);
+    }
+}
+
+/// At any moment of collections that go on and on.
+fn check_loop(interpreter: &Interpreter, failures: &mut Failures) {
+    const LOOKS: usize = 8;
+    let mut fixture = Fixture::start(interpreter, "tracked_collecting", &["loop"]);
+    for _ in 0..LOOKS {
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare_collecting(&python(live), &fixture);
+        failures.check(&format!("{} loop, live", interpreter.id), result);
+    }
+    let path = fixture.kernel_core();
+    let core = target::core::open(&path, &interpreter.options()).expect("a core");
+    let result = compare_collecting(&python(core), &fixture);
+    failures.check(&format!("{} loop, kernel core", interpreter.id), result);
+}
+
+#[test]
+fn what_is_tracked_is_found_at_any_moment_of_a_collection() {
+    Failures::together(interpreters(), check_loop).finish();
+}
+
+#[test]
+fn what_is_being_collected_is_found() {
+    Failures::together(interpreters(), check_collecting).finish();
+}
+
+/// The words of one object's links that are overwritten, and with what; 0 is the link forth, 1 the
+/// link back.
+type Damage = &'static [(u64, u64)];
+
+/// Kinds of damage to the links of one object.
+const DAMAGES: [(&str, Damage); 5] = [
+    ("forth is NULL", &[(0, 0)]),
+    ("forth is garbage", &[(0, 0x4141_4141_4141_4141)]),
+    ("back is garbage", &[(1, 0xdead_beef)]),
+    ("both are garbage", &[(0, 0x17), (1, !0)]),
+    ("forth is the object's own", &[(0, OWN)]),
+];
+
+/// Stands for the address of the links themselves.
+const OWN: u64 = 1;
+
+/// A core whose links were overwritten: what is whole is found, once, and the rest is told.
+fn compare_damaged(
+    path: &std::path::Path,
+    interpreter: &Interpreter,
+    told: &BTreeSet<u64>,
+    missing: usize,
+) -> Result<(), String> {
+    let core = target::core::open(path, &interpreter.options()).expect("a core");
+    let python = python(core);
+    let (tracked, found) = find(&python)?;
+    let all = tracked.generations.iter().zip(&found);
+    let all = all.filter(|(g, _)| g.interpreter == 0 && g.name != "permanent");
+    let all: BTreeSet<u64> = all
+        .flat_map(|(_, objects)| objects.iter().copied())
+        .collect();
+    if !tracked.generations.iter().any(|g| g.problem.is_some()) {
+        return Err("nothing is said".into());
+    }
+    match all.is_subset(told) && told.len() - all.len() <= missing {
+        true => Ok(()),
+        false => difference(&python, told, &all).map_err(|why| format!("{why}; {tracked:?}")),
+    }
+}
+
+fn check_damaged(interpreter: &Interpreter, failures: &mut Failures) {
+    use std::os::unix::fs::FileExt;
+    let mut fixture = Fixture::start(interpreter, "tracked", &[]);
+    let path = fixture.kernel_core();
+    let told = told(&fixture).remove(&(0, EVERYTHING)).expect("told");
+    let core = CoreFile::read(&path);
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("the core");
+    let python = python(target::core::open(&path, &interpreter.options()).expect("a core"));
+    let head = u64::from(python.layout.kinds.gc_head);
+    let objects: Vec<u64> = told.iter().copied().collect();
+    let write = |at: u64, bytes: &[u8]| file.write_all_at(bytes, at).expect("write");
+    for (index, (kind, damage)) in DAMAGES.iter().enumerate() {
+        // One object is hidden from neither side; of many, those between them are.
+        for (count, missing) in [(1, 0), (40, objects.len())] {
+            let step = objects.len() / (count + 1);
+            let nodes = (1..=count).map(|number| objects[number * step + index] - head);
+            let places: Vec<(u64, u64, u64)> = nodes
+                .flat_map(|node| {
+                    let word = move |(word, value): &(u64, u64)| {
+                        let value = if *value == OWN { node } else { *value };
+                        (node + word * 8, value)
+                    };
+                    damage.iter().map(word)
+                })
+                .map(|(at, value)| (core.offset(at) as u64, value, core.peek(at).unwrap()))
+                .collect();
+            for (at, value, _) in &places {
+                write(*at, &value.to_le_bytes());
+            }
+            let result = compare_damaged(&path, interpreter, &told, missing);
+            failures.check(&format!("{} {kind}, {count} times", interpreter.id), result);
+            for (at, _, before) in places {
+                write(at, &before.to_le_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_links_hide_no_more_than_they_must() {
+    let with_gil = interpreters().iter().filter(|known| known.has("gil"));
+    let few: Vec<&Interpreter> = with_gil.step_by(4).collect();
+    Failures::together(&few, |interpreter, failures| {
+        check_damaged(interpreter, failures)
+    })
+    .finish();
 }

@@ -1,7 +1,7 @@
 //! Edges in compressed sparse rows: the targets of all nodes one after the other, and where those
 //! of each node start.
 
-use super::MOST_NODES;
+use super::{MOST_EDGES, MOST_NODES};
 use rayon::prelude::*;
 
 /// The edges of a graph, `4n + 4e` bytes. No start and no target is out of range, so that the
@@ -19,8 +19,8 @@ pub enum Malformed {
     /// More nodes than there are numbers for.
     #[error("{0} nodes are more than the {MOST_NODES} that a graph can have")]
     Nodes(u64),
-    /// More edges than a start can tell.
-    #[error("{0} edges are more than the {max} that a graph can have", max = u32::MAX)]
+    /// More edges than there are numbers for.
+    #[error("{0} edges are more than the {MOST_EDGES} that a graph can have")]
     Edges(u64),
     /// A node in no chunk, or in two.
     #[error("the edges of node {0} were given twice or not at all")]
@@ -102,12 +102,14 @@ impl Csr {
             }
         }
         let edges: u64 = chunks.iter().map(|c| c.targets.len() as u64).sum();
-        let room = u32::try_from(edges).map_err(|_| Malformed::Edges(edges))?;
+        if edges > u64::from(MOST_EDGES) {
+            return Err(Malformed::Edges(edges));
+        }
         chunks.retain(|chunk| !chunk.ends.is_empty());
         chunks.sort_unstable_by_key(|chunk| chunk.first);
 
         let mut starts = vec![0; count as usize + 1];
-        let mut targets = vec![0; room as usize];
+        let mut targets = vec![0; edges as usize];
         let (mut ends_left, mut targets_left) = (&mut starts[1..], &mut targets[..]);
         let (mut next, mut base) = (0, 0);
         let mut work = Vec::with_capacity(chunks.len());

@@ -20,6 +20,9 @@ pub(super) const UNREACHABLE: u32 = u32::MAX - 1;
 /// How many numbers are gathered at a time.
 const BLOCK: usize = 1 << 15;
 
+/// How many referrers are brought into the cache at a time.
+const AHEAD: usize = 256;
+
 /// The nearest thing that every way to a node leads through.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Parent {
@@ -166,15 +169,16 @@ impl Tree {
         };
         let last = order.parent.len();
         let mut block = last.saturating_sub(BLOCK).max(1)..last;
-        let mut next = gather.block(block.clone(), &mut semi[block.clone()]);
+        let (mut now, mut next) = (Gathered::default(), Gathered::default());
+        gather.block(block.clone(), &mut semi[block.clone()], &mut next);
         while !block.is_empty() {
-            let now = next;
+            std::mem::swap(&mut now, &mut next);
             let ahead = block.start.saturating_sub(BLOCK).max(1)..block.start;
             let (lower, upper) = semi.split_at_mut(block.start);
             let own = &mut upper[..block.len()];
-            ((), next) = rayon::join(
-                || links.settle(block.clone(), own, &now, &order.parent),
-                || gather.block(ahead.clone(), &mut lower[ahead.clone()]),
+            rayon::join(
+                || links.settle(block.clone(), own, &now, &order.parent, order.reachable),
+                || gather.block(ahead.clone(), &mut lower[ahead.clone()], &mut next),
             );
             block = ahead;
             watch.step(
@@ -225,11 +229,15 @@ impl Tree {
 }
 
 /// What the referrers of a block of numbers say about their semidominators.
+#[derive(Default)]
 struct Gathered {
+    /// For each number, where its row of referrers lies.
+    rows: Vec<Range<u32>>,
+    /// The numbers of the referrers, of which only those with a higher number than the node stay:
+    /// their own semidominators count.
+    later: Vec<u32>,
     /// For each number, how many of `later` there are up to its last one.
     ends: Vec<u32>,
-    /// Referrers with a higher number, whose own semidominators count.
-    later: Vec<u32>,
 }
 
 struct Gather<'a> {
@@ -241,34 +249,55 @@ struct Gather<'a> {
 }
 
 impl Gather<'_> {
-    /// Looks at all referrers of a block of numbers. Where their numbers are lower, the lowest
-    /// goes to `semi`; what lies between two of these entries is [`Gathered`].
-    fn block(&self, block: Range<usize>, semi: &mut [u32]) -> Gathered {
-        let mut ends = Vec::with_capacity(block.len());
-        let mut later = Vec::new();
-        for (number, semi) in block.zip(semi) {
-            let number = number as u32;
+    /// Looks at all referrers of a block of numbers. The lowest number goes to `semi`, the higher
+    /// ones than that of the node to `gathered`.
+    ///
+    /// Each pass over the block reads one array in no order and decides nothing, so that the
+    /// processor has many reads under way.
+    fn block(&self, block: Range<usize>, semi: &mut [u32], gathered: &mut Gathered) {
+        let Gathered { rows, later, ends } = gathered;
+        rows.clear();
+        later.clear();
+        ends.clear();
+        let starts = &self.reverse.starts;
+        for (number, semi) in block.clone().zip(&*semi) {
             // A semidominator that is set already belongs to a root, and no lower one exists.
-            if *semi == u32::MAX && number != self.reachable + 1 {
-                let mut lowest = self.parent[number as usize];
-                // Unreachable referrers do not count for what is reachable.
-                let most = match number <= self.reachable {
-                    true => self.reachable,
-                    false => u32::MAX,
-                };
-                for &source in self.reverse.targets_of(self.node[number as usize]) {
-                    let source = self.number[source as usize];
-                    if source < number {
-                        lowest = lowest.min(source);
-                    } else if source > number && source <= most {
-                        later.push(source);
-                    }
-                }
-                *semi = lowest;
-            }
-            ends.push(later.len() as u32);
+            let wanted = *semi == u32::MAX && number as u32 != self.reachable + 1;
+            let node = if wanted {
+                self.node[number] as usize
+            } else {
+                0
+            };
+            rows.push(starts[node]..starts[node + usize::from(wanted)]);
         }
-        Gathered { ends, later }
+        for row in &*rows {
+            for &source in &self.reverse.targets[row.start as usize..row.end as usize] {
+                later.push(source);
+            }
+        }
+        for source in later.iter_mut() {
+            *source = self.number[*source as usize];
+        }
+        let (mut read, mut kept) = (0, 0);
+        for ((number, semi), row) in block.zip(semi).zip(rows) {
+            let number = number as u32;
+            let mut lowest = self.parent[number as usize].min(*semi);
+            // Unreachable referrers do not count for what is reachable.
+            let most = match number <= self.reachable {
+                true => self.reachable,
+                false => u32::MAX,
+            };
+            for _ in 0..row.len() {
+                let source = later[read];
+                read += 1;
+                lowest = lowest.min(source);
+                later[kept] = source;
+                kept += usize::from(source > number && source <= most);
+            }
+            *semi = lowest;
+            ends.push(kept as u32);
+        }
+        later.truncate(kept);
     }
 }
 
@@ -288,22 +317,42 @@ impl Links {
         semi: &mut [u32],
         gathered: &Gathered,
         parent: &[u32],
+        reachable: u32,
     ) {
+        let mut touched = gathered.later.len();
         for index in (0..block.len()).rev() {
             let number = (block.start + index) as u32;
             let start = match index {
                 0 => 0,
                 _ => gathered.ends[index - 1] as usize,
             };
-            let end = gathered.ends[index] as usize;
+            let mut at = gathered.ends[index] as usize;
             let mut lowest = semi[index];
-            for &source in &gathered.later[start..end] {
-                lowest = lowest.min(self.lowest(source, number));
+            // Nothing is lower than the node that is above all of its part.
+            let least = if number <= reachable {
+                0
+            } else {
+                reachable + 1
+            };
+            while at > start && lowest > least {
+                if at <= touched {
+                    touched = at.saturating_sub(AHEAD);
+                    self.touch(&gathered.later[touched..at]);
+                }
+                at -= 1;
+                lowest = lowest.min(self.lowest(gathered.later[at], number));
             }
             semi[index] = lowest;
             let above = parent[number as usize];
             self.words[number as usize] = u64::from(above) << 32 | u64::from(lowest);
         }
+    }
+
+    /// Reads the words of some numbers, many at a time, so that they are in the cache when they
+    /// are wanted one after the other.
+    fn touch(&self, some: &[u32]) {
+        let words = some.iter().map(|at| self.words[*at as usize]);
+        std::hint::black_box(words.fold(0, |sum, word| sum ^ word));
     }
 
     /// The lowest semidominator on the way from a number up to where the numbers above `done`,

@@ -1,23 +1,26 @@
-//! The algorithms against naive ones on random graphs, and on shapes that are hard for them.
+//! The algorithms against naive ones on random graphs.
+
+mod searches;
+mod shapes;
 
 use super::*;
 use crate::diag::Cancel;
 use proptest::prelude::*;
 
-/// A graph, its roots, and the sizes of its nodes.
+/// A graph and its roots.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) nodes: u32,
-    pub(super) edges: Vec<(u32, u32)>,
-    pub(super) roots: Vec<u32>,
+struct Case {
+    nodes: u32,
+    edges: Vec<(u32, u32)>,
+    roots: Vec<u32>,
 }
 
 impl Case {
-    pub(super) fn graph(&self) -> Csr {
+    fn graph(&self) -> Csr {
         csr(self.nodes, &self.edges)
     }
 
-    pub(super) fn size(&self, node: u32) -> u64 {
+    fn size(&self, node: u32) -> u64 {
         16 + u64::from(node * 7 % 13)
     }
 
@@ -29,7 +32,7 @@ impl Case {
     }
 
     /// What `from` reaches, when `without` does not exist.
-    pub(super) fn reached(&self, from: &[u32], without: Option<u32>) -> Vec<bool> {
+    fn reached(&self, from: &[u32], without: Option<u32>) -> Vec<bool> {
         let mut met = vec![false; self.nodes as usize];
         let mut open: Vec<u32> = from.to_vec();
         while let Some(node) = open.pop() {
@@ -43,7 +46,7 @@ impl Case {
 }
 
 /// A graph from a list of edges, in several chunks.
-pub(super) fn csr(nodes: u32, edges: &[(u32, u32)]) -> Csr {
+fn csr(nodes: u32, edges: &[(u32, u32)]) -> Csr {
     let mut lists = vec![Vec::new(); nodes as usize];
     for &(source, target) in edges {
         lists[source as usize].push(target);
@@ -61,7 +64,7 @@ pub(super) fn csr(nodes: u32, edges: &[(u32, u32)]) -> Csr {
     Csr::from_chunks(u64::from(nodes), chunks).expect("a graph")
 }
 
-pub(super) fn cases() -> impl Strategy<Value = Case> {
+fn cases() -> impl Strategy<Value = Case> {
     (1_u32..40, 0_usize..4).prop_flat_map(|(nodes, density)| {
         let edges = prop::collection::vec((0..nodes, 0..nodes), 0..=nodes as usize * density);
         let roots = prop::collection::vec(0..nodes, 0..4);

@@ -75,7 +75,7 @@ impl Places<'_> {
         let variables = match f.code.nlocalsplus {
             Some(count) => objects.memory.u32(count.of(code))? as usize,
             None => {
-                let last = names.iter().map(|(index, _)| index + 1).max();
+                let last = names.iter().map(|(index, ..)| index + 1).max();
                 let locals = objects.memory.u32(f.code.nlocals.of(code))? as usize;
                 last.unwrap_or(0).max(locals)
             }
@@ -87,10 +87,11 @@ impl Places<'_> {
             if self.untagged(word) != Some(self.to) {
                 continue;
             }
-            let name = names.iter().find(|(at, _)| *at == index);
+            let name = names.iter().find(|(at, ..)| *at == index);
             let more = self.push(match name {
-                Some((_, name)) => Via::Local {
+                Some((_, name, kind)) => Via::Local {
                     name: name.to_string(),
+                    kind: *kind,
                 },
                 None => Via::Stack {
                     index: index.saturating_sub(variables) as u64,

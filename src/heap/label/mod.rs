@@ -3,14 +3,22 @@
 //! [`vias`] tells every way in which an object refers to another; [`Chain`] writes a path from a root
 //! to an object.
 
+mod access;
+mod chain;
+mod context;
 mod frame;
+mod literal;
 mod named;
 mod place;
+mod step;
 mod words;
 
+pub use chain::{Chain, Held, Start};
+pub use context::via_in;
 pub use place::vias;
 
 use crate::addr::Addr;
+use crate::python::variables::VariableKind;
 use serde::Serialize;
 
 /// One way in which an object refers to another.
@@ -54,6 +62,20 @@ pub enum Via {
         /// Which, from 0 on.
         index: u64,
     },
+    /// The cell of a variable, in the tuple of a function's closure.
+    Closure {
+        /// Which, from 0 on.
+        index: u64,
+        /// The variable.
+        name: String,
+    },
+    /// The default of a parameter, in the tuple of a function's defaults.
+    Default {
+        /// Which, from 0 on.
+        index: u64,
+        /// The parameter.
+        name: String,
+    },
     /// It is an element of a set.
     Element,
     /// The content of a cell, which is the variable of a function that another uses.
@@ -67,6 +89,8 @@ pub enum Via {
     Local {
         /// Its name.
         name: String,
+        /// What it is to the frame; that of a cell is held by one.
+        kind: VariableKind,
     },
     /// On the evaluation stack of a frame.
     Stack {

@@ -49,7 +49,18 @@ pub(super) fn fields(layout: &Layout, full_name: &str) -> Vec<Named> {
             ("__closure__", Some(f.function.closure)),
             ("__doc__", Some(f.function.doc)),
             ("__module__", Some(f.function.module)),
-        ]),
+        ])
+        .into_iter()
+        // It follows in all that have it. Python may make something else of it when asked.
+        .chain(f.function.kwdefaults.map(|_| Named {
+            place: Place::Layout(Field {
+                offset: f.function.module.offset.saturating_add(8),
+                ..f.function.module
+            }),
+            name: "func_annotations",
+            shown: false,
+        }))
+        .collect(),
         "BaseException" | "exceptions.BaseException" => by_layout(&[
             ("args", Some(f.exception.args)),
             ("__traceback__", f.exception.traceback),
@@ -98,6 +109,8 @@ const WORDS: &[(&str, u64, &str, bool)] = &[
     ("callable_iterator", 0, "it_callable", false),
     ("callable_iterator", 1, "it_sentinel", false),
     ("classmethod", 0, "__func__", true),
+    ("classmethod_descriptor", 0, "d_type", false),
+    ("classmethod_descriptor", 1, "d_name", false),
     ("classobj", 0, "__bases__", true),
     ("classobj", 2, "__name__", true),
     ("dict_itemiterator", 0, "di_dict", false),
@@ -111,6 +124,8 @@ const WORDS: &[(&str, u64, &str, bool)] = &[
     ("enumerate", 2, "en_result", false),
     ("filter", 0, "func", false),
     ("filter", 1, "it", false),
+    ("getset_descriptor", 0, "d_type", false),
+    ("getset_descriptor", 1, "d_name", false),
     ("instancemethod", 0, "__func__", true),
     ("instancemethod", 1, "__self__", true),
     ("instancemethod", 2, "im_class", true),
@@ -122,8 +137,12 @@ const WORDS: &[(&str, u64, &str, bool)] = &[
     ("map", 0, "iters", false),
     ("map", 1, "func", false),
     ("mappingproxy", 0, "mapping", false),
+    ("member_descriptor", 0, "d_type", false),
+    ("member_descriptor", 1, "d_name", false),
     ("method", 0, "__func__", true),
     ("method", 1, "__self__", true),
+    ("method_descriptor", 0, "d_type", false),
+    ("method_descriptor", 1, "d_name", false),
     ("reversed", 1, "seq", false),
     ("set_iterator", 0, "si_set", false),
     ("staticmethod", 0, "__func__", true),
@@ -135,6 +154,8 @@ const WORDS: &[(&str, u64, &str, bool)] = &[
     ("weakproxy", 1, "wr_callback", false),
     ("weakref", 1, "__callback__", true),
     ("weakref.ReferenceType", 1, "__callback__", true),
+    ("wrapper_descriptor", 0, "d_type", false),
+    ("wrapper_descriptor", 1, "d_name", false),
     ("zip", 1, "ittuple", false),
     ("zip", 2, "result", false),
 ];

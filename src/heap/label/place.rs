@@ -39,6 +39,7 @@ pub fn vias(objects: &Objects, from: Addr, to: Addr, most: usize) -> Vec<Via> {
         to,
         most,
         found: Vec::new(),
+        named: Vec::new(),
     };
     if let Ok(ty) = objects.type_of(from)
         && !to.is_null()
@@ -56,6 +57,8 @@ pub(super) struct Places<'o> {
     pub(super) to: Addr,
     most: usize,
     found: Vec<Via>,
+    /// Where the references in the struct are that have a name.
+    named: Vec<Addr>,
 }
 
 impl Places<'_> {
@@ -216,6 +219,10 @@ impl Places<'_> {
     /// The dictionary of the instance, or the values it has without one.
     fn attributes(&mut self, ty: &TypeInfo) -> Result<(), Fault> {
         let objects = self.objects;
+        if super::access::is_class(ty) {
+            // That of a class is its namespace.
+            return Ok(());
+        }
         let own = match (ty.is_heap(), &*objects.full_name(ty)) {
             (false, "module") => {
                 let dict = objects.layout.fields.module.dict.of(self.from);
@@ -248,11 +255,14 @@ impl Places<'_> {
                 .type_dict(class)
                 .map(|dict| objects.dict_items(dict));
             for (name, descriptor) in items.and_then(Result::ok).unwrap_or_default() {
-                let place = objects.slot_offset(descriptor);
-                let value = place.map(|offset| objects.memory.ptr(self.from.add(offset)));
-                if value != Some(Ok(self.to)) {
+                let Some(offset) = objects.slot_offset(descriptor) else {
+                    continue;
+                };
+                let at = self.from.add(offset);
+                if objects.memory.ptr(at) != Ok(self.to) {
                     continue;
                 }
+                self.named.push(at);
                 let Ok(name) = objects.text(name, LONGEST_NAME) else {
                     continue;
                 };
@@ -281,10 +291,10 @@ impl Places<'_> {
         {
             return;
         }
-        let known = |via: &Via| matches!(via, Via::Member { name, .. } if name == field.name);
-        if self.objects.memory.ptr(at) != Ok(self.to) || self.found.iter().any(known) {
+        if self.objects.memory.ptr(at) != Ok(self.to) || self.named.contains(&at) {
             return;
         }
+        self.named.push(at);
         let name = field.name.to_owned();
         let provenance = Provenance::Structure;
         self.push(match field.shown {

@@ -16,10 +16,14 @@ impl Via {
             Via::Key { repr, .. } => format!("value of {}", escape(repr)),
             Via::IsKey => "is a key".to_owned(),
             Via::Index { index } => format!("[{index}]"),
+            Via::Closure { index, name } => format!("[{index}] (variable {})", escape(name)),
+            Via::Default { index, name } => {
+                format!("[{index}] (default of parameter {})", escape(name))
+            }
             Via::Element => "element".to_owned(),
             Via::CellContents => "content of the cell".to_owned(),
             Via::Weak { .. } => "weak reference".to_owned(),
-            Via::Local { name } => format!("local {}", escape(name)),
+            Via::Local { name, .. } => format!("local {}", escape(name)),
             Via::Stack { index } => format!("evaluation stack [{index}]"),
             Via::Frame { name } => escape(name).into_owned(),
             Via::Field {
@@ -35,5 +39,27 @@ impl Via {
             } => format!("C field {} of {}", escape(name), escape(of)),
             Via::Unknown => "somewhere".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::label::Provenance;
+
+    #[test]
+    fn strings_of_the_target_are_escaped() {
+        let name = "a\x1b[31m".to_owned();
+        let via = Via::Attribute { name: name.clone() };
+        assert_eq!(via.words(), "attribute a\\x1b[31m");
+        let via = Via::Field {
+            offset: 24,
+            of: "m.T".to_owned(),
+            name: None,
+            provenance: Provenance::Word,
+        };
+        assert_eq!(via.words(), "C field +24 of m.T");
+        let via = Via::Default { index: 1, name };
+        assert_eq!(via.words(), "[1] (default of parameter a\\x1b[31m)");
     }
 }

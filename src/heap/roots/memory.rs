@@ -50,9 +50,13 @@ struct Range {
 }
 
 impl Roots {
-    /// Adds the words of C data, C stacks and registers that are addresses of known objects.
+    /// Adds the words of C data, C stacks and registers that are addresses of known objects. Of the
+    /// roots that are not certain, those that lead to no known object are left out.
     pub fn add_conservative(&mut self, python: &Python, known: &Known<'_>) {
         let target = &python.process.target;
+        self.all
+            .retain(|root| root.certain || known.has(root.object.0));
+        let skipped = Skipped::of(python, self);
         let mut ranges = Vec::new();
         for (position, image) in python.process.images.all.iter().enumerate() {
             let kind = RootKind::Global {
@@ -69,7 +73,7 @@ impl Roots {
             let thread = number(position);
             for (register, value) in registers.general.iter().enumerate() {
                 let object = untagged(python, value.unwrap_or(0));
-                if known.has(object) {
+                if known.has(object) && !skipped.has(Addr::NULL, Addr(object)) {
                     let register = number(register);
                     let kind = RootKind::Register { thread, register };
                     self.push(kind, Addr::NULL, Addr(object), false);
@@ -90,7 +94,6 @@ impl Roots {
             let start = Addr(sp.0 & !(WORD - 1));
             pieces(start, end, RootKind::Stack { thread }, &mut ranges);
         }
-        let skipped = Skipped::of(python, self);
         let found = spread::map(&ranges, |range| scan(python, range, known, &skipped));
         for (range, words) in ranges.iter().zip(found) {
             for (at, object) in words {
@@ -104,6 +107,8 @@ impl Roots {
 struct Skipped {
     /// The places of precise roots.
     places: FxHashSet<Addr>,
+    /// Static types: much refers to them, and nothing keeps them alive.
+    types: FxHashSet<Addr>,
     /// Static types and states whose references a table tells, by address and apart.
     ranges: Vec<(Addr, Addr)>,
 }
@@ -114,6 +119,7 @@ impl Skipped {
         let f = &layout.fields;
         let mut ranges = Vec::new();
         let mut places = FxHashSet::default();
+        let mut types = FxHashSet::default();
         for root in &roots.all {
             match root.kind {
                 RootKind::Type {
@@ -122,6 +128,7 @@ impl Skipped {
                 } => {
                     let size = f.type_object.size.offset;
                     ranges.push((root.object, root.object.add(size.into())));
+                    types.insert(root.object);
                 }
                 _ if !root.at.is_null() => {
                     places.insert(root.at);
@@ -141,14 +148,17 @@ impl Skipped {
         }
         Skipped {
             places,
+            types,
             ranges: apart(ranges),
         }
     }
 
-    fn has(&self, at: Addr) -> bool {
+    fn has(&self, at: Addr, object: Addr) -> bool {
         let after = self.ranges.partition_point(|(start, _)| *start <= at);
         let before = after.checked_sub(1).and_then(|last| self.ranges.get(last));
-        before.is_some_and(|(_, end)| at < *end) || self.places.contains(&at)
+        self.types.contains(&object)
+            || before.is_some_and(|(_, end)| at < *end)
+            || self.places.contains(&at)
     }
 }
 
@@ -229,7 +239,7 @@ fn scan(python: &Python, range: &Range, known: &Known<'_>, skipped: &Skipped) ->
             let at = start.add(index as u64 * WORD);
             // The type of a static object is the object's reference.
             let is_type = known.has(at.0.wrapping_sub(to_type));
-            if !is_type && !skipped.has(at) {
+            if !is_type && !skipped.has(at, Addr(word)) {
                 found.push((at, Addr(word)));
             }
         }

@@ -95,7 +95,11 @@ impl Roots {
             }
             RootKind::Global { image } => global(python, image, root.at),
             RootKind::Stack { thread } => {
-                format!("C stack of {} at {}", native_name(python, thread), root.at)
+                let place = python.process.stack_place(root.at);
+                let function = place.and_then(|place| place.function);
+                let within = function.map(|name| format!(", in {}()", escape(&name)));
+                let whose = native_name(python, thread);
+                format!("C stack of {whose}{}", within.unwrap_or_default())
             }
             RootKind::Register { thread, register } => {
                 let register = NAMES.get(register as usize).unwrap_or(&"?");
@@ -182,7 +186,8 @@ impl Roots {
         if level > MOST_CALLERS {
             return None;
         }
-        let ident = by_thread(python, thread)?.ident?;
+        let thread = by_thread(python, thread)?;
+        let ident = thread.ident.filter(|_| thread.interpreter == 0)?;
         let mut text = format!("sys._current_frames()[{ident}]");
         for _ in 0..level {
             text.push_str(".f_back");

@@ -142,8 +142,8 @@ impl<W: Words + ?Sized> List<'_, W> {
         let mut whole = agree == (true, true);
         if !whole && (front.at, last.at) != (self.head, self.head) {
             // One link may be damaged where the two ends meet, or both of one object.
-            let between = next.filter(|node| !node.is_null() && next == back);
-            let between = between.filter(|node| (self.plausible)(node.add(self.to_object)));
+            let between =
+                next.filter(|node| agree == (false, false) && next == back && self.is_alone(*node));
             if let Some(node) = between {
                 objects += 1;
                 found(node.add(self.to_object));
@@ -155,6 +155,14 @@ impl<W: Words + ?Sized> List<'_, W> {
             objects,
             problem: self.problem(objects, whole, &damaged, front.at, last.at),
         }
+    }
+
+    /// Whether an object is at a node that no other one agrees with.
+    fn is_alone(&self, node: Addr) -> bool {
+        let next = self.next(node).filter(|next| self.linked(node, *next));
+        let back = self.back(node).filter(|back| self.linked(*back, node));
+        let plausible = || (self.plausible)(node.add(self.to_object));
+        node != self.head && next.is_none() && back.is_none() && plausible()
     }
 
     /// Says what is wrong with the list.

@@ -4,6 +4,7 @@
 //! frame object of 3.10).
 
 use super::fields::{Field, Group, Slot, all_groups, groups};
+use super::mimalloc_groups::*;
 use super::mutex_groups::*;
 use super::object_groups::*;
 
@@ -20,6 +21,16 @@ all_groups! {
     gc: Option<Gc>,
     /// `struct gc_generation`, which begins with the head of a list.
     generation: Generation,
+    /// mimalloc in a thread state, free-threaded.
+    mi_thread: Option<MiThread>,
+    /// `struct mi_heap_s`, free-threaded.
+    mi_heap: Option<MiHeap>,
+    /// `struct mi_page_s`, free-threaded.
+    mi_page: Option<MiPage>,
+    /// `struct mi_segment_s`, free-threaded.
+    mi_segment: Option<MiSegment>,
+    /// mimalloc in an interpreter, free-threaded.
+    mi_interpreter: Option<MiInterpreter>,
     /// `_PyCFrame`, 3.10 to 3.12.
     cframe: Option<CFrame>,
     /// `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.

@@ -56,6 +56,9 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Where a page of mimalloc says which kind of heap it belongs to, in builds that allocate
+    /// with it.
+    pub page_tag: Option<PageTag>,
     /// Whether the lock of all imports is held while the code of a module runs.
     pub imports_one_by_one: bool,
     /// How `repr` writes containers.
@@ -96,6 +99,17 @@ pub enum FileBits {
     Created,
     /// And truncated before closefd (3.15).
     Truncated,
+}
+
+/// Bits of a `mi_page_t`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct PageTag {
+    /// Offset of the byte that they are in.
+    pub byte: u32,
+    /// Bits of that byte below them.
+    pub shift: u8,
+    /// Their mask, once shifted.
+    pub mask: u8,
 }
 
 /// How references to an object are counted.

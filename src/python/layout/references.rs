@@ -2,7 +2,7 @@
 //! `PyInterpreterState`, `PyThreadState`), by name and place. What such a state only borrows, and
 //! what waits there to be used again (free lists, caches of types), is none.
 
-use super::Layout;
+use super::{Field, Layout};
 use serde::Serialize;
 
 /// A row for each member, a column for each built-in table: the offset in bytes, `*` and how many
@@ -77,24 +77,41 @@ impl Layout {
 
     /// Whether what other tables know of the state lies where these rows say.
     fn agrees_with(&self, state: State, rows: &[StateReferences]) -> bool {
-        let f = &self.fields;
+        self.known_references(state).into_iter().all(|known| {
+            let row = rows.iter().find(|row| row.name == known.name);
+            row.map(|row| row.offset) == Some(known.offset)
+        })
+    }
+
+    /// The references whose places are known of every build.
+    pub fn known_references(&self, state: State) -> Vec<StateReferences> {
+        let (interpreter, thread) = (&self.fields.interpreter, &self.fields.thread);
         let known = match state {
             State::Runtime => Vec::new(),
             State::Interpreter => vec![
-                ("modules", Some(f.interpreter.modules)),
-                ("sysdict", Some(f.interpreter.sysdict)),
-                ("builtins", Some(f.interpreter.builtins)),
+                ("modules", Some(interpreter.modules)),
+                ("sysdict", Some(interpreter.sysdict)),
+                ("builtins", Some(interpreter.builtins)),
             ],
             State::Thread => vec![
-                ("async_exc", Some(f.thread.async_exc)),
-                ("current_exception", f.thread.current_exception),
-                ("curexc_value", f.thread.raised_value),
+                ("async_exc", Some(thread.async_exc)),
+                ("current_exception", thread.current_exception),
+                ("curexc_type", thread.raised_type),
+                ("curexc_value", thread.raised_value),
+                ("curexc_traceback", thread.raised_traceback),
+                ("exc_type", thread.handled_type),
+                ("exc_value", thread.handled_value),
+                ("exc_traceback", thread.handled_traceback),
             ],
         };
-        known.into_iter().all(|(name, field)| {
-            let row = rows.iter().find(|row| row.name == name);
-            row.map(|row| row.offset) == field.map(|field| field.offset)
-        })
+        let reference = |(name, field): (&'static str, Option<Field>)| {
+            Some(StateReferences {
+                name,
+                offset: field?.offset,
+                count: 1,
+            })
+        };
+        known.into_iter().filter_map(reference).collect()
     }
 }
 

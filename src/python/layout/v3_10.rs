@@ -42,6 +42,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
@@ -128,6 +129,11 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(240),
         }),
         generation: Generation { size: at(24) },
+        mi_thread: None,
+        mi_heap: None,
+        mi_page: None,
+        mi_segment: None,
+        mi_interpreter: None,
         cframe: Some(CFrame {
             current_frame: None,
             previous: at(8),

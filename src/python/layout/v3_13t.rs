@@ -23,6 +23,11 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        page_tag: Some(PageTag {
+            byte: 8,
+            shift: 3,
+            mask: 15,
+        }),
         ..v3_13::LAYOUT_0.kinds
     },
     fields: Fields {
@@ -73,6 +78,40 @@ pub(super) const LAYOUT: Layout = Layout {
             permanent: at(104),
             generation0: has(96),
             size: at(248),
+        }),
+        mi_thread: Some(MiThread {
+            heaps: at(360),
+            initialized: at(14224),
+        }),
+        mi_heap: Some(MiHeap {
+            pages: at(1040),
+            size: at(3064),
+        }),
+        mi_page: Some(MiPage {
+            slice_count: at(0),
+            debug_offset: at(9),
+            capacity: at(10),
+            free: at(16),
+            local_free: at(32),
+            thread_free: at(40),
+            block_size: at(28),
+            start: None,
+            next: at(56),
+            prev: at(64),
+            size: at(96),
+        }),
+        mi_segment: Some(MiSegment {
+            cookie: at(216),
+            thread_id: at(256),
+            slice_entries: at(248),
+            slices: at(264),
+            abandoned_next: has(176),
+            subproc: None,
+        }),
+        mi_interpreter: Some(MiInterpreter {
+            abandoned: has(10880),
+            abandoned_visited: has(10816),
+            subproc: None,
         }),
         code: Code {
             argcount: at(68),
@@ -293,6 +332,10 @@ pub(super) const LAYOUT_5: Layout = Layout {
             size: at(304),
             ..LAYOUT.fields.thread
         },
+        mi_thread: Some(MiThread {
+            heaps: at(352),
+            initialized: at(14216),
+        }),
         runtime_mutexes: Some(RuntimeMutexes {
             interpreters: at(624),
             allocators: at(696),

@@ -24,6 +24,11 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        page_tag: Some(PageTag {
+            byte: 35,
+            shift: 0,
+            mask: 255,
+        }),
         ..v3_14::LAYOUT.kinds
     },
     fields: Fields {
@@ -70,6 +75,40 @@ pub(super) const LAYOUT: Layout = Layout {
             permanent: at(96),
             generation0: None,
             size: at(288),
+        }),
+        mi_thread: Some(MiThread {
+            heaps: at(944),
+            initialized: at(18416),
+        }),
+        mi_heap: Some(MiHeap {
+            pages: at(1288),
+            size: at(3088),
+        }),
+        mi_page: Some(MiPage {
+            slice_count: at(0),
+            debug_offset: at(37),
+            capacity: at(10),
+            free: at(16),
+            local_free: at(24),
+            thread_free: at(56),
+            block_size: at(40),
+            start: has(48),
+            next: at(72),
+            prev: at(80),
+            size: at(112),
+        }),
+        mi_segment: Some(MiSegment {
+            cookie: at(224),
+            thread_id: at(280),
+            slice_entries: at(272),
+            slices: at(288),
+            abandoned_next: None,
+            subproc: has(40),
+        }),
+        mi_interpreter: Some(MiInterpreter {
+            abandoned: None,
+            abandoned_visited: None,
+            subproc: has(10928),
         }),
         frame: Frame {
             tlbc_index: has(72),

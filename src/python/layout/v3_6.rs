@@ -42,6 +42,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: false,
@@ -102,6 +103,11 @@ pub(super) const LAYOUT: Layout = Layout {
         gil: None,
         gc: None,
         generation: Generation { size: at(48) },
+        mi_thread: None,
+        mi_heap: None,
+        mi_page: None,
+        mi_segment: None,
+        mi_interpreter: None,
         cframe: None,
         frame: Frame {
             previous: at(24),

@@ -58,6 +58,8 @@ pub(crate) mod flags {
     pub(crate) const DICT: u64 = 1 << 29;
     /// Ready to be used.
     pub(crate) const READY: u64 = 1 << 12;
+    /// The garbage collector may track its instances; 2.7 has the same bit.
+    pub(crate) const HAVE_GC: u64 = 1 << 14;
     /// All bits from `LONG` to `TYPE_SUBCLASS`.
     pub(crate) const KINDS: u64 = 0xff << 24;
     /// 2.7's `int`; the bit means something else from 3.12 on.
