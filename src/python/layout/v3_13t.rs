@@ -17,6 +17,7 @@ pub(super) const LAYOUT: Layout = Layout {
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 0,

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 0,
