@@ -33,6 +33,7 @@ mod packages;
 mod packed;
 mod pystack;
 mod referents;
+mod referents_all;
 mod signal;
 mod source;
 mod stacks;
