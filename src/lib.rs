@@ -12,8 +12,10 @@
 //! | [`unwind`] | native stack frames, each with how it was found |
 //! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
+//! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`heap`] | all objects as a graph: who refers to whom, what keeps it alive |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -23,6 +25,7 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod heap;
 pub mod image;
 pub mod native;
 pub mod python;

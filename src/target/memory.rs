@@ -59,6 +59,12 @@ pub trait Memory: Send + Sync {
         None
     }
 
+    /// The runs of bytes between two addresses that can be lent in one piece each, by address.
+    /// None for what is fetched only when it is read.
+    fn runs(&self, _start: Addr, _end: Addr) -> Vec<(Addr, Addr)> {
+        Vec::new()
+    }
+
     /// Says that these bytes are about to be read, so that a backing store that needs a system
     /// call for each read (a live process) can get them together.
     fn prefetch(&self, _ranges: &[(Addr, usize)]) {}

@@ -206,4 +206,14 @@ impl Memory for Splice {
             Source::Cut | Source::Absent => None,
         }
     }
+
+    fn runs(&self, start: Addr, end: Addr) -> Vec<(Addr, Addr)> {
+        let first = self.pieces.partition_point(|piece| piece.end <= start.0);
+        let pieces = self.pieces.iter().skip(first);
+        pieces
+            .take_while(|piece| piece.start < end.0)
+            .filter(|piece| matches!(piece.source, Source::Core(_)))
+            .map(|piece| (Addr(piece.start.max(start.0)), Addr(piece.end.min(end.0))))
+            .collect()
+    }
 }

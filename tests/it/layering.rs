@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["unwind"],
     &["native"],
     &["python"],
-    &["expr", "sync"],
+    &["expr", "heap", "sync"],
 ];
 
 /// Every Rust file below `folder`.
