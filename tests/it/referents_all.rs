@@ -82,10 +82,18 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let total = types.len();
     let lines = types.into_iter().filter_map(|(name, wrong)| {
         let wrong = wrong?;
-        Some(format!("{} of {name}: {}", wrong.count, wrong.shown.join("; ")))
+        Some(format!(
+            "{} of {name}: {}",
+            wrong.count,
+            wrong.shown.join("; ")
+        ))
     });
     let lines: Vec<String> = lines.collect();
-    println!("{}: {} objects of {total} types", interpreter.id, rows.len());
+    println!(
+        "{}: {} objects of {total} types",
+        interpreter.id,
+        rows.len()
+    );
     failures.check(&interpreter.id, Ok(()));
     for line in lines {
         failures.check(&interpreter.id, Err(line));
