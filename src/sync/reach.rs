@@ -255,10 +255,7 @@ impl<'a, 'p> Search<'a, 'p> {
             roots.push(addr);
             ControlFlow::Continue(())
         };
-        match self.view.python.layout.fields.frame.function {
-            Some(_) => objects.frame_referents(frame.addr, &mut take).is_ok(),
-            None => objects.referents(frame.addr, &mut take).is_ok(),
-        }
+        objects.frame_referents(frame.addr, &mut take).is_ok()
     }
 
     /// The objects that the thread state has: its thread-local variables, context, exceptions.

@@ -86,6 +86,8 @@ impl Objects {
             is_type: plan.is_type,
             content: match attributes {
                 AttributesAt::Other => Content::Other,
+                // Not even the class is told.
+                _ if ty.is_heap() && !plan.asked => Content::Other,
                 _ => content,
             },
             completeness: plan.completeness,
