@@ -138,20 +138,25 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
     fn mark_free(&self, page: &Page, blocks: &Blocks, free: &mut Free) -> Option<String> {
         free.clear(blocks.count);
         let f = &self.page;
-        for list in [f.free, f.local_free, f.thread_free] {
-            let mut next = self.memory.u64(list.of(page.addr)).unwrap_or(0) & !THREAD_FREE_FLAGS;
+        for (list, flags) in [
+            (f.free, 0),
+            (f.local_free, 0),
+            (f.thread_free, THREAD_FREE_FLAGS),
+        ] {
+            let mut next = self.memory.u64(list.of(page.addr)).unwrap_or(0) & !flags;
             while next != 0 {
                 let offset = Addr(next).since(blocks.start);
                 let index = offset.and_then(|offset| {
                     let whole = offset.checked_rem(blocks.size)? == 0;
-                    whole
-                        .then_some(offset / blocks.size)
-                        .filter(|index| *index < blocks.count)
+                    let index = whole.then_some(offset / blocks.size)?;
+                    (index < blocks.count).then_some(index)
                 });
                 if !index.is_some_and(|index| free.insert(index)) {
+                    // It may have led through used blocks. What is freed is untracked before.
+                    free.clear(blocks.count);
                     return Some(format!(
-                        "a list of free blocks of the page at {} is broken at {}; its objects are \
-                         told by their own marks",
+                        "a list of free blocks of the page at {} is broken at {}; only the \
+                         objects' own marks tell there",
                         page.addr,
                         Addr(next)
                     ));
