@@ -2,6 +2,7 @@
 
 use crate::harness::corefile::CoreFile;
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
+use crate::values_without_files::hide_files;
 use pydbg::Addr;
 use pydbg::diag::Cancel;
 use pydbg::heap::pieces::Pieces;
@@ -164,6 +165,13 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let core = target::core::open(&path, &interpreter.options()).expect("a core");
     let result = compare(&python(core), &fixture);
     failures.check(&format!("{} kernel core", interpreter.id), result);
+    if interpreter.id.ends_with('t') {
+        let hooked = interpreter.clone().with("PYTHONMALLOC", "debug");
+        let fixture = Fixture::start(&hooked, "tracked", &[]);
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare(&python(live), &fixture);
+        failures.check(&format!("{} with debug hooks", interpreter.id), result);
+    }
     if interpreter.version > (3, 8) {
         return;
     }
@@ -173,7 +181,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         sysroot: Some(empty.path().to_path_buf()),
         ..interpreter.options()
     };
-    let core = target::core::open(&path, &options).expect("a core");
+    let core = target::core::open(&hide_files(&path), &options).expect("a core");
     let result = compare(&python(core), &fixture);
     failures.check(&format!("{} without files", interpreter.id), result);
 }

@@ -98,11 +98,19 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
         for index in (0..blocks.count).filter(|index| !free.contains(*index)) {
             let object = blocks.start.add(index * blocks.size + into);
             let bits = self.memory.u64(object.add(self.gc_bits)).unwrap_or(0);
-            if bits & TRACKED != 0 {
+            if bits & TRACKED != 0 && self.has_type(object) {
                 meet(object, bits & FROZEN != 0);
             }
         }
         problem
+    }
+
+    /// Whether there is an address where an object has its type. A freed block that waits on a list
+    /// of its heap has none under CPython's debug hooks, which fill it with a pattern.
+    fn has_type(&self, object: Addr) -> bool {
+        const BEYOND: u64 = 1 << 47;
+        let ty = self.memory.u64(object.add(self.ob_type)).unwrap_or(0);
+        ty != 0 && ty.is_multiple_of(8) && ty < BEYOND
     }
 
     fn blocks(&self, page: &Page) -> Option<Blocks> {

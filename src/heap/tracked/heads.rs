@@ -187,7 +187,7 @@ impl<W: Words + ?Sized> Finder<'_, W> {
                 let pointers = [word(at), word(at.wrapping_add(8)), word(oldest)];
                 let likely = pointers
                     .iter()
-                    .all(|word| word.is_some_and(|word| word % 8 == 0 && word != 0));
+                    .all(|word| word.is_some_and(|word| word.is_multiple_of(8) && word != 0));
                 let own = Some(head.0 + 2 * self.stride);
                 if likely
                     && word(oldest) != own

@@ -258,7 +258,7 @@ fn a_broken_queue_hides_no_page() {
 fn a_broken_list_of_free_blocks_ends() {
     for layout in layouts() {
         let (_, page, _) = build(layout).0.fields();
-        for bad in [0x1234, OWN.0 + SLICE + 1, u64::MAX & !7] {
+        for bad in [0x1234, OWN.0 + SLICE + 1, !7] {
             let (mut world, _, first, expected) = build(layout);
             world.ram.set(page.free.of(first), bad);
             let (found, problems) = world.find();
