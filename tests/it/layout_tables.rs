@@ -243,6 +243,10 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("descriptor", "member") => (&["PyMemberDescrObject"], &["d_member"]),
         ("code", "monitoring") => (&["PyCodeObject"], &["_co_monitoring"]),
         ("code", "executors") => (&["PyCodeObject"], &["co_executors"]),
+        ("code", "extra") => (&["PyCodeObject"], &["co_extra"]),
+        ("code", "cell2arg") => (&["PyCodeObject"], &["co_cell2arg"]),
+        ("code", "opcache") => (&["PyCodeObject"], &["co_opcache"]),
+        ("code", "opcache_size") => (&["PyCodeObject"], &["co_opcache_size"]),
         ("monitoring", "lines") => (&["_PyCoMonitoringData"], &["lines"]),
         ("monitoring", "instructions") => {
             (&["_PyCoMonitoringData"], &["per_instruction_opcodes"])

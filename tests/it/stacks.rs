@@ -85,6 +85,7 @@ fixtures! {
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
     "bytecode",
+    "census",
     "crash",
     "expressions",
     "file_locks",
@@ -95,8 +96,12 @@ const ELSEWHERE: &[&str] = &[
     "lost_wakeups",
     "many_locks",
     "packages",
+    "paths",
     "referents",
     "tracked",
+    "roots",
+    "sizes",
+    "sizes_packages",
     "tracked_collecting",
     "waits_buffered",
     "waits_glibc",

@@ -389,6 +389,14 @@ groups! {
         monitoring: Option<Field>,
         /// `co_executors`, from 3.13 on.
         executors: Option<Field>,
+        /// `co_extra`: what others keep with the code, from 3.6 on.
+        extra: Option<Field>,
+        /// `co_cell2arg`: which cells are arguments, up to 3.10.
+        cell2arg: Option<Field>,
+        /// `co_opcache`: caches of instructions (3.8 to 3.10).
+        opcache: Option<Field>,
+        /// How many there are, in a byte.
+        opcache_size: Option<Field>,
     }
 
     /// `_PyCoMonitoringData`: what instrumented opcodes were written over.

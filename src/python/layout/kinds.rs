@@ -48,6 +48,8 @@ pub struct Kinds {
     pub suspended: &'static [i8],
     /// How a frame that is inside a `with` statement keeps the exit of its context manager.
     pub with_blocks: WithBlocks,
+    /// What `sys.getsizeof` counts.
+    pub sizes: SizeRules,
     /// Size in bytes of what the garbage collector keeps in front of an object.
     pub gc_head: u32,
     /// How references to an object are counted.
@@ -63,6 +65,14 @@ pub struct Kinds {
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
     pub library: LibraryReprs,
+}
+
+/// What `sys.getsizeof` counts, where versions differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct SizeRules {
+    /// A type that is a constant of the binary is said to have a head of the collector, which it
+    /// has not (3.11, 3.12).
+    pub static_types_collected: bool,
 }
 
 /// How `repr` writes objects of the standard library that do not tell it themselves.

@@ -14,6 +14,7 @@ mod kinds;
 mod mimalloc_groups;
 mod mutex_groups;
 mod object_groups;
+mod references;
 mod v2_7;
 mod v3_10;
 mod v3_11;
@@ -38,6 +39,7 @@ pub use kinds::*;
 pub use mimalloc_groups::*;
 pub use mutex_groups::*;
 pub use object_groups::*;
+pub use references::{State, StateReferences};
 
 use serde::Serialize;
 

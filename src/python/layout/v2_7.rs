@@ -35,6 +35,9 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 143 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
@@ -152,6 +155,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: None,
             monitoring: None,
             executors: None,
+            extra: None,
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: None,
         object: Object {

@@ -35,6 +35,9 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 122 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
@@ -181,6 +184,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: None,
             monitoring: None,
             executors: None,
+            extra: has(144),
+            cell2arg: has(96),
+            opcache: has(160),
+            opcache_size: has(172),
         },
         monitoring: None,
         object: Object {

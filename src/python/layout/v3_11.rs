@@ -35,6 +35,9 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: None,
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
+        sizes: SizeRules {
+            static_types_collected: true,
+        },
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
@@ -181,6 +184,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: None,
             executors: None,
+            extra: has(176),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: None,
         object: Object {

@@ -40,6 +40,9 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((40, 16)),
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
+        sizes: SizeRules {
+            static_types_collected: true,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
@@ -186,6 +189,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(168),
             executors: None,
+            extra: has(184),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(40),

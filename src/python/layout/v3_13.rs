@@ -40,6 +40,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
         static_type_state: Some((48, 24)),
         suspended: &[-2, -1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
@@ -183,6 +186,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(176),
             executors: has(152),
+            extra: has(192),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),

@@ -40,6 +40,9 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((48, 24)),
         suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable { slots: 2 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
@@ -183,6 +186,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(176),
             executors: has(152),
+            extra: has(200),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),

@@ -17,6 +17,9 @@ pub(super) const LAYOUT: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
@@ -134,6 +137,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(56),
             monitoring: has(192),
             executors: has(168),
+            extra: has(216),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),

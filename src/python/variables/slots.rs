@@ -184,3 +184,14 @@ fn tuple(objects: &Objects, at: Addr) -> Result<Vec<Arc<str>>, Fault> {
     };
     Ok(items.map(name).collect())
 }
+
+impl Objects {
+    /// The slots that the frames of the code object at `code` have in `localsplus`: index, name and
+    /// kind. An argument up to 3.10 that an inner function uses has that of its cell.
+    pub fn slot_names(&self, code: Addr) -> Result<Vec<(usize, Arc<str>, VariableKind)>, Fault> {
+        let slots = read(self, code)?.slots.into_iter();
+        Ok(slots
+            .map(|slot| (slot.index, slot.name, slot.kind))
+            .collect())
+    }
+}

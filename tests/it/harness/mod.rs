@@ -1,6 +1,7 @@
 //! What the tests stand on: interpreters, running fixtures, the program under test, the truth.
 
 pub(crate) mod corefile;
+pub(crate) mod evaluator;
 pub(crate) mod fixture;
 pub(crate) mod interpreter;
 pub(crate) mod locks;

@@ -1,0 +1,207 @@
+//! How objects refer to each other: each path that pydbg writes as an expression is evaluated in the
+//! very process, and must be the object at its end.
+
+use crate::harness::evaluator::evaluate;
+use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
+use pydbg::Addr;
+use pydbg::heap::label::{Chain, Held, Start, Via, vias};
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::target::{self, Options};
+use serde_json::Value;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Paths that Python has no expression for, to their end.
+const WITHOUT: &[&str] = &[
+    "chain",
+    "deep_list",
+    "deep_set",
+    "own_weak",
+    "proxy",
+    "slot_covered",
+];
+
+/// Random paths on each interpreter.
+const WALKS: u64 = 600;
+
+/// The most steps of one.
+const LONGEST: u64 = 12;
+
+/// A path that was written, and the objects on it.
+struct Written {
+    name: String,
+    chain: Chain,
+    objects: Vec<Addr>,
+}
+
+fn write(python: &Python, name: &str, start: &Start, objects: Vec<Addr>) -> Written {
+    Written {
+        name: name.to_owned(),
+        chain: Chain::write(&python.objects, start, &objects),
+        objects,
+    }
+}
+
+fn attach(fixture: &Fixture) -> Python {
+    let target = target::live::attach(fixture.pid(), &Options::default()).expect("attach");
+    Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python")
+}
+
+/// The paths that the fixture tells.
+fn told(python: &Python, fixture: &Fixture) -> Vec<Written> {
+    let ident = fixture.truth.expect["ident"].as_u64().unwrap_or(0);
+    let frame = |held: Held| {
+        let level = 1;
+        Start::Frame { ident, level, held }
+    };
+    let of = |row: &Value| {
+        let name = row[0].as_str().unwrap_or_default();
+        let start = match name.strip_prefix("frame_") {
+            Some("globals") => frame(Held::Globals),
+            Some(cell) if cell.starts_with("cell_") => frame(Held::Cell(cell[5..].to_owned())),
+            Some(local) => frame(Held::Variable(local.to_owned())),
+            None => Start::Module { name: "app".into() },
+        };
+        let ids = list(&row[1]).iter().filter_map(Value::as_u64);
+        write(python, name, &start, ids.map(Addr).collect())
+    };
+    list(&fixture.truth.expect["chains"])
+        .iter()
+        .map(of)
+        .collect()
+}
+
+fn referents(python: &Python, from: Addr) -> Vec<Addr> {
+    let mut found = Vec::new();
+    let _ = python.objects.referents(from, &mut |referent| {
+        found.push(referent);
+        match found.len() < 5000 {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    found
+}
+
+/// Random paths from modules, and what is wrong with the ways between their objects.
+fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
+    let modules = python.sys_modules().expect("sys.modules");
+    let modules = python.objects.dict_items(modules).expect("items");
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut written = Vec::new();
+    for walk in 0..WALKS {
+        let (name, module) = modules[random(modules.len())];
+        let name = python.objects.text(name, 1000).expect("a name").value;
+        let mut objects = vec![module];
+        for _ in 0..=walk % LONGEST {
+            let from = *objects.last().expect("one");
+            let next = referents(python, from);
+            if next.is_empty() {
+                break;
+            }
+            // Most of what there is are strings that lead nowhere.
+            let leaf = |to: &Addr| {
+                python
+                    .objects
+                    .type_of(*to)
+                    .is_ok_and(|t| python.objects.is_leaf(&t))
+            };
+            let tries: Vec<Addr> = (0..3).map(|_| next[random(next.len())]).collect();
+            let to = tries
+                .iter()
+                .copied()
+                .find(|to| !leaf(to))
+                .unwrap_or(tries[0]);
+            let ways = vias(&python.objects, from, to, 3);
+            let known = !ways.is_empty() && !ways.contains(&Via::Unknown);
+            let ty = python.objects.type_of(from).map(|ty| ty.name.clone());
+            failures.check(
+                id,
+                match known {
+                    true => Ok(()),
+                    false => Err(format!("{from} of {ty:?} refers to {to} by {ways:?}")),
+                },
+            );
+            objects.push(to);
+        }
+        written.push(write(python, "walk", &Start::Module { name }, objects));
+    }
+    written
+}
+
+/// Evaluates all paths and compares.
+fn check(interpreter: &Interpreter, fixture: &Fixture, all: &[Written], failures: &mut Failures) {
+    let all: Vec<_> = all
+        .iter()
+        .filter_map(|written| Some((written, written.chain.expression.clone()?)))
+        .collect();
+    let expressions: Vec<String> = all.iter().map(|(_, text)| text.clone()).collect();
+    let answers = evaluate(fixture, &expressions);
+    for ((written, text), answer) in all.iter().zip(answers) {
+        let wanted = written.objects.get(written.chain.reaches.wrapping_sub(1));
+        let result = match answer {
+            Ok(address) if Some(Addr(address)) == wanted.copied() => Ok(()),
+            answer => Err(format!(
+                "{}: {text} is {answer:x?}, not {wanted:?}",
+                written.name
+            )),
+        };
+        failures.check(&interpreter.id, result);
+        let whole = written.chain.reaches == written.objects.len();
+        let must = written.name != "walk" && !WITHOUT.contains(&&*written.name);
+        let result = match whole || !must {
+            true => Ok(()),
+            false => Err(format!(
+                "{} ends early: {}",
+                written.name, written.chain.text
+            )),
+        };
+        failures.check(&interpreter.id, result);
+        let rest = written.chain.rest.len() + written.chain.left_out;
+        let result = match written.chain.reaches + rest == written.objects.len() {
+            true => Ok(()),
+            false => Err(format!(
+                "{}: steps are missing: {:?}",
+                written.name, written.chain
+            )),
+        };
+        failures.check(&interpreter.id, result);
+    }
+}
+
+#[test]
+fn expressions_lead_to_the_very_objects() {
+    let failures = Failures::together(interpreters(), |interpreter, failures| {
+        let fixture = Fixture::start(interpreter, "paths", &[]);
+        let python = attach(&fixture);
+        let mut all = told(&python, &fixture);
+        all.extend(walks(&python, failures, &interpreter.id));
+        drop(python);
+        let whole = all.iter().filter(|w| w.chain.reaches == w.objects.len());
+        println!(
+            "{}: {} of {} whole",
+            interpreter.id,
+            whole.count(),
+            all.len()
+        );
+        if std::env::var("SHOW").is_ok() {
+            for w in &all {
+                println!(
+                    "{} {} {}",
+                    w.name,
+                    w.chain.reaches == w.objects.len(),
+                    w.chain.text
+                );
+            }
+        }
+        check(interpreter, &fixture, &all, failures);
+    });
+    failures.finish();
+}
