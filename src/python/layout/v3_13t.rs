@@ -94,6 +94,7 @@ pub(super) const LAYOUT: Layout = Layout {
             free: at(16),
             local_free: at(32),
             thread_free: at(40),
+            heap: at(48),
             block_size: at(28),
             start: None,
             next: at(56),

@@ -91,6 +91,7 @@ pub(super) const LAYOUT: Layout = Layout {
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
+            heap: at(64),
             block_size: at(40),
             start: has(48),
             next: at(72),
