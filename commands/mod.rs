@@ -11,6 +11,7 @@ mod down;
 mod exception;
 mod exception_frame;
 mod frame;
+mod heap;
 mod help;
 mod info_auxv;
 mod info_files;
@@ -62,6 +63,7 @@ pub const ALL: &[Command] = &[
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
+    Command::of::<heap::Heap>(),
     Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),

@@ -96,10 +96,34 @@ impl Cancel {
 pub struct Step<'a> {
     /// What is done: `unpacking core.zst`. May quote the target, so escape before printing.
     pub what: &'a str,
-    /// Bytes done.
+    /// How much is done.
     pub done: u64,
-    /// Bytes in all, if known.
+    /// How much there is in all, if known.
     pub total: Option<u64>,
+    /// What is counted.
+    pub unit: Unit,
+}
+
+/// What the steps of long work are counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Things of this name, such as `objects`.
+    Things(&'static str),
+}
+
+impl Unit {
+    /// An amount for people: `612 MB`, `12,345 objects`.
+    pub fn amount(self, number: u64) -> String {
+        match self {
+            Unit::Bytes => human(number),
+            Unit::Things(name) => {
+                let number = usize::try_from(number).unwrap_or(usize::MAX);
+                format!("{} {name}", thousands(number))
+            }
+        }
+    }
 }
 
 /// Hears how far long work has come, a few times a second and from any thread. Clones share the

@@ -85,6 +85,7 @@ impl Session {
     pub fn close(&mut self) -> Option<String> {
         let process = self.process.take()?;
         self.python = None;
+        self.heap = None;
         self.thread = 1;
         self.frame = 0;
         self.dead_frame = None;

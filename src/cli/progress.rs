@@ -1,7 +1,7 @@
 //! How far long work has come, on a line of the terminal that is wiped when the work ends. Short
 //! work shows nothing, and neither does work whose standard error is not a terminal.
 
-use pydbg::diag::{Progress, Step, human};
+use pydbg::diag::{Progress, Step};
 use pydbg::escape::escape;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -32,10 +32,10 @@ pub fn listener() -> Progress {
 /// The line, without its end; what was there before is wiped.
 fn line(step: &Step<'_>) -> String {
     const WIPE: &str = "\r\x1b[K";
-    let (what, done) = (escape(step.what), human(step.done));
+    let (what, done) = (escape(step.what), step.unit.amount(step.done));
     match step.total {
         Some(total) if step.done >= total => WIPE.to_owned(),
-        Some(total) => format!("{WIPE}{what}: {done} of {}", human(total)),
+        Some(total) => format!("{WIPE}{what}: {done} of {}", step.unit.amount(total)),
         None => format!("{WIPE}{what}: {done}"),
     }
 }
@@ -43,6 +43,7 @@ fn line(step: &Step<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pydbg::diag::Unit;
 
     #[test]
     fn the_line_is_wiped_at_the_end() {
@@ -50,6 +51,7 @@ mod tests {
             what: "unpacking c\x1b.zst",
             done,
             total,
+            unit: Unit::Bytes,
         };
         assert_eq!(line(&step(5, Some(5))), "\r\x1b[K");
         let shown = line(&step(2_000_000, Some(4_000_000)));

@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::names::Names;
 use super::settings::Settings;
 use pydbg::diag::Cancel;
+use pydbg::heap::Heap;
 use pydbg::native::Process;
 use pydbg::python::{PyFrame, Python};
 use pydbg::target::Options;
@@ -24,6 +25,8 @@ pub struct Session {
     pub process: Option<Arc<Process>>,
     /// CPython in it, or why there is none.
     pub python: Option<Result<Arc<Python>, String>>,
+    /// All objects of it as a graph, once a command needed that.
+    pub heap: Option<Arc<Heap>>,
     /// The selected thread (gdb number, from 1).
     pub thread: usize,
     /// The selected frame: an index into the merged stack of that thread.
@@ -87,6 +90,7 @@ impl Session {
             thread: 1,
             frame: 0,
             dead_frame: None,
+            heap: None,
             values: Vec::new(),
             settings: Settings::default(),
             cancel: Cancel::default(),
@@ -119,5 +123,18 @@ impl Session {
             Some(Err(why)) => Err(anyhow::anyhow!("{why}")),
             None => Err(anyhow::anyhow!("no CPython was looked for")),
         }
+    }
+
+    /// All objects of the target as a graph, made when it is first asked for.
+    pub fn heap(&mut self) -> anyhow::Result<Arc<Heap>> {
+        let python = Arc::clone(self.python()?);
+        // A live process that was captured anew has other objects.
+        let same = |heap: &&Arc<Heap>| Arc::ptr_eq(&heap.python, &python);
+        if let Some(heap) = self.heap.as_ref().filter(same) {
+            return Ok(Arc::clone(heap));
+        }
+        let heap = Arc::new(Heap::of(&python)?);
+        self.heap = Some(Arc::clone(&heap));
+        Ok(heap)
     }
 }

@@ -1,4 +1,18 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
+mod census;
+mod closure;
+pub mod graph;
+mod index;
 pub mod label;
+pub mod marks;
 pub mod pieces;
+pub mod roots;
+mod size;
+pub mod trace;
+pub mod tracked;
+pub mod types;
+mod whole;
+
+pub use census::{Census, TypeRow};
+pub use whole::{Heap, HeapError};

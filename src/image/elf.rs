@@ -16,6 +16,8 @@ pub const PT_DYNAMIC: u32 = 2;
 pub const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 /// Segment flag: may be executed.
 pub const PF_X: u32 = 1;
+/// A segment that may be written.
+pub const PF_W: u32 = 2;
 
 /// The most program headers believed; real files have about a dozen.
 const MOST_SEGMENTS: u16 = 256;

@@ -4,7 +4,6 @@
 use super::syscall::SyscallState;
 use crate::addr::Addr;
 use crate::bytes;
-use crate::escape;
 use crate::target::{Memory, Origin};
 use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -292,12 +291,6 @@ fn time_at(at: Addr, memory: &dyn Memory, unit: u64) -> Option<Duration> {
 fn seconds(time: Duration) -> String {
     let text = format!("{:.1}", time.as_secs_f64());
     format!("{} s", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// The kernel's name for a process of this machine that is alive.
-pub fn process_name(pid: i32) -> Option<String> {
-    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
-    Some(escape::lossy(name.trim_ascii_end()))
 }
 
 #[cfg(test)]

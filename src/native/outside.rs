@@ -1,6 +1,7 @@
 //! What the kernel tells of a live process beyond its memory and registers: what its file
 //! descriptors lead to, and how its children are. Of a core nothing of it is known.
 
+use crate::target::fd_info::FdInfo;
 use crate::target::proc::{self, Task};
 use crate::target::sockets::Sockets;
 use std::cell::{OnceCell, RefCell};
@@ -55,7 +56,7 @@ pub struct Live {
 impl Live {
     /// The process `pid`.
     pub fn new(pid: i32) -> Live {
-        let task = proc::living(pid).unwrap_or(Task::leader(pid));
+        let task = Task::of(pid);
         Live {
             task,
             sockets: RefCell::new(Sockets::of(task)),
@@ -71,14 +72,6 @@ impl Live {
             pairs.collect()
         })
     }
-
-    /// A line of `/proc/PID/fdinfo/FD`, without its `key`.
-    fn info(&self, fd: i32, key: &str) -> Vec<String> {
-        let text = self.task.read(&format!("fdinfo/{fd}")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter_map(|line| line.strip_prefix(key));
-        lines.map(|line| line.trim().to_owned()).collect()
-    }
 }
 
 impl Outside for Live {
@@ -92,8 +85,11 @@ impl Outside for Live {
     }
 
     fn watched(&self, epoll: i32) -> Vec<i32> {
-        let lines = self.info(epoll, "tfd:").into_iter().take(MOST_WATCHED);
-        let fd = |line: String| line.split_whitespace().next()?.parse().ok();
+        let Ok(info) = FdInfo::of(self.task, epoll) else {
+            return Vec::new();
+        };
+        let lines = info.lines("tfd").take(MOST_WATCHED);
+        let fd = |line: &str| line.split_whitespace().next()?.parse().ok();
         let mut watched: Vec<i32> = lines.filter_map(fd).collect();
         watched.sort_unstable();
         watched
@@ -117,8 +113,9 @@ impl Outside for Live {
 
     fn child_of_fd(&self, fd: i32) -> Option<i32> {
         // Ids of all PID namespaces, the innermost one last.
-        let line = self.info(fd, "NSpid:").into_iter().next()?;
-        line.split_whitespace().last()?.parse().ok()
+        let info = FdInfo::of(self.task, fd).ok()?;
+        let ids = info.lines("NSpid").next()?;
+        ids.split_whitespace().last()?.parse().ok()
     }
 
     fn children(&self) -> Vec<i32> {

@@ -44,16 +44,23 @@ impl Python {
     /// Everything on the evaluation stack of a frame, deepest first. Behind the top of a stack
     /// that is not known lie stale values and NULLs, so nothing here proves anything.
     pub fn evaluation_slots(&self, frame: &PyFrame) -> Result<Vec<Addr>, Fault> {
+        let untag = |slot: Addr| Addr(self.layout.kinds.references.untag(slot.0));
+        Ok(self
+            .evaluation_words(frame)?
+            .into_iter()
+            .map(untag)
+            .collect())
+    }
+
+    /// The same as they lie there, with their tags.
+    pub(super) fn evaluation_words(&self, frame: &PyFrame) -> Result<Vec<Addr>, Fault> {
         let memory = &self.objects.memory;
         let size = memory.i32(self.layout.fields.code.stacksize.of(frame.code))?;
         if !(0..=MOST_SLOTS).contains(&i64::from(size)) {
             return Err(malformed(frame.code));
         }
-        let slots = self
-            .objects
-            .pointers(self.evaluation_base(frame)?, size as usize)?;
-        let untag = |slot: Addr| Addr(self.layout.kinds.references.untag(slot.0));
-        Ok(slots.into_iter().map(untag).collect())
+        self.objects
+            .pointers(self.evaluation_base(frame)?, size as usize)
     }
 
     /// Where the evaluation stack begins.

@@ -20,11 +20,17 @@ impl Python {
         let Some(main) = self.interpreters.iter().find(|i| i.id == 0) else {
             return Err(malformed(Addr::NULL));
         };
+        let held = self.exit_references(main.addr)?;
+        Ok(held.into_iter().map(|(_, object)| object).collect())
+    }
+
+    /// The same of the interpreter at `interpreter`: where each reference stands, and the object.
+    pub fn exit_references(&self, interpreter: Addr) -> Result<Vec<(Addr, Addr)>, Fault> {
         let objects = &self.objects;
         let place = match self.layout.fields.interpreter.exit_callbacks {
-            Some(field) => field.of(main.addr),
+            Some(field) => field.of(interpreter),
             None => {
-                let modules = self.layout.fields.interpreter.modules.of(main.addr);
+                let modules = self.layout.fields.interpreter.modules.of(interpreter);
                 let modules = objects.memory.ptr(modules)?;
                 let Some(module) = objects.dict_get(modules, "atexit")? else {
                     return Ok(Vec::new());
@@ -42,7 +48,8 @@ impl Python {
     }
 
     /// The callbacks of `{ atexit_callback **callbacks; int ncallbacks; … }`, or of a list.
-    fn callbacks(&self, place: Addr) -> Result<Vec<Addr>, Fault> {
+    fn callbacks(&self, place: Addr) -> Result<Vec<(Addr, Addr)>, Fault> {
+        const PARTS: u64 = 3;
         let memory = &self.objects.memory;
         if place.is_null() {
             return Ok(Vec::new());
@@ -52,7 +59,7 @@ impl Python {
             return Ok(Vec::new());
         }
         if self.objects.is_object(all) {
-            return Ok(vec![all]);
+            return Ok(vec![(place, all)]);
         }
         let count = memory.i32(place.add(8))?;
         if !(0..=MOST).contains(&count) {
@@ -63,8 +70,10 @@ impl Python {
             // One that was taken back leaves NULL.
             if !callback.is_null() {
                 // { func, args, kwargs }
-                let parts = self.objects.pointers(callback, 3)?;
-                found.extend(parts.into_iter().filter(|part| !part.is_null()));
+                let places = (0..PARTS).map(|part| callback.add(part * 8));
+                let parts = self.objects.pointers(callback, PARTS as usize)?;
+                let parts = places.zip(parts);
+                found.extend(parts.filter(|(_, part)| !part.is_null()));
             }
         }
         Ok(found)

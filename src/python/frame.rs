@@ -7,7 +7,7 @@ use super::activation;
 use super::code::Codes;
 use super::layout::{Frame, FrameChain, Markers};
 use super::object::Objects;
-use super::raw_frame::{CODE_UNIT, Raw, unreadable};
+use super::raw_frame::{Raw, unreadable};
 use super::recover::{Frames, Stop};
 use super::{Marker, PyFrame, PyStack};
 use crate::addr::Addr;
@@ -193,8 +193,7 @@ impl<'a> Walk<'a> {
         match self.codes.get(self.objects, raw.code) {
             Ok(code) => {
                 let lasti = self.lasti(raw, &code);
-                let begins = (-CODE_UNIT..code.first_traceable).contains(&lasti);
-                if !begins || raw.owner == OWNED_BY_GENERATOR || code.bytecode.is_none() {
+                if raw.owner == OWNED_BY_GENERATOR || !self.begins(&code, lasti) {
                     let frame = self.frame(raw, &code, lasti);
                     self.frames.push(frame);
                 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::diag::Notes;
+use crate::python::dis;
 use crate::python::layout::Layout;
 use crate::python::world::{AT_START, World};
 
@@ -161,6 +162,26 @@ fn frames_that_have_not_begun_are_hidden() {
         };
         assert!(hidden(0), "{}", layout.measured);
         assert!(!hidden(OWNED_BY_GENERATOR), "{}", layout.measured);
+    }
+}
+
+#[test]
+fn where_code_begins_is_what_its_bytecode_says() {
+    for layout in Layout::all_tables().filter(|l| l.fields.code.firsttraceable.is_some()) {
+        let f = layout.fields.code;
+        let resume = (0..=255).find(|byte| dis::beginning(layout.version, &[*byte, 0]) == Some(0));
+        let (world, thread) = three_frames(layout, |world, _, codes| {
+            let at = f.firsttraceable.unwrap().of(codes[1]);
+            world.piece_at(at, 4, |piece| piece.bytes(AT_START, &30u32.to_le_bytes()));
+            let second = f.adaptive.unwrap().of(codes[1]).add(2);
+            world.piece_at(second, 1, |piece| piece.bytes(AT_START, &[resume.unwrap()]));
+        });
+        assert_eq!(
+            shown(&read(&world, thread)),
+            whole(layout),
+            "{}",
+            layout.measured
+        );
     }
 }
 

@@ -77,7 +77,7 @@ impl Python {
     }
 
     /// How many values are on the evaluation stack of a frame that is suspended, of `most` at most.
-    fn suspended_depth(&self, frame: &PyFrame, most: usize) -> Option<usize> {
+    pub(super) fn suspended_depth(&self, frame: &PyFrame, most: usize) -> Option<usize> {
         let memory = &self.objects.memory;
         let f = &self.layout.fields;
         let word = memory.u64(f.frame.stack_top.of(frame.addr)).ok()?;

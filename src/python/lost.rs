@@ -41,12 +41,13 @@ pub(super) fn find(
         Some(problem) => problem.clone(),
         None if !is_main => return None,
         // A list may be cut without a trace. The thread that began the process is its last one,
-        // and if its stack knows a thread state that is not in the list, the list is cut.
+        // and if its stack knows a thread state that is not in the list, the list is cut. Of an
+        // empty list any thread may tell.
         None => {
             let leader = target.process.pid;
             let threads = lost.threads().into_iter();
-            let leader = threads.filter(|thread| thread.tid == leader).collect();
-            lost.search_stacks(leader);
+            let telling = threads.filter(|thread| thread.tid == leader || list.all.is_empty());
+            lost.search_stacks(telling.collect());
             // A thread state that was freed is left on stacks, too, but is no neighbour of any.
             let mut found = std::mem::take(&mut lost.found);
             let behind = |state: Addr| {

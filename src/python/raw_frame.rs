@@ -2,6 +2,7 @@
 //! [`PyFrame`] made of them.
 
 use super::code::Code;
+use super::dis;
 use super::frame::Walk;
 use super::layout::{Field, LastInstruction};
 use super::{FrameKind, FrameOrigin, Position, PyFrame};
@@ -12,6 +13,9 @@ use std::sync::Arc;
 
 /// Bytes of a code unit.
 pub(super) const CODE_UNIT: i64 = 2;
+
+/// Bytes of bytecode in which the place is looked for where the code begins.
+const MOST_BYTECODE: i64 = 1 << 16;
 
 /// What is read of each frame.
 pub(super) struct Raw {
@@ -96,6 +100,22 @@ impl Walk<'_> {
         let size = memory.u64(array).ok()?;
         let index = u64::from(raw.tlbc_index);
         (index < size).then(|| memory.ptr(array.add(8 + index * 8)).ok())?
+    }
+
+    /// Whether a frame at byte offset `lasti` has not begun its code yet (3.11+).
+    pub(super) fn begins(&self, code: &Code, lasti: i64) -> bool {
+        let begins = |first: i64| (-CODE_UNIT..first).contains(&lasti);
+        let stated = code.first_traceable;
+        let Some(start) = code.bytecode.filter(|_| begins(stated)) else {
+            return false;
+        };
+        // Where the code begins is a number that the bytecode confirms; a wrong one hides frames.
+        let length = stated.min(code.size).clamp(0, MOST_BYTECODE) as usize;
+        let bytecode = self.objects.memory.bytes(start, length);
+        let found = bytecode
+            .ok()
+            .and_then(|bytes| dis::beginning(self.objects.layout.version, &bytes));
+        found.is_none_or(|found| begins(found as i64))
     }
 
     pub(super) fn frame(&self, raw: &Raw, code: &Arc<Code>, lasti: i64) -> PyFrame {

@@ -84,7 +84,8 @@ pub(super) struct State {
     pub(super) attachment: Option<Attachment>,
     /// Whether it says that it waits for the GIL (3.15).
     pub(super) requests_gil: Option<bool>,
-    /// Whether it is about to be freed.
+    /// Whether it is about to be freed: it says so, and runs nothing any more. A flipped bit alone
+    /// must not hide a stack.
     pub(super) cleared: bool,
 }
 
@@ -128,10 +129,27 @@ impl State {
             active: agreeing(marks.into_iter().flatten()),
             requests_gil: word(f.gil_requested).map(|requests| requests == 1),
             cleared: bits.is_some_and(|bits| {
-                bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true)
+                let marked = bit(bits.cleared) == Some(true) || bit(bits.finalized) == Some(true);
+                marked && !runs(memory, layout, addr)
             }),
         }
     }
+}
+
+/// Whether a thread state of a version with status bits has a frame of a function.
+fn runs(memory: &dyn Memory, layout: &Layout, addr: Addr) -> bool {
+    let thread = &layout.fields.thread;
+    let ptr = |at: Addr| memory.ptr(at).ok().filter(|to| !to.is_null());
+    let cframe = || {
+        let cframe = ptr(thread.cframe?.of(addr))?;
+        ptr(layout.fields.cframe?.current_frame?.of(cframe))
+    };
+    let frame = match thread.frame {
+        Some(frame) => ptr(frame.of(addr)),
+        None => cframe(),
+    };
+    let base = thread.base_frame.and_then(|base| ptr(base.of(addr)));
+    frame.is_some() && frame != base
 }
 
 /// `tstate->state` of a thread that is attached to its interpreter (3.13+).

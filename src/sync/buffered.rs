@@ -1,7 +1,6 @@
 //! Locks of buffered files (Modules/_io/bufferedio.c): `io.BufferedReader`, `BufferedWriter` and
 //! `BufferedRandom` let one thread at a time in, and note which.
 
-use super::parking::{Parked, parked_on};
 use super::view::{Found, Waiter};
 use super::{Kind, Owner, View, at_hand};
 use crate::addr::Addr;
@@ -17,9 +16,6 @@ const BUFFERED: &[&str] = &[
 /// A text file, behind which is a buffered one.
 const TEXT: &[&str] = &["_io.TextIOWrapper"];
 
-/// How many Python frames are looked into for the file: C code got it from the innermost one.
-const FRAMES: usize = 2;
-
 /// Bytes of the waiting thread's stack that are searched for the file: the functions that wait
 /// for the lock.
 const NEAR: u64 = 8 << 10;
@@ -32,15 +28,16 @@ const LONGEST: u64 = 200;
 
 /// Waits for the lock of a buffered file.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
-    let futex = waiter.futex.as_ref()?;
-    let (native, evidence) = match parked_on(view, waiter.thread, futex) {
-        Parked::No => (futex.addr, "it sleeps on the semaphore of the file's lock"),
-        Parked::On(addr) => (addr, "its entry in the parking lot names the file's lock"),
-        Parked::Lost => return None,
+    let native = waiter.native(view)?;
+    let mut near = waiter.near(view);
+    let file = near
+        .find_map(|value| behind(view, value, native.addr))
+        .or_else(|| on_stack(view, waiter.thread.id, native.addr))
+        .or_else(|| standard(view, native.addr))?;
+    let evidence = match native.parked {
+        false => "it sleeps on the semaphore of the file's lock",
+        true => "its entry in the parking lot names the file's lock",
     };
-    let file = in_frames(view, waiter, native)
-        .or_else(|| on_stack(view, waiter.thread.id, native))
-        .or_else(|| standard(view, native))?;
     Some(Found {
         evidence: evidence.into(),
         kind: Kind::BufferedFile,
@@ -48,13 +45,6 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         owner: Some(owner(view, file)),
         timed: waiter.timed(),
     })
-}
-
-/// The file among what the innermost Python frames work with.
-fn in_frames(view: &View<'_>, waiter: &Waiter<'_>, native: Addr) -> Option<Addr> {
-    let frames = waiter.frames(view).iter().take(FRAMES);
-    let mut values = frames.flat_map(|frame| view.values(frame));
-    values.find_map(|value| behind(view, value, native))
 }
 
 /// The file among what the functions work with that wait for its lock.
@@ -116,23 +106,18 @@ fn owner(view: &View<'_>, file: Addr) -> Owner {
         Ok(ident) => ident,
         Err(fault) => return Owner::unknown(format!("the owner it names: {fault}")),
     };
-    let Some(thread) = view.by_ident(ident) else {
-        return Owner::Orphaned {
-            evidence: format!("the file names ident {ident:#x} as its owner, which no thread has"),
-        };
+    let says = format!("the file names ident {ident:#x} as its owner");
+    let named = view.owner_named(ident, says.clone());
+    let Some(thread) = named.thread() else {
+        return named;
     };
     // After a fork, a new thread may have got the stack and with it the ident of a lost one. The
     // true owner is in a method of the file, which lies on its stack.
     let words = at_hand::of(view, thread, FAR);
     if words.is_some_and(|words| words.whole && !words.all.contains(&file)) {
-        return Owner::unknown(format!(
-            "the file names ident {ident:#x} as its owner, but the thread that has it is not in it"
-        ));
+        return Owner::unknown(format!("{says}, but the thread that has it is not in it"));
     }
-    Owner::known(
-        thread,
-        format!("the file names ident {ident:#x} as its owner"),
-    )
+    named
 }
 
 /// What the file is called: its raw file knows, as a path, `<stdout>`, or a descriptor.

@@ -5,7 +5,7 @@
 use super::python_lock::PyLock;
 use super::{Known, Locks, View, position};
 use crate::addr::Addr;
-use crate::diag::Step;
+use crate::diag::{Step, Unit};
 use crate::python::layout::Counting;
 use crate::target::Mapping;
 
@@ -50,6 +50,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
                 what: "searching memory for locks",
                 done,
                 total: Some(total),
+                unit: Unit::Bytes,
             });
         }
     }

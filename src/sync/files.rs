@@ -7,10 +7,11 @@ use super::view::{Found, Waiter};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
 use crate::bytes;
+use crate::native::SyscallState;
 use crate::native::outside::{Live, Outside};
-use crate::native::{SyscallState, doing};
 use crate::target::Origin;
 use crate::target::file_locks::{self, Family, FileLock, OpenFile};
+use crate::target::proc::Task;
 
 /// The file that a thread wants to lock. The descriptor stands in for an address.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
@@ -161,7 +162,7 @@ fn holder(pid: i32, fd: i32, held: &FileLock) -> Owner {
     }
     if let Some(named) = held.pid
         && named != pid
-        && let Some(name) = doing::process_name(named)
+        && let Some(name) = Task::leader(named).name()
         // Its open file may have been closed there, and live on in a child that inherited it.
         && file_locks::descriptors(named, held).is_none_or(|fds| !fds.is_empty())
     {
@@ -174,7 +175,7 @@ fn holder(pid: i32, fd: i32, held: &FileLock) -> Owner {
     match file_locks::processes(held).as_slice() {
         [one] => Owner::Process {
             pid: *one,
-            name: doing::process_name(*one),
+            name: Task::leader(*one).name(),
             evidence: format!("process {one} has the open file that the lock belongs to"),
         },
         [] => Owner::unknown(

@@ -2,7 +2,7 @@
 //! runs, and later versions only for moments or when a program asks for it.
 
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, View, python_lock};
+use super::{Kind, Owner, View};
 use crate::addr::Addr;
 
 /// The function that takes the lock; every build exports it.
@@ -17,19 +17,14 @@ const FRAMES: usize = 16;
 /// The lock where its address is known.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     waiter.state?;
-    let (native, _) = python_lock::native(view, waiter)?;
+    let native = waiter.native(view)?.addr;
     let mut locks = view.import_locks().iter();
     let lock = locks.find(|lock| native == lock.addr || native == lock.semaphore)?;
     let owner = match lock.owner {
-        Some(ident) => {
-            let names = format!("the import lock names ident {ident:#x} as its owner");
-            match view.by_ident(ident) {
-                Some(thread) => Owner::known(thread, names),
-                None => Owner::Orphaned {
-                    evidence: format!("{names}, which no thread has"),
-                },
-            }
-        }
+        Some(ident) => view.owner_named(
+            ident,
+            format!("the import lock names ident {ident:#x} as its owner"),
+        ),
         None => Owner::unknown("the import lock names no owner"),
     };
     Some(found(

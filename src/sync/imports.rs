@@ -2,7 +2,7 @@
 //! (Lib/importlib/_bootstrap.py, `_ModuleLock`, 3.3 and later).
 
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, Place, View, python_lock};
+use super::{Kind, Owner, Place, View};
 use crate::addr::Addr;
 use crate::python::PyFrame;
 use crate::python::doing::library;
@@ -28,8 +28,8 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
         return None;
     }
     let wakeup = view.py_lock(view.attribute(lock, &["wakeup"])?)?;
-    let (native, _) = python_lock::native(view, waiter)?;
-    (wakeup.native == native).then(|| Found {
+    let native = waiter.native(view)?;
+    (wakeup.native == native.addr).then(|| Found {
         evidence: "it is in _ModuleLock.acquire and sleeps on its wakeup lock".into(),
         kind: Kind::ModuleLock,
         address: lock,
@@ -55,21 +55,20 @@ fn module_owner(view: &View<'_>, lock: Addr) -> Owner {
     let Some(ident) = ident.and_then(|ident| u64::try_from(ident).ok()) else {
         return Owner::unknown("the module's lock has no readable owner");
     };
-    let names = format!("the module's lock names ident {ident:#x} as its owner");
-    let Some(thread) = view.by_ident(ident) else {
-        return Owner::Orphaned {
-            evidence: format!("{names}, which no thread has"),
-        };
+    let says = format!("the module's lock names ident {ident:#x} as its owner");
+    let named = view.owner_named(ident, says.clone());
+    let Some(thread) = named.thread() else {
+        return named;
     };
     // The ident of a thread that has ended may have gone to a new one, as in the child of a fork.
     let Some(place) = import_of(view, thread, lock) else {
         return Owner::unknown(format!(
-            "{names}, which is that of thread {thread}, but no frame of it imports anything"
+            "{says}, which is that of thread {thread}, but no frame of it imports anything"
         ));
     };
     Owner::Known {
         thread,
-        evidence: names,
+        evidence: says,
         place,
     }
 }

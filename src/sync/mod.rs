@@ -6,6 +6,7 @@ mod buffered;
 mod every;
 mod executors;
 mod files;
+mod futex;
 mod futures;
 mod gil;
 mod graph;
@@ -42,7 +43,7 @@ pub use kind::Kind;
 use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
 use view::View;
@@ -118,46 +119,80 @@ impl Locks {
     /// in [`Locks::all`].
     pub fn with(python: &Python, address: Addr) -> (Locks, Option<usize>) {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view, true);
+        let (mut locks, mut known) = Locks::judged(&view, true);
         let lock = view.py_lock(address);
         if let Some(lock) = lock.or_else(|| processes::lock_of(&view, address)) {
             every::add(&view, &lock, &mut locks, &mut known);
         }
-        names::give(&view, &mut locks);
+        locks.describe(&view);
         let at = locks.all.iter().position(|lock| lock.address == address);
         (locks, at)
     }
 
     fn find(python: &Python, every: bool) -> Locks {
         let view = View::new(python);
-        let (mut locks, mut known) = Locks::nameless(&view, true);
+        let (mut locks, mut known) = Locks::judged(&view, true);
         if every {
             every::find(&view, &mut locks, &mut known);
         }
-        names::give(&view, &mut locks);
+        locks.describe(&view);
         locks
     }
 
-    /// Only what is found at once: without names, and without the search for those who could end
-    /// waits for what nobody holds.
+    /// Only the verdicts that are found at once: without names, busy owners and places in C, and
+    /// without the search for those who could end waits for what nobody holds.
     pub fn at_once(python: &Python) -> Locks {
-        Locks::nameless(&View::new(python), false).0
+        Locks::judged(&View::new(python), false).0
     }
 
-    /// Everything but the names; `whole` says whether to search for those who could end waits for
-    /// what nobody holds, which takes longest.
-    fn nameless(view: &View<'_>, whole: bool) -> (Locks, Known) {
-        let mut locks = Locks::default();
-        let mut known = FxHashMap::default();
-        let open = waits::find(view, &mut locks, &mut known);
-        holders::find(view, &mut locks, &mut known);
-        handover::settle(&mut locks);
+    /// Who waits for what and who holds it, with the verdicts; `whole` says whether to search for
+    /// those who could end waits for what nobody holds, which takes longest.
+    fn judged(view: &View<'_>, whole: bool) -> (Locks, Known) {
+        let Gathered {
+            mut locks,
+            known,
+            open,
+        } = Gathered::of(view, true);
         let main = MainThread::of(view);
         if whole {
             reach::find(view, &main, &mut locks, &open);
         }
         verdict::judge(view, &main, &mut locks);
         (locks, known)
+    }
+
+    /// Adds what only a person wants to know, who is shown it: the names of locks, where in C
+    /// threads wait, and the owners that are busy.
+    fn describe(&mut self, view: &View<'_>) {
+        names::give(view, self);
+        for wait in &mut self.waits {
+            let lock = self.all.get(wait.lock);
+            wait.native = lock.and_then(|lock| place::in_c(view, wait.thread, lock.kind));
+        }
+        self.busy = verdict::busy(view, self);
+    }
+}
+
+/// Who waits for what and who holds it.
+struct Gathered {
+    locks: Locks,
+    known: Known,
+    /// Positions in [`Locks::all`] of those of which no wait tells who could end it.
+    open: FxHashSet<usize>,
+}
+
+impl Gathered {
+    /// Looks at every thread; `idle` says whether locks count that are held and nobody waits for.
+    fn of(view: &View<'_>, idle: bool) -> Gathered {
+        let mut locks = Locks::default();
+        let mut known = FxHashMap::default();
+        let open = waits::find(view, &mut locks, &mut known);
+        let is_open = |lock: &Lock| matches!(lock.owner, Owner::Unknown { .. });
+        if idle || locks.all.iter().any(is_open) {
+            holders::find(view, &mut locks, &mut known);
+        }
+        handover::settle(&mut locks);
+        Gathered { locks, known, open }
     }
 }
 

@@ -27,16 +27,13 @@ pub(super) fn owner(view: &View<'_>, mutex: Addr) -> Option<Owner> {
     let thread = view.python.layout.fields.recursive_mutex?.thread;
     place(view, mutex).filter(|place| place.owned)?;
     let ident = view.process.target.memory.u64(thread.of(mutex)).ok()?;
-    Some(match view.by_ident(ident) {
+    Some(match ident {
         // It is written right after the mutex was taken.
-        _ if ident == 0 => Owner::unknown("it is being taken or released in this very moment"),
-        Some(thread) => Owner::known(
-            thread,
+        0 => Owner::unknown("it is being taken or released in this very moment"),
+        ident => view.owner_named(
+            ident,
             format!("the mutex names ident {ident:#x} as its owner"),
         ),
-        None => Owner::Orphaned {
-            evidence: format!("the mutex names ident {ident:#x} as its owner, which no thread has"),
-        },
     })
 }
 

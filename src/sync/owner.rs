@@ -2,6 +2,7 @@
 
 use super::Place;
 use serde::Serialize;
+use std::slice;
 
 /// Who holds a lock.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +67,17 @@ impl Owner {
         }
     }
 
+    /// The owner that a lock names by the ident of a thread, as `says` has it; `thread` is the one
+    /// that has this ident.
+    pub(super) fn named(thread: Option<usize>, says: String) -> Owner {
+        match thread {
+            Some(thread) => Owner::known(thread, says),
+            None => Owner::Orphaned {
+                evidence: format!("{says}, which no thread has"),
+            },
+        }
+    }
+
     /// An owner that is not known.
     pub(super) fn unknown(why: impl Into<String>) -> Owner {
         Owner::Unknown { why: why.into() }
@@ -79,11 +91,12 @@ impl Owner {
         }
     }
 
-    /// Whether it is about this thread (gdb number), alone or among others.
-    pub fn mentions(&self, thread: usize) -> bool {
+    /// The threads (gdb numbers) that it is about: those it is up to, or the one that has it.
+    pub fn threads(&self) -> &[usize] {
         match self {
-            Owner::AnyOf { threads, .. } => threads.contains(&thread),
-            owner => owner.thread() == Some(thread),
+            Owner::Known { thread, .. } | Owner::Inferred { thread, .. } => slice::from_ref(thread),
+            Owner::AnyOf { threads, .. } => threads,
+            _ => &[],
         }
     }
 

@@ -1,7 +1,8 @@
 //! CPython's parking lot (Python/parking_lot.c, Python/lock.c, 3.13 and later): a thread that waits
 //! for a PyMutex or an event sleeps on its own stack, in an entry that names what it waits for.
 
-use super::view::{Found, Futex, Waiter};
+use super::futex::Futex;
+use super::view::{Found, Waiter};
 use super::{Kind, Owner, View, mutexes, sections};
 use crate::addr::Addr;
 use crate::native::NativeThread;
@@ -18,6 +19,28 @@ pub(super) enum Parked {
     On(Addr),
     /// Its entry is gone: gdb's gcore leaves zeros for stacks of glibc 2.42 and later.
     Lost,
+}
+
+/// The native part of a lock that a thread sleeps on.
+pub(super) struct Native {
+    /// A semaphore, or the byte of a PyMutex.
+    pub(super) addr: Addr,
+    /// Whether it is a PyMutex, which the thread's entry in the parking lot names.
+    pub(super) parked: bool,
+}
+
+impl Waiter<'_> {
+    /// The native part of the lock that it sleeps on, if that is a lock.
+    pub(super) fn native(&self, view: &View<'_>) -> Option<Native> {
+        let futex = self.futex.as_ref()?;
+        let (addr, parked) = match parked_on(view, self.thread, futex) {
+            Parked::No => (futex.addr, false),
+            Parked::On(addr) => (addr, true),
+            // Which of the locks near by it is would be a guess.
+            Parked::Lost => return None,
+        };
+        Some(Native { addr, parked })
+    }
 }
 
 /// What a thread that sleeps on `futex` is parked on: a mutex or an event, which says in a bit of

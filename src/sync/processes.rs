@@ -15,9 +15,6 @@ use crate::target::sharing::Sharing;
 pub(super) use object::wrappers;
 use object::{KIND_RECURSIVE, SemLock};
 
-/// How many Python frames are looked into for the lock that a thread waits for.
-const FRAMES: usize = 2;
-
 const CONDITION: &[&str] = &["multiprocessing.synchronize.Condition"];
 const EVENT: &[&str] = &["multiprocessing.synchronize.Event"];
 
@@ -27,13 +24,9 @@ const MOST_LISTED: usize = 10;
 /// Waits for a lock that processes share, or for what is made of it.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     let futex = waiter.futex.as_ref().filter(|futex| !futex.private)?;
-    let frames = waiter.frames(view);
-    let mut near = frames
-        .iter()
-        .take(FRAMES)
-        .flat_map(|frame| near(view, frame));
-    let lock = near.find(|lock| lock.semaphore == futex.addr)?;
-    let whole = notified(view, frames, &lock);
+    let mut locks = (waiter.near(view)).filter_map(|value| SemLock::of(view, value));
+    let lock = locks.find(|lock| lock.semaphore == futex.addr)?;
+    let whole = notified(view, waiter.frames(view), &lock);
     let kind = match whole {
         Some(_) => Kind::ProcessSemaphore,
         None => lock.kind(),
@@ -67,15 +60,6 @@ pub(super) fn lock_of(view: &View<'_>, manager: Addr) -> Option<PyLock> {
         is_mutex: false,
         locked: lock.count > 0 && lock.value(view).is_none_or(|value| value == 0),
     })
-}
-
-/// The shared locks that a frame works with.
-fn near(view: &View<'_>, frame: &PyFrame) -> Vec<SemLock> {
-    let receiver = view.receiver(frame).into_iter();
-    let values = receiver.chain(view.values(frame));
-    values
-        .filter_map(|value| SemLock::of(view, value))
-        .collect()
 }
 
 /// The condition or event whose notification is awaited by means of a semaphore of its own.
@@ -198,7 +182,8 @@ fn taking(view: &View<'_>, lock: &SemLock) -> Option<usize> {
         let sleeps = view.futex_of(*thread) == Some(lock.semaphore);
         let stack = (!sleeps).then(|| view.python.stack(state));
         let frame = stack.as_ref().and_then(|stack| stack.frames.first());
-        frame.is_some_and(|frame| near(view, frame).iter().any(|near| near.addr == lock.addr))
+        let is_it = |value| SemLock::of(view, value).is_some_and(|near| near.addr == lock.addr);
+        frame.is_some_and(|frame| view.values(frame).into_iter().any(is_it))
     });
     takes.map(|(thread, _)| *thread)
 }

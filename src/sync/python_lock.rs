@@ -1,16 +1,11 @@
 //! Python's own locks as they lie in memory (Modules/_threadmodule.c): which native lock each is
 //! made of, whether it is locked, what it says of its owner, and which one a thread waits for.
 
-use super::parking::{Parked, parked_on};
 use super::view::{Found, Waiter};
 use super::{Kind, Owner, View, processes};
 use crate::addr::Addr;
 use crate::python::PyFrame;
 use crate::python::layout::Field;
-
-/// How many Python frames are looked into for the lock that a thread waits for: the lock was
-/// handed to C code by the innermost one.
-const FRAMES: usize = 2;
 
 /// How many local variables and values of a frame are looked at.
 const MOST_VALUES: usize = 10_000;
@@ -43,29 +38,29 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     })
 }
 
-/// Where the native part is of the lock that a thread sleeps on (a semaphore, or the byte of a
-/// `PyMutex`), and what says so.
-pub(super) fn native(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(Addr, &'static str)> {
-    let futex = waiter.futex.as_ref()?;
-    match parked_on(view, waiter.thread, futex) {
-        Parked::No => Some((futex.addr, "it sleeps on the lock's semaphore")),
-        Parked::On(addr) => Some((addr, "its entry in the parking lot names the lock")),
-        // Which of the locks near by it is would be a guess.
-        Parked::Lost => None,
-    }
-}
-
 /// The Python lock that a thread sleeps on, and what says so.
 pub(super) fn find(view: &View<'_>, waiter: &Waiter<'_>) -> Option<(PyLock, &'static str)> {
-    let (native, evidence) = native(view, waiter)?;
-    let frames = || waiter.frames(view).iter().take(FRAMES);
-    // A lock made in Python of another one is what its own method works on.
-    let receivers = frames().filter_map(|frame| view.receiver(frame));
-    let mut near = receivers
-        .chain(frames().flat_map(|frame| view.values(frame)))
-        .filter_map(|value| view.py_lock(value));
-    let lock = near.find(|lock| lock.native == native)?;
+    let native = waiter.native(view)?;
+    let mut locks = waiter.near(view).filter_map(|value| view.py_lock(value));
+    let lock = locks.find(|lock| lock.native == native.addr)?;
+    let evidence = match native.parked {
+        false => "it sleeps on the lock's semaphore",
+        true => "its entry in the parking lot names the lock",
+    };
     Some((lock, evidence))
+}
+
+impl Waiter<'_> {
+    /// What it may have got the lock from that it waits for: what the innermost frames work with,
+    /// of which one handed the lock to C code.
+    pub(super) fn near(&self, view: &View<'_>) -> impl Iterator<Item = Addr> {
+        /// How many Python frames are looked into.
+        const FRAMES: usize = 2;
+        let frames = || self.frames(view).iter().take(FRAMES);
+        // A lock made in Python of another one is what its own method works on.
+        let receivers = frames().filter_map(|frame| view.receiver(frame));
+        receivers.chain(frames().flat_map(|frame| view.values(frame)))
+    }
 }
 
 impl View<'_> {
@@ -139,17 +134,8 @@ impl View<'_> {
             return None;
         }
         let ident = self.rlock_ident(lock)?;
-        Some(match self.by_ident(ident) {
-            Some(thread) => Owner::known(
-                thread,
-                format!("the lock names ident {ident:#x} as its owner"),
-            ),
-            None => Owner::Orphaned {
-                evidence: format!(
-                    "the lock names ident {ident:#x} as its owner, which no thread has"
-                ),
-            },
-        })
+        let says = format!("the lock names ident {ident:#x} as its owner");
+        Some(self.owner_named(ident, says))
     }
 
     /// The ident that a locked RLock names.

@@ -7,6 +7,7 @@ use super::main_thread::MainThread;
 use super::{Locks, Owner, View};
 use crate::addr::Addr;
 use crate::diag::thousands;
+use crate::python::layout::State;
 use crate::python::object::TypeInfo;
 use crate::python::{PyFrame, PyThread};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -95,19 +96,6 @@ fn asleep(locks: &Locks, interruptible: Option<usize>) -> FxHashSet<(usize, usiz
     waits.map(|wait| (wait.lock, wait.thread)).collect()
 }
 
-/// The frames that threads run.
-fn running_frames(view: &View<'_>) -> FxHashSet<Addr> {
-    let stacks = view
-        .states
-        .iter()
-        .map(|(_, state)| view.python.stack(state));
-    let frames = stacks.flat_map(|stack| {
-        let frames: Vec<Addr> = stack.frames.iter().map(|frame| frame.addr).collect();
-        frames
-    });
-    frames.collect()
-}
-
 /// Types whose instances do not lead to all that they refer to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Special {
@@ -154,7 +142,7 @@ impl<'a, 'p> Search<'a, 'p> {
             targets,
             left: awaited.iter().copied().collect(),
             barren: FxHashSet::default(),
-            running: running_frames(view),
+            running: view.running_frames(),
             special: FxHashMap::default(),
             budget: MOST_OBJECTS,
             seen_in_all: 0,
@@ -270,13 +258,11 @@ impl<'a, 'p> Search<'a, 'p> {
 
     /// The objects that the thread state has: its thread-local variables, context, exceptions.
     fn state_words(&self, state: &PyThread) -> Option<Vec<Addr>> {
-        const WORD: usize = 8;
-        let python = self.view.python;
-        let size = python.layout.fields.thread.size.index();
-        let words = python.objects.pointers(state.tstate, size / WORD).ok()?;
-        let objects = words
-            .into_iter()
-            .filter(|word| python.objects.is_object(*word));
+        let words = self
+            .view
+            .python
+            .objects_in_state(State::Thread, state.tstate);
+        let objects = words.ok()?.into_iter().map(|held| held.object);
         Some(objects.collect())
     }
 }

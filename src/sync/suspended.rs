@@ -42,7 +42,8 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, claimed: &dyn Fn(usize) -
     // Those whose thread is known come last, and hence are looked at first.
     reached.sort_by_key(|reached| reached.resumer.is_some());
     let mut reached = VecDeque::from(reached);
-    let running = running(view);
+    // Up to 3.10 a generator does not always say that it runs.
+    let running = view.running_frames();
     while let Some(next) = reached.pop_back() {
         if seen.len() >= MOST_GENERATORS || !seen.insert(next.generator) {
             continue;
@@ -99,16 +100,6 @@ fn hint(locks: &mut Locks, at: usize, place: &Place) {
             place.function, place.file
         );
     }
-}
-
-/// The frames that threads run: up to 3.10 a generator does not always say that it runs.
-fn running(view: &View<'_>) -> FxHashSet<Addr> {
-    let mut running = FxHashSet::default();
-    for (_, state) in &view.states {
-        let stack = view.python.stack(state);
-        running.extend(stack.frames.iter().map(|frame| frame.addr));
-    }
-    running
 }
 
 /// The generators that frames of threads refer to.

@@ -175,15 +175,11 @@ fn owner(view: &View<'_>, thread: Addr, ended: bool) -> Owner {
     let Some(ident) = ident.and_then(|ident| u64::try_from(ident).ok()) else {
         return Owner::unknown("the Thread object does not say which thread it is");
     };
-    match view.by_ident(ident) {
-        Some(running) if view.runs(running, thread) != Some(false) => {
-            Owner::known(running, format!("the Thread object has ident {ident:#x}"))
-        }
-        _ if ended => {
+    let runs = |running: &usize| view.runs(*running, thread) != Some(false);
+    match view.by_ident(ident).filter(runs) {
+        None if ended => {
             Owner::unknown("it has ended, and the waiting thread goes on as soon as it runs")
         }
-        _ => Owner::Orphaned {
-            evidence: format!("the Thread object has ident {ident:#x}, which no thread has"),
-        },
+        running => Owner::named(running, format!("the Thread object has ident {ident:#x}")),
     }
 }

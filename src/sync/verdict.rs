@@ -4,6 +4,7 @@ use super::graph::Graph;
 use super::main_thread::MainThread;
 use super::{Kind, Lock, Locks, Owner, View};
 use crate::native::Doing;
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 /// Threads that wait for each other.
@@ -46,7 +47,7 @@ pub(super) fn judge(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Lock
     let interruptible = interruptible.then(|| main.interruptible()).flatten();
     let graph = Graph::new(locks, interruptible);
     let deadlocks = graph.deadlocks();
-    let (mut orphaned, mut lost, mut busy) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut orphaned, mut lost) = (Vec::new(), Vec::new());
     let mut ends = vec![false; locks.all.len()];
     for wait in locks.waits.iter().filter(|wait| graph.wakes_up(wait)) {
         if let Some(ends) = ends.get_mut(wait.lock) {
@@ -67,16 +68,7 @@ pub(super) fn judge(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Lock
                     evidence: evidence.clone(),
                 });
             }
-            owner => {
-                if let Some(owner) = owner.thread().filter(|owner| !graph.waits(*owner)) {
-                    let state = view.state(owner).map(|state| &**state);
-                    busy.push(BusyOwner {
-                        lock: at,
-                        owner,
-                        doing: view.python.doing(Some(owner), state),
-                    });
-                }
-            }
+            _ => {}
         }
     }
     let explained = !(deadlocks.is_empty() && orphaned.is_empty() && lost.is_empty());
@@ -93,7 +85,21 @@ pub(super) fn judge(view: &View<'_>, main: &MainThread<'_, '_>, locks: &mut Lock
     locks.deadlocks = deadlocks;
     locks.orphaned = orphaned;
     locks.lost = lost;
-    locks.busy = busy;
+}
+
+/// The owners of locks with waiters that do not wait themselves, and what each does instead.
+pub(super) fn busy(view: &View<'_>, locks: &Locks) -> Vec<BusyOwner> {
+    let waiting: FxHashSet<usize> = locks.waits.iter().map(|wait| wait.thread).collect();
+    let awaited = |(_, lock): &(usize, &Lock)| !lock.waiters.is_empty();
+    let locks = locks.all.iter().enumerate().filter(awaited);
+    let owners = locks.filter_map(|(at, lock)| Some((at, lock.owner.thread()?)));
+    let busy = owners.filter(|(_, owner)| !waiting.contains(owner));
+    busy.map(|(lock, owner)| BusyOwner {
+        lock,
+        owner,
+        doing: (view.python).doing(Some(owner), view.state(owner).map(|state| &**state)),
+    })
+    .collect()
 }
 
 /// Whether every thread of the process waits for another one, if a lock whose owner is not known

@@ -1,6 +1,7 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
+use super::futex::Futex;
 use super::native::call::{Call, Functions};
 use super::native::malloc;
 use super::sections::{self, Sections};
@@ -13,7 +14,7 @@ use crate::python::doing::library;
 use crate::python::import_lock::ImportLock;
 use crate::python::{PyFrame, PyStack, PyThread, Python};
 use crate::target::sharing::Sharing;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
@@ -114,6 +115,11 @@ impl<'p> View<'p> {
         self.by_ident.get(&ident).copied()
     }
 
+    /// The owner that a lock names by the ident of a thread, as `says` has it.
+    pub(super) fn owner_named(&self, ident: u64, says: String) -> Owner {
+        Owner::named(self.by_ident(ident), says)
+    }
+
     /// The native thread (gdb number) with this id, as the process itself counts its threads.
     pub(super) fn by_own_tid(&self, tid: i32) -> Option<usize> {
         let mut threads = self.process.target.threads.iter();
@@ -132,6 +138,16 @@ impl<'p> View<'p> {
         let mut states = self.states.iter();
         let (id, _) = states.find(|(_, state)| state.tstate == tstate)?;
         Some(*id)
+    }
+
+    /// The frames that threads run.
+    pub(super) fn running_frames(&self) -> FxHashSet<Addr> {
+        let mut running = FxHashSet::default();
+        for (_, state) in &self.states {
+            let stack = self.python.stack(state);
+            running.extend(stack.frames.iter().map(|frame| frame.addr));
+        }
+        running
     }
 
     /// The value of a frame's first argument, as a rule `self`; also where an inner function uses
@@ -248,40 +264,6 @@ impl<'a> Waiter<'a> {
     /// Whether the wait ends by itself after some time.
     pub(super) fn timed(&self) -> bool {
         self.futex.as_ref().is_some_and(|futex| futex.timed)
-    }
-}
-
-/// A futex that a thread sleeps on.
-pub(super) struct Futex {
-    pub(super) addr: Addr,
-    /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
-    pub(super) command: u64,
-    /// Whether only threads of this process can wake it.
-    pub(super) private: bool,
-    /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
-    pub(super) value: u32,
-    /// Whether the sleep ends by itself after some time.
-    pub(super) timed: bool,
-}
-
-impl Futex {
-    /// The futex that a thread sleeps on, if it does.
-    pub(super) fn of(thread: &NativeThread) -> Option<Futex> {
-        /// FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2 (Linux
-        /// include/uapi/linux/futex.h).
-        const WAITS: [u64; 4] = [0, 6, 9, 13];
-        const COMMAND: u64 = 0x7f;
-        const PRIVATE: u64 = 0x80;
-        let call = thread.syscall.as_ref()?;
-        let [addr, op, value, timeout, ..] = call.args;
-        let waits = call.number == libc::SYS_futex && WAITS.contains(&(op & COMMAND));
-        waits.then_some(Futex {
-            addr: Addr(addr),
-            command: op & COMMAND,
-            private: op & PRIVATE != 0,
-            value: value as u32,
-            timed: timeout != 0,
-        })
     }
 }
 

@@ -4,8 +4,8 @@
 use super::view::{Found, Waiter};
 use super::{Known, Locks, Place, View, Wait, position};
 use super::{
-    buffered, files, gil, import_lock, imports, native, parking, place, processes, python_lock,
-    queues, threading, threads, world,
+    buffered, files, gil, import_lock, imports, native, parking, processes, python_lock, queues,
+    threading, threads, world,
 };
 use rustc_hash::FxHashSet;
 
@@ -73,7 +73,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) -> FxH
             timed: found.timed,
             evidence: found.evidence.into_owned(),
             place: waiter.state.and_then(|state| Place::of_wait(view, state)),
-            native: place::in_c(view, thread.id, found.kind),
+            native: None,
         });
     }
     open.retain(|at| !told.contains(at));

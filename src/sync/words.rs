@@ -1,6 +1,6 @@
 //! What each thread waits for, in a few words: `waiting for bank.lock, which thread 3 holds`.
 
-use super::{Kind, Lock, Locks, Owner, View, handover, holders, names, waits};
+use super::{Gathered, Kind, Lock, Locks, Owner, View, names};
 use crate::addr::Addr;
 use crate::python::Python;
 use rustc_hash::FxHashMap;
@@ -27,14 +27,7 @@ impl Locks {
     /// nobody waits for.
     pub fn waits_of(python: &Python) -> FxHashMap<usize, WaitsFor> {
         let view = View::new(python);
-        let mut found = Locks::default();
-        let mut known = FxHashMap::default();
-        waits::find(&view, &mut found, &mut known);
-        let open = |lock: &Lock| matches!(lock.owner, Owner::Unknown { .. });
-        if found.all.iter().any(open) {
-            holders::find(&view, &mut found, &mut known);
-        }
-        handover::settle(&mut found);
+        let found = Gathered::of(&view, false).locks;
         let waited = |lock: &Lock| !lock.waiters.is_empty();
         let mut locks = Locks {
             all: found.all.into_iter().filter(waited).collect(),

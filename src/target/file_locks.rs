@@ -4,11 +4,11 @@
 //! A lock of a process that this PID namespace does not see is left out by the kernel, and a lock
 //! of an open file description (`F_OFD_SETLK`) has no process, which is -1 there.
 
-use super::proc::{Task, living};
+use super::fd_info::FdInfo;
+use super::proc::{self, Task};
 use nix::sys::stat::{major, minor};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// The most locks, processes and open files of one process that are looked at.
 const MOST_LOCKS: usize = 100_000;
@@ -97,23 +97,19 @@ pub struct OpenFile {
 impl OpenFile {
     /// What file descriptor `fd` of a process leads to.
     pub fn of(pid: i32, fd: i32) -> Option<OpenFile> {
-        let task = living(pid).unwrap_or(Task::leader(pid));
+        let task = Task::of(pid);
         let metadata = fs::metadata(task.path(&format!("fd/{fd}"))).ok()?;
-        let info = task.read(&format!("fdinfo/{fd}")).ok()?;
-        let info = String::from_utf8_lossy(&info);
-        let number = |key: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.strip_prefix(key)?.trim().parse::<u64>().ok())
-        };
+        let info = FdInfo::of(task, fd).ok()?;
+        let number = |key| info.lines(key).find_map(|value| value.parse::<u64>().ok());
         // What stat says of the device of a file on btrfs or overlayfs is another one.
-        let device = number("mnt_id:").and_then(|mount| device_of(task, mount));
+        let device = number("mnt_id").and_then(|mount| device_of(task, mount));
         let stated = metadata.dev();
         Some(OpenFile {
             file: (
                 device.unwrap_or((major(stated), minor(stated))),
-                number("ino:").unwrap_or(metadata.ino()),
+                number("ino").unwrap_or(metadata.ino()),
             ),
-            position: number("pos:").unwrap_or(0),
+            position: number("pos").unwrap_or(0),
             size: metadata.len(),
         })
     }
@@ -141,25 +137,20 @@ pub fn held() -> Option<Vec<FileLock>> {
 /// The file descriptors of a process through which it holds a lock; `None` when that may not be
 /// read.
 pub fn descriptors(pid: i32, lock: &FileLock) -> Option<Vec<i32>> {
-    let folder = living(pid).unwrap_or(Task::leader(pid)).path("fdinfo");
-    let holds = |path: &Path| {
-        let text = fs::read(path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let mut lines = text.lines().filter_map(|line| line.strip_prefix("lock:"));
-        lines.any(|line| FileLock::parse(line.trim_start()).as_ref() == Some(lock))
+    let task = Task::of(pid);
+    let holds = |fd: &i32| {
+        let is_it = |line: &str| FileLock::parse(line).as_ref() == Some(lock);
+        FdInfo::of(task, *fd).is_ok_and(|info| info.lines("lock").any(is_it))
     };
-    let entries = fs::read_dir(folder).ok()?.take(MOST_FILES).flatten();
-    let number = |path: &Path| path.file_name()?.to_str()?.parse().ok();
-    let found = entries.filter_map(|entry| number(&entry.path()).filter(|_| holds(&entry.path())));
-    let mut found: Vec<i32> = found.collect();
+    let all = proc::numbered(fs::read_dir(task.path("fdinfo")).ok()?);
+    let mut found: Vec<i32> = all.take(MOST_FILES).filter(holds).collect();
     found.sort_unstable();
     Some(found)
 }
 
 /// The processes that have an open file through which a lock is held, of those that may be asked.
 pub fn processes(lock: &FileLock) -> Vec<i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let ids = proc::process_ids().unwrap_or_default().into_iter();
     let holds = |pid: &i32| descriptors(*pid, lock).is_some_and(|fds| !fds.is_empty());
     ids.take(MOST_PROCESSES).filter(holds).collect()
 }

@@ -9,6 +9,7 @@ mod core_tests;
 pub mod coredumpctl;
 mod corefile;
 pub mod debuginfod;
+pub mod fd_info;
 pub mod file_locks;
 pub mod files;
 pub mod live;

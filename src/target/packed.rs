@@ -14,7 +14,7 @@ mod tests;
 use super::Options;
 use super::files::MappedFile;
 use crate::bytes;
-use crate::diag::{Notes, Step, human};
+use crate::diag::{Notes, Step, Unit, human};
 use decode::End;
 use scratch::Scratch;
 use serde::Serialize;
@@ -120,6 +120,7 @@ pub(super) fn unpack(
             what: &what,
             done,
             total: Some(total),
+            unit: Unit::Bytes,
         });
         match () {
             () if options.cancel.is_cancelled() => Err(Stop::Cancelled),

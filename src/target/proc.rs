@@ -99,6 +99,12 @@ impl Task {
         Task { pid, tid: pid }
     }
 
+    /// The thread through which the files of a process are read: one that lives, where there is
+    /// one.
+    pub fn of(pid: i32) -> Task {
+        living(pid).unwrap_or(Task::leader(pid))
+    }
+
     /// The path of one of its files.
     pub fn path(self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/task/{}/{name}", self.pid, self.tid))
@@ -122,6 +128,12 @@ impl Task {
     /// Its name, state and birth; `None` when there is no such thread (any more).
     pub fn stat(self) -> Option<Stat> {
         Stat::parse(&self.read("stat").ok()?)
+    }
+
+    /// The kernel's name for it.
+    pub fn name(self) -> Option<String> {
+        let name = self.read("comm").ok()?;
+        Some(escape::lossy(name.trim_ascii_end()))
     }
 
     /// The columns of one line of its status, such as `Uid` or `NSpid`.
@@ -278,7 +290,7 @@ pub fn living(pid: i32) -> Option<Task> {
 
 /// The children of a process that have not been waited for.
 pub fn children(pid: i32) -> Vec<i32> {
-    let all = fs::read_dir("/proc").into_iter().flat_map(numbered);
+    let all = process_ids().unwrap_or_default().into_iter();
     let is_child = |id: &i32| {
         Task::leader(*id)
             .stat()
@@ -292,7 +304,7 @@ pub fn children(pid: i32) -> Vec<i32> {
 /// The open files of a process: descriptor and what it leads to (a path, `pipe:[123]`,
 /// `socket:[456]`), by descriptor; [`MOST_FDS`] at most.
 pub fn fds(pid: i32) -> io::Result<Vec<(i32, String)>> {
-    let folder = living(pid).unwrap_or(Task::leader(pid)).path("fd");
+    let folder = Task::of(pid).path("fd");
     let mut numbers: Vec<i32> = numbered(fs::read_dir(&folder)?).take(MOST_FDS).collect();
     numbers.sort_unstable();
     let target = |fd: i32| {
@@ -303,7 +315,7 @@ pub fn fds(pid: i32) -> io::Result<Vec<(i32, String)>> {
 }
 
 /// The entries of a folder that are numbers.
-fn numbered(folder: fs::ReadDir) -> impl Iterator<Item = i32> {
+pub(super) fn numbered(folder: fs::ReadDir) -> impl Iterator<Item = i32> {
     folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 

@@ -5,6 +5,7 @@
 use crate::harness::{Fixture, interpreters};
 use pydbg::Addr;
 use pydbg::dwarf::Lines;
+use pydbg::heap::roots::{Known, Roots};
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::value::Limits;
@@ -12,6 +13,7 @@ use pydbg::target::synth::TargetBuilder;
 use pydbg::target::synth_core::CoreBuilder;
 use pydbg::target::synth_random::Random;
 use pydbg::target::{Options, Target, core};
+use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -72,9 +74,27 @@ fn look_at(target: Target) -> usize {
             let _ = python.merged(thread.id);
         }
         let _ = python.layout.describe();
+        look_at_roots(&python);
     }
     assert!(start.elapsed() < LONGEST, "took {:?}", start.elapsed());
     frames
+}
+
+/// Finds what keeps objects alive, and says some of it in words.
+fn look_at_roots(python: &Python) {
+    const SHOWN: usize = 200;
+    let mut roots = Roots::precise(python);
+    let objects: HashSet<Addr> = roots.all.iter().map(|root| root.object).collect();
+    let known = Known {
+        low: Addr::NULL,
+        high: Addr(u64::MAX),
+        is_object: &|addr| objects.contains(&addr),
+    };
+    roots.add_conservative(python, &known);
+    let step = roots.all.len() / SHOWN + 1;
+    for root in roots.all.iter().step_by(step) {
+        let _ = roots.view(python, root);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! torch is left out: its wheel alone is over 500 MB, and the libraries it wants are more.
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::sizes;
 use crate::values::check_all;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,20 +60,31 @@ fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf
     python
 }
 
-#[test]
-fn values_of_packages_are_written() {
+/// Makes checks with each set of packages; none where `PYDBG_INTERPRETERS` leaves the interpreter out.
+fn with_packages(check: impl Fn(&Interpreter, &mut Failures)) {
     let Some(interpreter) = interpreters().iter().find(|i| i.id == INTERPRETER) else {
-        // Narrowed by PYDBG_INTERPRETERS.
         return;
     };
     let mut failures = Failures::default();
     for (folder, packages) in SETS {
         let mut interpreter = interpreter.at(&python(interpreter, folder, &packages));
         interpreter.id = format!("{INTERPRETER} {folder}");
-        check_all(&interpreter, "packages", &mut failures);
-        check_subscripts(&interpreter, &mut failures);
+        check(&interpreter, &mut failures);
     }
     failures.finish();
+}
+
+#[test]
+fn values_of_packages_are_written() {
+    with_packages(|interpreter, failures| {
+        check_all(interpreter, "packages", failures);
+        check_subscripts(interpreter, failures);
+    });
+}
+
+#[test]
+fn sizes_in_packages_are_those_that_getsizeof_tells() {
+    with_packages(|interpreter, failures| sizes::check(interpreter, "sizes_packages", failures));
 }
 
 /// Parts of arrays as `py-print` gives them are what `tolist()` gives.

@@ -85,6 +85,7 @@ fixtures! {
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
     "bytecode",
+    "census",
     "crash",
     "expressions",
     "file_locks",
@@ -97,6 +98,11 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "paths",
     "referents",
+    "tracked",
+    "roots",
+    "sizes",
+    "sizes_packages",
+    "tracked_collecting",
     "waits_buffered",
     "waits_glibc",
     "waits_imports",

@@ -1,6 +1,7 @@
 //! Bytecode as `dis` shows it (Lib/dis.py): of the frame's code object, with names, constants and
 //! jump targets in the place of numbers.
 
+mod resume;
 mod table;
 mod walk;
 mod withs;
@@ -10,6 +11,7 @@ use super::code::Code;
 use super::object::Objects;
 use crate::addr::Addr;
 use crate::target::Fault;
+pub(super) use resume::beginning;
 use serde::Serialize;
 use table::{Meaning, Table};
 use walk::{Originals, Raw};

@@ -32,6 +32,7 @@ const MEMBERS: &[(&str, &str, Position)] = &[
     ("interpreter", "gil", [112, 120, 120]),
     ("interpreter", "embedded_gil", [120, 128, 128]),
     ("interpreter", "gc", [80, 88, 88]),
+    ("gc", "size", [568, 648, 752]),
     ("gc", "collecting", [576, 656, 760]),
     ("thread", "size", [152, 176, 176]),
     ("thread", "prev", [160, 184, 184]),
@@ -95,9 +96,6 @@ const FREE_THREADED_MEMBERS: &[(&str, &str, Position)] = &[
     ("code", "tlbc", [0, 392, 456]),
 ];
 
-/// Position of `gc.size`.
-const GC_SIZE: Position = [568, 648, 752];
-
 /// `_Py_DebugOffsets` as read from the process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DebugOffsets {
@@ -156,7 +154,7 @@ impl DebugOffsets {
             runtime: size("runtime")?,
             interpreter: size("interpreter")?,
             thread: size("thread")?,
-            gc: self.value(GC_SIZE)?,
+            gc: size("gc")?,
         })
     }
 

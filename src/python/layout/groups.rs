@@ -4,6 +4,7 @@
 //! frame object of 3.10).
 
 use super::fields::{Field, Group, Slot, all_groups, groups};
+use super::mimalloc_groups::*;
 use super::mutex_groups::*;
 use super::object_groups::*;
 
@@ -18,6 +19,18 @@ all_groups! {
     gil: Option<Gil>,
     /// `struct _gc_runtime_state`, from 3.7 on.
     gc: Option<Gc>,
+    /// `struct gc_generation`, which begins with the head of a list.
+    generation: Generation,
+    /// mimalloc in a thread state, free-threaded.
+    mi_thread: Option<MiThread>,
+    /// `struct mi_heap_s`, free-threaded.
+    mi_heap: Option<MiHeap>,
+    /// `struct mi_page_s`, free-threaded.
+    mi_page: Option<MiPage>,
+    /// `struct mi_segment_s`, free-threaded.
+    mi_segment: Option<MiSegment>,
+    /// mimalloc in an interpreter, free-threaded.
+    mi_interpreter: Option<MiInterpreter>,
     /// `_PyCFrame`, 3.10 to 3.12.
     cframe: Option<CFrame>,
     /// `_PyInterpreterFrame` (3.11+) or `PyFrameObject`.
@@ -258,6 +271,20 @@ groups! {
     Gc {
         /// Whether a collection is in progress.
         collecting: Field,
+        /// `generations`, an array of three; or `young`, with `old`, an array of two, behind it.
+        generations: Field,
+        /// `permanent_generation`: what `gc.freeze()` has put aside.
+        permanent: Field,
+        /// `generation0`, a pointer to the first of `generations`.
+        generation0: Option<Field>,
+        /// Size of the struct.
+        size: Field,
+    }
+
+    /// `struct gc_generation`.
+    Generation {
+        /// Size of the struct.
+        size: Field,
     }
 
     /// `_PyCFrame`: a C-stack local of each native activation of the evaluation loop.
@@ -362,6 +389,14 @@ groups! {
         monitoring: Option<Field>,
         /// `co_executors`, from 3.13 on.
         executors: Option<Field>,
+        /// `co_extra`: what others keep with the code, from 3.6 on.
+        extra: Option<Field>,
+        /// `co_cell2arg`: which cells are arguments, up to 3.10.
+        cell2arg: Option<Field>,
+        /// `co_opcache`: caches of instructions (3.8 to 3.10).
+        opcache: Option<Field>,
+        /// How many there are, in a byte.
+        opcache_size: Option<Field>,
     }
 
     /// `_PyCoMonitoringData`: what instrumented opcodes were written over.

@@ -48,18 +48,31 @@ pub struct Kinds {
     pub suspended: &'static [i8],
     /// How a frame that is inside a `with` statement keeps the exit of its context manager.
     pub with_blocks: WithBlocks,
+    /// What `sys.getsizeof` counts.
+    pub sizes: SizeRules,
     /// Size in bytes of what the garbage collector keeps in front of an object.
     pub gc_head: u32,
     /// How references to an object are counted.
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Where a page of mimalloc says which kind of heap it belongs to, in builds that allocate
+    /// with it.
+    pub page_tag: Option<PageTag>,
     /// Whether the lock of all imports is held while the code of a module runs.
     pub imports_one_by_one: bool,
     /// How `repr` writes containers.
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
     pub library: LibraryReprs,
+}
+
+/// What `sys.getsizeof` counts, where versions differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct SizeRules {
+    /// A type that is a constant of the binary is said to have a head of the collector, which it
+    /// has not (3.11, 3.12).
+    pub static_types_collected: bool,
 }
 
 /// How `repr` writes objects of the standard library that do not tell it themselves.
@@ -83,6 +96,17 @@ pub enum FileBits {
     Created,
     /// And truncated before closefd (3.15).
     Truncated,
+}
+
+/// Bits of a `mi_page_t`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct PageTag {
+    /// Offset of the byte that they are in.
+    pub byte: u32,
+    /// Bits of that byte below them.
+    pub shift: u8,
+    /// Their mask, once shifted.
+    pub mask: u8,
 }
 
 /// How references to an object are counted.

@@ -11,8 +11,10 @@ mod dwarf_rows;
 mod fields;
 mod groups;
 mod kinds;
+mod mimalloc_groups;
 mod mutex_groups;
 mod object_groups;
+mod references;
 mod v2_7;
 mod v3_10;
 mod v3_11;
@@ -34,8 +36,10 @@ pub use fields::{Field, Source};
 use fields::{at, has};
 pub use groups::*;
 pub use kinds::*;
+pub use mimalloc_groups::*;
 pub use mutex_groups::*;
 pub use object_groups::*;
+pub use references::{State, StateReferences};
 
 use serde::Serialize;
 

@@ -11,6 +11,8 @@ groups! {
         ob_size: Field,
         /// `ob_mutex`, a `PyMutex`; free-threaded.
         mutex: Option<Field>,
+        /// `ob_gc_bits`, a byte: whether the collector tracks it and more (3.13+, free-threaded).
+        gc_bits: Option<Field>,
         /// Size of `PyObject`.
         size: Field,
     }

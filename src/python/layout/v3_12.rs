@@ -40,9 +40,13 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((40, 16)),
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
+        sizes: SizeRules {
+            static_types_collected: true,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
@@ -123,7 +127,17 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(240),
         }),
+        generation: Generation { size: at(24) },
+        mi_thread: None,
+        mi_heap: None,
+        mi_page: None,
+        mi_segment: None,
+        mi_interpreter: None,
         cframe: Some(CFrame {
             current_frame: has(0),
             previous: at(8),
@@ -175,6 +189,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(168),
             executors: None,
+            extra: has(184),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(40),
@@ -184,6 +202,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

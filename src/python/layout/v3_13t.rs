@@ -16,9 +16,17 @@ pub(super) const LAYOUT: Layout = Layout {
     },
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        page_tag: Some(PageTag {
+            byte: 8,
+            shift: 3,
+            mask: 15,
+        }),
         ..v3_13::LAYOUT_0.kinds
     },
     fields: Fields {
@@ -65,6 +73,44 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(200),
+            generations: at(24),
+            permanent: at(104),
+            generation0: has(96),
+            size: at(248),
+        }),
+        mi_thread: Some(MiThread {
+            heaps: at(360),
+            initialized: at(14224),
+        }),
+        mi_heap: Some(MiHeap {
+            pages: at(1040),
+            size: at(3064),
+        }),
+        mi_page: Some(MiPage {
+            slice_count: at(0),
+            debug_offset: at(9),
+            capacity: at(10),
+            free: at(16),
+            local_free: at(32),
+            thread_free: at(40),
+            block_size: at(28),
+            start: None,
+            next: at(56),
+            prev: at(64),
+            size: at(96),
+        }),
+        mi_segment: Some(MiSegment {
+            cookie: at(216),
+            thread_id: at(256),
+            slice_entries: at(248),
+            slices: at(264),
+            abandoned_next: has(176),
+            subproc: None,
+        }),
+        mi_interpreter: Some(MiInterpreter {
+            abandoned: has(10880),
+            abandoned_visited: has(10816),
+            subproc: None,
         }),
         code: Code {
             argcount: at(68),
@@ -94,6 +140,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(56),
             monitoring: has(192),
             executors: has(168),
+            extra: has(208),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -103,6 +153,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {
@@ -280,6 +331,10 @@ pub(super) const LAYOUT_5: Layout = Layout {
             size: at(304),
             ..LAYOUT.fields.thread
         },
+        mi_thread: Some(MiThread {
+            heaps: at(352),
+            initialized: at(14216),
+        }),
         runtime_mutexes: Some(RuntimeMutexes {
             interpreters: at(624),
             allocators: at(696),

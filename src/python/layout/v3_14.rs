@@ -39,9 +39,13 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((48, 24)),
         suspended: &[-2, -1],
         with_blocks: WithBlocks::ExceptionTable { slots: 2 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
@@ -122,7 +126,17 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(192),
+            generations: at(24),
+            permanent: at(96),
+            generation0: has(256),
+            size: at(264),
         }),
+        generation: Generation { size: at(24) },
+        mi_thread: None,
+        mi_heap: None,
+        mi_page: None,
+        mi_segment: None,
+        mi_interpreter: None,
         cframe: None,
         frame: Frame {
             previous: at(8),
@@ -171,6 +185,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(176),
             executors: has(152),
+            extra: has(200),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(96),
@@ -180,6 +198,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -40,9 +40,13 @@ pub(super) const LAYOUT: Layout = Layout {
         static_type_state: Some((48, 24)),
         suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable { slots: 2 },
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
             timedelta_keywords: true,
@@ -123,7 +127,17 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(112),
+            generations: at(8),
+            permanent: at(80),
+            generation0: has(168),
+            size: at(176),
         }),
+        generation: Generation { size: at(24) },
+        mi_thread: None,
+        mi_heap: None,
+        mi_page: None,
+        mi_segment: None,
+        mi_interpreter: None,
         cframe: None,
         frame: Frame {
             previous: at(8),
@@ -172,6 +186,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(40),
             monitoring: has(176),
             executors: has(152),
+            extra: has(200),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -181,6 +199,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(8),
             ob_size: at(16),
             mutex: None,
+            gc_bits: None,
             size: at(16),
         },
         type_object: Type {

@@ -17,9 +17,17 @@ pub(super) const LAYOUT: Layout = Layout {
         str: StrKind::BitsAfterInterned,
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
+        sizes: SizeRules {
+            static_types_collected: false,
+        },
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        page_tag: Some(PageTag {
+            byte: 35,
+            shift: 0,
+            mask: 255,
+        }),
         ..v3_15::LAYOUT.kinds
     },
     fields: Fields {
@@ -56,6 +64,44 @@ pub(super) const LAYOUT: Layout = Layout {
         }),
         gc: Some(Gc {
             collecting: at(112),
+            generations: at(8),
+            permanent: at(80),
+            generation0: None,
+            size: at(176),
+        }),
+        mi_thread: Some(MiThread {
+            heaps: at(1112),
+            initialized: at(18584),
+        }),
+        mi_heap: Some(MiHeap {
+            pages: at(1288),
+            size: at(3088),
+        }),
+        mi_page: Some(MiPage {
+            slice_count: at(0),
+            debug_offset: at(37),
+            capacity: at(10),
+            free: at(16),
+            local_free: at(24),
+            thread_free: at(56),
+            block_size: at(40),
+            start: has(48),
+            next: at(72),
+            prev: at(80),
+            size: at(112),
+        }),
+        mi_segment: Some(MiSegment {
+            cookie: at(224),
+            thread_id: at(280),
+            slice_entries: at(272),
+            slices: at(288),
+            abandoned_next: None,
+            subproc: has(40),
+        }),
+        mi_interpreter: Some(MiInterpreter {
+            abandoned: None,
+            abandoned_visited: None,
+            subproc: has(10880),
         }),
         frame: Frame {
             tlbc_index: has(72),
@@ -90,6 +136,10 @@ pub(super) const LAYOUT: Layout = Layout {
             exceptiontable: has(56),
             monitoring: has(192),
             executors: has(168),
+            extra: has(216),
+            cell2arg: None,
+            opcache: None,
+            opcache_size: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -99,6 +149,7 @@ pub(super) const LAYOUT: Layout = Layout {
             ob_type: at(24),
             ob_size: at(32),
             mutex: has(10),
+            gc_bits: has(11),
             size: at(32),
         },
         type_object: Type {

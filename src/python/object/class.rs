@@ -125,8 +125,15 @@ impl Objects {
     }
 
     fn static_type_dict(&self, ty: &TypeInfo) -> Option<Addr> {
+        let (_, dict) = self.layout.kinds.static_type_state?;
+        let state = self.static_type_state(ty, *self.interpreter.get()?)?;
+        let dict = self.memory.ptr(state.add(dict.into())).ok()?;
+        (!dict.is_null()).then_some(dict)
+    }
+
+    /// Where an interpreter keeps its state of a static builtin type, from 3.12 on.
+    fn static_type_state(&self, ty: &TypeInfo, interpreter: Addr) -> Option<Addr> {
         const MOST: u64 = 256;
-        let interpreter = *self.interpreter.get()?;
         let f = &self.layout.fields.interpreter;
         let (size, dict) = self.layout.kinds.static_type_state?;
         let index = self.layout.fields.type_object.subclasses.of(ty.addr);
@@ -139,9 +146,53 @@ impl Objects {
             let entry = array.of(interpreter).add(index * u64::from(size));
             let raw = self.memory.bytes(entry, size as usize).ok()?;
             let is_its = bytes::u64_at(&raw, 0) == Some(ty.addr.0);
-            let dict = Addr(bytes::u64_at(&raw, dict as usize)?);
-            (is_its && !dict.is_null()).then_some(dict)
+            let dict = bytes::u64_at(&raw, dict as usize)?;
+            (is_its && dict != 0).then_some(entry)
         })
+    }
+
+    /// Where the reference to the weak references to a type's subclasses stands: in the type, or
+    /// from 3.12 on, for static builtin types, in the interpreter's state of it, behind the
+    /// namespace.
+    pub fn subclasses_place(&self, ty: &TypeInfo, interpreter: Addr) -> Option<Addr> {
+        let is_static = ty.is(flags::STATIC_BUILTIN);
+        match self.layout.kinds.static_type_state.filter(|_| is_static) {
+            Some((_, dict)) => {
+                let state = self.static_type_state(ty, interpreter)?;
+                Some(state.add(u64::from(dict) + 8))
+            }
+            None => Some(self.layout.fields.type_object.subclasses.of(ty.addr)),
+        }
+    }
+
+    /// Where the reference to the namespace of a static builtin type stands in an interpreter, from
+    /// 3.12 on.
+    pub fn namespace_place(&self, ty: &TypeInfo, interpreter: Addr) -> Option<Addr> {
+        let (_, dict) = self.layout.kinds.static_type_state?;
+        let is_static = ty.is(flags::STATIC_BUILTIN);
+        let state = is_static.then(|| self.static_type_state(ty, interpreter))??;
+        Some(state.add(dict.into()))
+    }
+
+    /// What the weak references among the values of a dictionary, or in a list, refer to.
+    pub fn weakly_held(&self, container: Addr) -> Vec<Addr> {
+        const MOST: usize = 1 << 24;
+        let is_dict = self.type_of(container).is_ok_and(|ty| ty.is_dict());
+        let references: Vec<Addr> = match is_dict {
+            true => {
+                let items = self.dict_iter(container).into_iter().flatten();
+                let values = items.map_while(|item| Some(item.ok()?.1));
+                values.take(MOST).collect()
+            }
+            false => self.list_items(container, MOST).unwrap_or_default(),
+        };
+        let referent = |weak: Addr| {
+            let ty = self.type_of(weak).ok()?;
+            let is_weak = self.is_a(&ty, "weakref") || self.is_a(&ty, "weakref.ReferenceType");
+            let object = self.memory.ptr(self.after(weak, 0)).ok()?;
+            is_weak.then_some(object)
+        };
+        references.into_iter().filter_map(referent).collect()
     }
 
     /// The namespace of a class by name, read once. What cannot be read is empty.

@@ -52,7 +52,7 @@ impl Iterator for DictItems<'_> {
 
 /// Bytes of one index into the entries of a table with so many slots (`DK_IXSIZE`). Indices
 /// are signed.
-pub(super) fn index_width(slots: u64) -> u64 {
+pub(crate) fn index_width(slots: u64) -> u64 {
     match slots {
         0..=0xff => 1,
         0x100..=0xffff => 2,

@@ -9,10 +9,12 @@ mod dict;
 mod float;
 mod holdings;
 mod int;
+mod keeping;
 mod old_class;
 mod ordered;
 mod refcount;
 mod referents;
+mod release;
 mod rows;
 mod sequence;
 mod set;
@@ -24,9 +26,12 @@ pub use self::str::Text;
 pub use class::{Found, Whence};
 pub use deque::DequeItems;
 pub use dict::DictItems;
+pub(crate) use dict::index_width;
+pub use keeping::{AttributesAt, Content, Keeping};
 pub use refcount::RefCount;
 pub use referents::Completeness;
 pub use set::SetItems;
+pub(crate) use size::Quick;
 
 use super::layout::Layout;
 use super::value;
@@ -53,6 +58,8 @@ pub(crate) mod flags {
     pub(crate) const DICT: u64 = 1 << 29;
     /// Ready to be used.
     pub(crate) const READY: u64 = 1 << 12;
+    /// The garbage collector may track its instances; 2.7 has the same bit.
+    pub(crate) const HAVE_GC: u64 = 1 << 14;
     /// All bits from `LONG` to `TYPE_SUBCLASS`.
     pub(crate) const KINDS: u64 = 0xff << 24;
     /// 2.7's `int`; the bit means something else from 3.12 on.
@@ -108,6 +115,11 @@ impl TypeInfo {
         self.is(flags::HEAP)
     }
 
+    /// Whether the values of attributes may lie behind an instance (3.13+).
+    pub fn has_inline_values(&self) -> bool {
+        self.is(flags::INLINE_VALUES)
+    }
+
     /// Whether this is `dict` or a subclass of it.
     pub fn is_dict(&self) -> bool {
         // A type that is ready is of one builtin kind; random words often have several.
@@ -135,6 +147,8 @@ pub struct Objects {
     /// How the instances of a type keep their references.
     plans: RwLock<referents::Plans>,
     python_dealloc: referents::Deallocator,
+    /// How the sizes of the instances of a type are computed.
+    size_plans: RwLock<size::SizePlans>,
     pub(crate) shapes: value::Shapes,
     /// Bytes of a character of 2.7's `unicode`, once it is known.
     unicode_width: OnceLock<u64>,
@@ -163,6 +177,7 @@ impl Objects {
             static_names: OnceLock::new(),
             plans: RwLock::default(),
             python_dealloc: OnceLock::new(),
+            size_plans: RwLock::default(),
             shapes: value::Shapes::default(),
             unicode_width: OnceLock::new(),
         }

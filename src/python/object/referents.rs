@@ -42,12 +42,12 @@ pub enum Completeness {
 #[derive(Debug)]
 pub(super) struct Plan {
     ty: Arc<TypeInfo>,
-    is_type: bool,
+    pub(super) is_type: bool,
     /// The type in C that the type is made from: itself, where it is not written in Python.
-    base: Arc<TypeInfo>,
-    holding: Holding,
-    completeness: Completeness,
-    slots: Arc<[Slot]>,
+    pub(super) base: Arc<TypeInfo>,
+    pub(super) holding: Holding,
+    pub(super) completeness: Completeness,
+    pub(super) slots: Arc<[Slot]>,
     /// Where the struct has its list of weak references, which are none of its own.
     weakrefs: Option<u64>,
 }
@@ -132,7 +132,7 @@ impl Objects {
         fits == Ok(true) && counted
     }
 
-    fn plan(&self, ty: &Arc<TypeInfo>) -> Arc<Plan> {
+    pub(super) fn plan(&self, ty: &Arc<TypeInfo>) -> Arc<Plan> {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&ty.addr) {
             return Arc::clone(plan);

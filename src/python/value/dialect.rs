@@ -2,7 +2,6 @@
 //! not tell. (Whether a type has a `repr` of its own at all, its `tp_repr` does tell.)
 
 use crate::python::object::Objects;
-use std::cmp::Ordering;
 
 /// A change of what is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,19 +53,6 @@ impl Change {
 impl Objects {
     /// Whether the release that runs in the process has the change.
     pub(super) fn has(&self, change: Change) -> bool {
-        let (major, minor, micro) = change.since();
-        match self.layout.version.cmp(&(major, minor)) {
-            Ordering::Less => false,
-            Ordering::Greater => true,
-            Ordering::Equal => micro == 0 || self.micro().is_none_or(|own| own >= micro),
-        }
-    }
-
-    /// The third number of the release, from `sys.hexversion`.
-    fn micro(&self) -> Option<u8> {
-        let sys = self.layout.fields.interpreter.sysdict;
-        let sys = self.memory.ptr(sys.of(*self.interpreter.get()?)).ok()?;
-        let version = self.dict_get(sys, "hexversion").ok()??;
-        Some((self.int(version).ok()? >> 8) as u8)
+        self.is_since(change.since())
     }
 }

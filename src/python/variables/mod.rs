@@ -76,6 +76,23 @@ impl Python {
         Variables::read(&self.objects, frame.addr, code.addr, &code.names)
     }
 
+    /// The slots of a frame's variables as they lie there: the name, the place, the word.
+    pub(super) fn variable_slots(
+        &self,
+        frame: &PyFrame,
+    ) -> Result<Vec<(Arc<str>, Addr, Addr)>, Fault> {
+        let code = self.codes.get(&self.objects, frame.code)?;
+        let names = code.names.get(&self.objects, code.addr)?;
+        let start = self.layout.fields.frame.localsplus.of(frame.addr);
+        let count = names.slots.iter().map(|slot| slot.index + 1).max();
+        let words = self.objects.pointers(start, count.unwrap_or(0))?;
+        let slots = names.slots.iter().filter_map(|slot| {
+            let at = start.add((slot.index as u64).wrapping_mul(8));
+            Some((Arc::clone(&slot.name), at, *words.get(slot.index)?))
+        });
+        Ok(slots.collect())
+    }
+
     /// The namespace of the module that a frame's code belongs to: a dictionary.
     pub fn globals(&self, frame: &PyFrame) -> Option<Addr> {
         self.namespace(self.layout.fields.frame.globals.of(frame.addr))
@@ -227,7 +244,7 @@ fn value(objects: &Objects, word: Addr, slot: &Slot) -> Result<Option<Addr>, Fau
 }
 
 /// Whether the object is a `PyCellObject`.
-fn is_cell(objects: &Objects, object: Addr) -> Result<bool, Fault> {
+pub(super) fn is_cell(objects: &Objects, object: Addr) -> Result<bool, Fault> {
     let ty = objects.type_of(object)?;
     let size = i64::from(objects.layout.fields.object.size.offset) + 8;
     Ok(!ty.is_heap() && ty.may_be("cell") && ty.basicsize == size && ty.itemsize == 0)

@@ -9,8 +9,6 @@ use crate::python::object::{Objects, TypeInfo, flags};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Takes part in garbage collection: a header lies before the object, in builds with GIL.
-const HAVE_GC: u64 = 1 << 14;
 /// Bits of a reference count's word that are 0 in every version, but not in a pointer: above the
 /// count of 32 bits, below the flags of 3.14.
 const NEVER_COUNTED: u64 = 0xffff << 32;
@@ -114,7 +112,7 @@ pub(super) fn in_block(
         let (ty, dead) = at(objects, block.add(start), size.checked_sub(start)?)?;
         // Without a GIL nothing but dictionaries and weak references lies before an object.
         let gil = objects.layout.kinds.pool_size.is_some();
-        let collected = ty.flags & HAVE_GC != 0;
+        let collected = ty.is(flags::HAVE_GC);
         // A collection takes the links of the objects it looks at apart.
         let linked = || start == 0 || collecting || has_header(objects, block.add(start));
         let fits = !gil || collected == (start > 0) && linked();

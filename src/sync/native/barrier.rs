@@ -5,7 +5,8 @@ use super::call::Family;
 use super::command;
 use crate::addr::Addr;
 use crate::bytes;
-use crate::sync::view::{Found, Futex, Waiter};
+use crate::sync::futex::Futex;
+use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
 
 /// Waits for a barrier.

@@ -5,7 +5,8 @@ use super::call::Family;
 use super::{command, in_shared_memory, named_owner};
 use crate::addr::Addr;
 use crate::bytes;
-use crate::sync::view::{Found, Futex, Waiter};
+use crate::sync::futex::Futex;
+use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
 
 /// The bits of `__kind`: above the type lie how it survives and what it does to priorities.

@@ -6,7 +6,8 @@ use super::call::Family;
 use super::{command, in_shared_memory, named_owner};
 use crate::addr::Addr;
 use crate::bytes;
-use crate::sync::view::{Found, Futex, Waiter};
+use crate::sync::futex::Futex;
+use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
 
 /// Bits of `__readers`, below the number of readers.

@@ -6,7 +6,7 @@
 
 use super::cache::Part;
 use super::{Failure, Servers};
-use crate::diag::{Cancel, Progress, Step, human};
+use crate::diag::{Cancel, Progress, Step, Unit, human};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -126,6 +126,7 @@ fn wait(
             what: &wanted.what,
             done: got,
             total: (total > 0).then_some(total),
+            unit: Unit::Bytes,
         });
         if let Some(result) = result {
             return result;

@@ -4,8 +4,9 @@ use super::{Interpreter, Truth, fixtures};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -54,6 +55,16 @@ pub(crate) struct Fixture {
     pub(crate) truth: Truth,
 }
 
+/// A fixture that ended, or was ended for taking too long, without a truth.
+struct NoTruth {
+    ended: Option<ExitStatus>,
+    stderr: String,
+}
+
+fn is_segv(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::SIGSEGV as i32)
+}
+
 impl Fixture {
     /// Starts `name` on `interpreter` and waits for its truth.
     pub(crate) fn start(interpreter: &Interpreter, name: &str, args: &[&str]) -> Fixture {
@@ -68,6 +79,29 @@ impl Fixture {
         name: &str,
         args: &[String],
     ) -> Option<Fixture> {
+        // CPython 3.13t itself was seen to die of SIGSEGV in a busy program, before it had written
+        // its truth and before anybody looked.
+        let mut tries = if interpreter.has("nogil") { 3 } else { 1 };
+        loop {
+            tries -= 1;
+            match Fixture::start_once(interpreter, name, args) {
+                Ok(fixture) => return fixture,
+                Err(NoTruth { ended, .. }) if tries > 0 && ended.is_some_and(is_segv) => {
+                    println!("{name} on {}: died of SIGSEGV", interpreter.id);
+                }
+                Err(NoTruth { ended, stderr }) => panic!(
+                    "{name} on {}: no truth ({ended:?}): {stderr}",
+                    interpreter.id
+                ),
+            }
+        }
+    }
+
+    fn start_once(
+        interpreter: &Interpreter,
+        name: &str,
+        args: &[String],
+    ) -> Result<Option<Fixture>, NoTruth> {
         let dir = tempfile::Builder::new()
             .prefix("pydbg-fixture-")
             .tempdir_in(interpreter.root.join("tmp"))
@@ -118,18 +152,16 @@ impl Fixture {
             if (ended.is_some() && !out.exists()) || start.elapsed() > PATIENCE {
                 let stderr = fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
                 let _ = child.kill();
-                if ended.is_some_and(|status| status.code() == Some(SKIPPED)) {
-                    return None;
-                }
-                panic!(
-                    "{name} on {}: no truth ({ended:?}): {stderr}",
-                    interpreter.id
-                );
+                let _ = child.wait();
+                return match ended.is_some_and(|status| status.code() == Some(SKIPPED)) {
+                    true => Ok(None),
+                    false => Err(NoTruth { ended, stderr }),
+                };
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         let truth = Truth::read(&out);
-        Some(Fixture { child, dir, truth })
+        Ok(Some(Fixture { child, dir, truth }))
     }
 
     /// The process to look at; a fixture that forks names its child.

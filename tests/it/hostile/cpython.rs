@@ -99,6 +99,9 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
             ("object", "ob_size", "2^60", 1 << 60),
             ("code", "firstlineno", "ff", u64::MAX),
             ("code", "flags", "ff", u64::MAX),
+            ("code", "firsttraceable", "beyond the frame", 0x7c),
+            ("code", "firsttraceable", "huge", 0x5a00_0000),
+            ("code", "firsttraceable", "ff", u64::MAX),
             ("code", "tlbc", "impossible", IMPOSSIBLE),
         ],
     ));
@@ -162,10 +165,24 @@ pub(super) fn threads(victim: &Victim) -> Vec<Damage> {
             ("thread", "native_thread_id", "0", 0),
             ("thread", "native_thread_id", "ff", u64::MAX),
             ("thread", "status", "ff", u64::MAX),
+            ("thread", "status", "cleared and finalized", 0x1ff),
             ("thread", "base_frame", "impossible", IMPOSSIBLE),
             ("thread", "datastack_chunk", "impossible", IMPOSSIBLE),
         ],
     );
+    // The list is empty then, and the thread that would tell so is lost.
+    let first = victim
+        .threads
+        .iter()
+        .map(|t| t.tstate)
+        .find(|tstate| victim.core.peek(tstate + victim.at("thread", "next")) == Some(0));
+    if let Some(first) = first {
+        let head = victim.interpreter + victim.at("interpreter", "threads");
+        let zero = vec![0; victim.at("thread", "size") as usize];
+        let damage = Damage::new("the first thread state is zero and the list empty");
+        let damage = damage.write(victim.core.offset(first), &zero);
+        list.push(damage.poke(&victim.core, head, 0));
+    }
     let newest = victim.threads.iter().map(|t| t.tstate).find(|tstate| {
         victim
             .core

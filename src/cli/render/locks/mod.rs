@@ -11,6 +11,7 @@ use super::thread::ThreadView;
 use crate::cli::{Out, Session};
 use pydbg::diag::thousands;
 use pydbg::sync::{Lock, Locks, Owner, Place, Wait};
+use rustc_hash::FxHashSet;
 use serde_json::{Value, json};
 use std::io;
 
@@ -77,12 +78,11 @@ impl LocksView {
     /// Everything that was found, for a JSON document.
     pub fn json(&self) -> Value {
         let locks = &self.locks;
-        let mentioned = |view: &&ThreadView| {
-            let Some(id) = view.id else { return false };
-            locks.waits.iter().any(|wait| wait.thread == id)
-                || locks.all.iter().any(|lock| lock.owner.mentions(id))
-        };
-        let threads: Vec<_> = self.threads.iter().filter(mentioned).collect();
+        let waiting = locks.waits.iter().map(|wait| &wait.thread);
+        let owners = locks.all.iter().flat_map(|lock| lock.owner.threads());
+        let mentioned: FxHashSet<&usize> = waiting.chain(owners).collect();
+        let is_mentioned = |view: &&ThreadView| view.id.is_some_and(|id| mentioned.contains(&id));
+        let threads: Vec<_> = self.threads.iter().filter(is_mentioned).collect();
         json!({
             "deadlocks": locks.deadlocks,
             "all": locks.all,

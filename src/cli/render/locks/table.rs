@@ -5,7 +5,8 @@ use crate::cli::Out;
 use crate::cli::render::number::list;
 use comfy_table::{Table, presets};
 use pydbg::escape::escape;
-use pydbg::sync::{Lock, Owner};
+use pydbg::sync::{BusyOwner, Lock, Owner};
+use rustc_hash::FxHashMap;
 use std::io;
 
 /// How many waiters are named in the table.
@@ -19,15 +20,16 @@ impl LocksView {
         table.set_header([
             "Address", "Kind", "Name", "State", "Owner", "Evidence", "Waiters",
         ]);
+        let busy = self.locks.busy.iter().map(|busy| (busy.lock, busy));
+        let busy: FxHashMap<usize, &BusyOwner> = busy.collect();
         for (at, lock) in self.locks.all.iter().enumerate() {
             let (owner, evidence) = owner(&lock.owner);
-            let busy = self.locks.busy.iter().find(|busy| busy.lock == at);
             table.add_row([
                 lock.address.to_string(),
                 lock.kind.words().to_owned(),
                 escape(lock.name.as_deref().unwrap_or("-")).into_owned(),
                 state(lock).to_owned(),
-                match busy {
+                match busy.get(&at) {
                     Some(busy) => escape(&format!("{owner}: {}", busy.doing.text)).into_owned(),
                     None => escape(&owner).into_owned(),
                 },

@@ -12,12 +12,16 @@ const MOST_BUSY: usize = 5;
 /// How many waiters of one lock are told of.
 const MOST_WAITERS: usize = 5;
 
+/// The waits for what a thread (gdb number) holds, by that thread.
+type ByOwner<'l> = FxHashMap<usize, Vec<&'l Wait>>;
+
 impl LocksView {
     /// Prints all verdicts; whether there were any but of busy owners.
     pub fn verdicts(&self, out: &mut Out<'_>) -> io::Result<bool> {
         let locks = &self.locks;
+        let by_owner = self.by_owner();
         for deadlock in &locks.deadlocks {
-            self.deadlock(out, deadlock)?;
+            self.deadlock(out, deadlock, &by_owner)?;
         }
         for at in &locks.orphaned {
             self.orphan(out, *at)?;
@@ -28,21 +32,34 @@ impl LocksView {
         for busy in locks.busy.iter().take(MOST_BUSY) {
             self.busy(out, busy)?;
         }
-        if let Some(more) = locks
-            .busy
-            .len()
-            .checked_sub(MOST_BUSY)
-            .filter(|more| *more > 0)
-        {
-            out.put(format_args!(
+        match locks.busy.len().saturating_sub(MOST_BUSY) {
+            0 => {}
+            more => out.put(format_args!(
                 "{more} more owners are busy; the table names them.\n\n"
-            ))?;
+            ))?,
         }
         Ok(!(locks.deadlocks.is_empty() && locks.orphaned.is_empty() && locks.lost.is_empty()))
     }
 
+    /// Who waits for what each thread holds.
+    fn by_owner(&self) -> ByOwner<'_> {
+        let mut by_owner = ByOwner::default();
+        for wait in &self.locks.waits {
+            let lock = self.locks.all.get(wait.lock);
+            if let Some(owner) = lock.and_then(|lock| lock.owner.thread()) {
+                by_owner.entry(owner).or_default().push(wait);
+            }
+        }
+        by_owner
+    }
+
     /// Threads that wait for each other, thread by thread.
-    fn deadlock(&self, out: &mut Out<'_>, deadlock: &Deadlock) -> io::Result<()> {
+    fn deadlock(
+        &self,
+        out: &mut Out<'_>,
+        deadlock: &Deadlock,
+        by_owner: &ByOwner<'_>,
+    ) -> io::Result<()> {
         let waits = deadlock.waits.iter();
         let waits: Vec<&Wait> = waits.filter_map(|at| self.locks.waits.get(*at)).collect();
         let ids: Vec<usize> = waits.iter().map(|wait| wait.thread).collect();
@@ -64,48 +81,32 @@ impl LocksView {
         out.styled(Style::Strong, &text)?;
         out.end()?;
         for wait in waits {
-            self.heading(out, wait.thread)?;
-            self.wait(out, wait)?;
-            if let Some(lock) = self.locks.all.get(wait.lock) {
-                self.whose(out, lock)?;
-            }
+            self.waiter(out, wait)?;
         }
-        self.behind(out, &ids)?;
+        let behind = behind(by_owner, &ids);
+        if !behind.is_empty() {
+            out.put(format_args!("Stuck behind that:\n"))?;
+        }
+        self.waiters(out, &behind)?;
         out.end()
     }
 
-    /// Those who wait for what these threads hold, or for one who does.
-    fn behind(&self, out: &mut Out<'_>, ids: &[usize]) -> io::Result<()> {
-        let mut by_owner: FxHashMap<usize, Vec<&Wait>> = FxHashMap::default();
-        for wait in &self.locks.waits {
-            let lock = self.locks.all.get(wait.lock);
-            if let Some(owner) = lock.and_then(|lock| lock.owner.thread()) {
-                by_owner.entry(owner).or_default().push(wait);
-            }
+    /// A thread that waits: for what, where, and whose that is.
+    fn waiter(&self, out: &mut Out<'_>, wait: &Wait) -> io::Result<()> {
+        self.heading(out, wait.thread)?;
+        self.wait(out, wait)?;
+        match self.locks.all.get(wait.lock) {
+            Some(lock) => self.whose(out, lock),
+            None => Ok(()),
         }
-        let mut seen: FxHashSet<usize> = ids.iter().copied().collect();
-        let mut left: Vec<usize> = ids.to_vec();
-        let mut stuck = Vec::new();
-        while let Some(owner) = left.pop() {
-            for wait in by_owner.get(&owner).into_iter().flatten() {
-                if seen.insert(wait.thread) {
-                    left.push(wait.thread);
-                    stuck.push(*wait);
-                }
-            }
+    }
+
+    /// The first of those who wait, and how many there are besides.
+    fn waiters(&self, out: &mut Out<'_>, waits: &[&Wait]) -> io::Result<()> {
+        for wait in waits.iter().take(MOST_WAITERS) {
+            self.waiter(out, wait)?;
         }
-        stuck.sort_unstable_by_key(|wait| wait.thread);
-        if !stuck.is_empty() {
-            out.put(format_args!("Stuck behind that:\n"))?;
-        }
-        for wait in stuck.iter().take(MOST_WAITERS) {
-            self.heading(out, wait.thread)?;
-            self.wait(out, wait)?;
-            if let Some(lock) = self.locks.all.get(wait.lock) {
-                self.whose(out, lock)?;
-            }
-        }
-        match stuck.len().saturating_sub(MOST_WAITERS) {
+        match waits.len().saturating_sub(MOST_WAITERS) {
             0 => Ok(()),
             more => out.put(format_args!("and {more} more\n")),
         }
@@ -119,7 +120,7 @@ impl LocksView {
                 kind if kind.is_held() => format!("which thread {owner} holds"),
                 _ => format!("which thread {owner} works on"),
             },
-            (Owner::AnyOf { threads: ids, .. }, _) => {
+            (Owner::AnyOf { threads: ids, .. }, _) if !ids.is_empty() => {
                 format!("which is up to {}", threads(ids))
             }
             _ => return Ok(()),
@@ -139,7 +140,7 @@ impl LocksView {
         out.styled(Style::Strong, &text)?;
         out.target(lock.owner.evidence())?;
         out.put(format_args!(".\n"))?;
-        self.waiters(out, at)
+        self.waiters_of(out, at)
     }
 
     /// A wait that nobody is left to end.
@@ -155,7 +156,7 @@ impl LocksView {
         out.styled(Style::Strong, &text)?;
         out.target(&lost.evidence)?;
         out.put(format_args!(".\n"))?;
-        self.waiters(out, lost.lock)
+        self.waiters_of(out, lost.lock)
     }
 
     /// A lock whose owner does something else.
@@ -178,20 +179,27 @@ impl LocksView {
         out.end()
     }
 
-    /// Those who wait for a lock, and where.
-    fn waiters(&self, out: &mut Out<'_>, at: usize) -> io::Result<()> {
+    /// Those who wait for a lock that is nobody's.
+    fn waiters_of(&self, out: &mut Out<'_>, at: usize) -> io::Result<()> {
         let waits = self.locks.waits.iter().filter(|wait| wait.lock == at);
-        for wait in waits.clone().take(MOST_WAITERS) {
-            self.heading(out, wait.thread)?;
-            self.wait(out, wait)?;
-        }
-        if let Some(more) = waits
-            .count()
-            .checked_sub(MOST_WAITERS)
-            .filter(|more| *more > 0)
-        {
-            out.put(format_args!("and {more} more\n"))?;
-        }
+        self.waiters(out, &waits.collect::<Vec<_>>())?;
         out.end()
     }
+}
+
+/// Those who wait for what these threads hold, or for one who does.
+fn behind<'l>(by_owner: &ByOwner<'l>, ids: &[usize]) -> Vec<&'l Wait> {
+    let mut seen: FxHashSet<usize> = ids.iter().copied().collect();
+    let mut left: Vec<usize> = ids.to_vec();
+    let mut stuck = Vec::new();
+    while let Some(owner) = left.pop() {
+        for wait in by_owner.get(&owner).into_iter().flatten() {
+            if seen.insert(wait.thread) {
+                left.push(wait.thread);
+                stuck.push(*wait);
+            }
+        }
+    }
+    stuck.sort_unstable_by_key(|wait| wait.thread);
+    stuck
 }

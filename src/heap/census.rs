@@ -1,0 +1,87 @@
+//! How many objects of each type there are, and how large they are together: guppy's partition.
+
+use super::closure::{self, Tally};
+use super::pieces::Pieces;
+use super::types::{Kind, Types};
+use crate::addr::Addr;
+use crate::python::Python;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// All objects of one kind: the instances of a class, or their dictionaries.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TypeRow {
+    /// The class's full name.
+    pub name: Arc<str>,
+    /// Whether these are the dictionaries that instances of the class have as their attributes.
+    pub dicts: bool,
+    /// Address of the class.
+    pub address: Addr,
+    /// Its instances, without those of subclasses.
+    pub count: u64,
+    /// Their bytes, as `sys.getsizeof` tells them.
+    pub bytes: u64,
+    /// Instances whose size may be another: code of the class tells it.
+    pub unsure: u64,
+    /// Instances whose references could not all be read.
+    pub broken: u64,
+}
+
+/// All objects by type.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Census {
+    /// The largest first.
+    pub types: Vec<TypeRow>,
+    /// Objects in all.
+    pub count: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// References that lead to no object.
+    pub dangling: u64,
+    /// Whether the count was stopped before its end.
+    pub cancelled: bool,
+}
+
+impl Census {
+    /// Counts all objects.
+    pub fn of(python: &Python) -> Census {
+        let memory = &*python.process.target.memory;
+        let pieces = Pieces::new(memory, &python.process.target.mappings);
+        let types = Types::new(&python.objects);
+        let found = closure::find(python, &pieces, &types, false);
+        let kinds = types.into_kinds();
+        let rows = |tallies: &[Tally], dicts| {
+            let rows = kinds.iter().zip(tallies);
+            let rows = rows.filter(|(_, tally)| tally.count > 0);
+            let row = |(kind, tally): (&Arc<Kind>, &Tally)| row(python, kind, tally, dicts);
+            rows.map(row).collect::<Vec<TypeRow>>()
+        };
+        let mut types = rows(&found.tallies, false);
+        types.extend(rows(&found.owned, true));
+        types.sort_by(|a, b| {
+            b.bytes
+                .cmp(&a.bytes)
+                .then_with(|| a.name.cmp(&b.name))
+                .then(a.dicts.cmp(&b.dicts))
+        });
+        Census {
+            count: types.iter().map(|row| row.count).sum(),
+            bytes: types.iter().map(|row| row.bytes).sum(),
+            types,
+            dangling: found.dangling,
+            cancelled: found.cancelled,
+        }
+    }
+}
+
+fn row(python: &Python, kind: &Kind, tally: &Tally, dicts: bool) -> TypeRow {
+    TypeRow {
+        name: python.objects.full_name(&kind.keeping.ty),
+        dicts,
+        address: kind.keeping.ty.addr,
+        count: tally.count,
+        bytes: tally.bytes,
+        unsure: tally.unsure,
+        broken: tally.broken,
+    }
+}

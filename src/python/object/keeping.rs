@@ -1,0 +1,107 @@
+//! What is to be known of a type to follow the references of millions of its instances without
+//! asking again: how they keep their references, and where.
+
+use super::holdings::Holding;
+use super::referents::Completeness;
+use super::{Objects, TypeInfo, flags};
+use crate::addr::Addr;
+use std::sync::Arc;
+
+/// How instances of a type keep references beside slots, attributes and the class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    /// Nothing.
+    Nothing,
+    /// Objects or NULL in these words behind the header.
+    Words(&'static [u8]),
+    /// As a tuple: `ob_size` pointers in the object.
+    Tuple,
+    /// As a list: a pointer to `ob_size` pointers.
+    List,
+    /// As a dictionary.
+    Dict,
+    /// As a set.
+    Set,
+    /// In a way that only [`Objects::referents`] knows; slots and attributes included.
+    Other,
+}
+
+/// Where instances of a type keep their attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttributesAt {
+    /// They have none.
+    Nowhere,
+    /// A dictionary, at an offset.
+    Offset(u64),
+    /// As the version's kind of managed dictionary.
+    Managed,
+    /// As only [`Objects::referents`] knows.
+    Other,
+}
+
+/// What the instances of one type have in common.
+#[derive(Debug)]
+pub struct Keeping {
+    /// The type.
+    pub ty: Arc<TypeInfo>,
+    /// Whether it is a type at all.
+    pub is_type: bool,
+    /// How references are kept.
+    pub content: Content,
+    /// Whether all references are found.
+    pub completeness: Completeness,
+    /// The offsets of slots, in bytes.
+    pub slots: Box<[u64]>,
+    /// Where attributes are.
+    pub attributes: AttributesAt,
+}
+
+impl Objects {
+    /// How the instances of a type keep their references.
+    pub fn keeping(&self, ty: &Arc<TypeInfo>) -> Keeping {
+        let plan = self.plan(ty);
+        let content = match plan.holding {
+            Holding::Nothing => Content::Nothing,
+            Holding::Words(words) => Content::Words(words),
+            Holding::Items if ty.is(flags::TUPLE) => Content::Tuple,
+            Holding::Items if ty.is(flags::LIST) => Content::List,
+            // What subclasses in C add is not looked at here.
+            Holding::Dict
+                if plan.base.basicsize == i64::from(self.layout.fields.dict.size.offset) =>
+            {
+                Content::Dict
+            }
+            Holding::Set => Content::Set,
+            _ => Content::Other,
+        };
+        let old = self.layout.fields.instance.is_some() && *self.full_name(ty) == *"instance";
+        let attributes = match (ty.is(flags::MANAGED_DICT), ty.dictoffset) {
+            _ if old => AttributesAt::Other,
+            (true, _) if self.has_managed() => AttributesAt::Managed,
+            (_, 0) => AttributesAt::Nowhere,
+            (_, offset @ 1..) => AttributesAt::Offset(offset as u64),
+            _ => AttributesAt::Other,
+        };
+        Keeping {
+            is_type: plan.is_type,
+            content: match attributes {
+                AttributesAt::Other => Content::Other,
+                _ => content,
+            },
+            completeness: plan.completeness,
+            slots: plan.slots.iter().map(|(_, offset)| *offset).collect(),
+            attributes,
+            ty: Arc::clone(ty),
+        }
+    }
+
+    fn has_managed(&self) -> bool {
+        self.layout.kinds.attributes != crate::python::layout::Attributes::DictOffset
+    }
+
+    /// The namespace of the object at `addr` if it is a class, as instances of `ty` are or not.
+    pub(crate) fn dict_of_type(&self, ty: &TypeInfo, addr: Addr) -> Option<Addr> {
+        let class = ty.is(flags::TYPE).then(|| self.type_at(addr).ok())??;
+        self.type_dict(&class)
+    }
+}
