@@ -3,8 +3,8 @@
 
 mod walk;
 
+use super::futex::Futex;
 use super::main_thread::MainThread;
-use super::view::Futex;
 use super::{Locks, Owner, View};
 use crate::addr::Addr;
 use crate::diag::thousands;

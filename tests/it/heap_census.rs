@@ -4,7 +4,7 @@ use crate::harness::{Failures, Fixture, Interpreter, interpreters};
 use pydbg::heap::Census;
 use pydbg::native::Process;
 use pydbg::python::Python;
-use pydbg::target::{self, Options, Target};
+use pydbg::target::{self, Target};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
