@@ -7,6 +7,7 @@ use super::index::Index;
 use super::marks::Marks;
 use super::pieces::Pieces;
 use super::roots::{Known, Root, Roots};
+use super::trace::Follow;
 use super::tracked::Tracked;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
@@ -76,7 +77,7 @@ impl Heap {
             dangling,
             cancelled,
             ..
-        } = closure::find(python, &pieces, &types, true);
+        } = closure::find(python, &pieces, &types, Follow::Everything);
         if cancelled {
             return Err(HeapError::Stopped);
         }
@@ -92,8 +93,7 @@ impl Heap {
         let leads = |root: &Root| {
             // Words that look like references count where nothing else holds the object.
             let place = pieces.place(root.object);
-            let reached = reached.as_ref().zip(place);
-            root.certain || !reached.is_some_and(|(reached, place)| reached.is_set(place))
+            root.certain || !place.is_some_and(|place| reached.is_set(place))
         };
         let leading = roots.all.iter().filter(|root| leads(root));
         let mut leading: Vec<u32> = leading.filter_map(|root| index.id(root.object)).collect();

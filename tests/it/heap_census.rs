@@ -24,7 +24,7 @@ fn truth(expect: &Value) -> Counts {
 
 fn found(target: Target) -> (Counts, u64) {
     let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
-    let census = Census::of(&python);
+    let census = Census::of_collector(&python);
     let mut counts = Counts::new();
     for row in &census.types {
         let row_of = counts.entry(row.name.to_string()).or_default();

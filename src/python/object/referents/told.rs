@@ -172,7 +172,7 @@ impl Objects {
 
     /// The function that looks up any keys, 3.6 to 3.10: the one of the dictionary of subclasses
     /// of `object`, whose keys are ints.
-    fn general_lookup(&self) -> Option<Addr> {
+    pub(crate) fn general_lookup(&self) -> Option<Addr> {
         *self.general_lookup.get_or_init(|| {
             let f = &self.layout.fields;
             let interpreter = *self.interpreter.get()?;
