@@ -14,7 +14,7 @@ mod place;
 mod step;
 mod words;
 
-pub use chain::{Chain, Held, Start};
+pub use chain::{Chain, Start};
 pub use context::via_in;
 pub use node::Node;
 pub use place::vias;
