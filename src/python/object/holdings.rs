@@ -70,7 +70,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("cell", Holding::Words(&[0])),
     ("classmethod", Holding::Words(&[0])),
     ("classmethod_descriptor", Holding::Words(&[0])),
-    ("code", Holding::Nothing),
+    ("code", Holding::Words(&[1])),
     ("collections.OrderedDict", Holding::Ordered),
     ("collections.defaultdict", Holding::DefaultDict),
     ("collections.deque", Holding::Deque),
