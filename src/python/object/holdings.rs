@@ -126,7 +126,6 @@ const LISTED: &[(&str, Holding)] = &[
     ("tuple", Holding::Items),
     ("type", Holding::Type),
     ("typing.ParamSpec", Holding::But(&[0])),
-    ("typing.TypeAliasType", Holding::But(&[0])),
     ("typing.TypeVar", Holding::But(&[0])),
     ("typing.TypeVarTuple", Holding::But(&[0])),
     ("unicode", Holding::Nothing),

@@ -5,7 +5,7 @@ use super::super::holdings::Holding;
 use super::super::{Objects, flags, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
-use crate::python::layout::{DictKind, ValuesKind};
+use crate::python::layout::DictKind;
 
 /// Larger structs of a type are damage, in bytes.
 const LARGEST: u64 = 1 << 16;
@@ -31,9 +31,6 @@ impl Objects {
         for (_, offset) in plan.slots.iter() {
             tell(found, self.memory.ptr(addr.add(*offset))?)?;
         }
-        if self.tell_inline(addr, plan, found)? {
-            return Ok(());
-        }
         match self.attributes_place(addr, &plan.ty)? {
             Place::Nowhere => {}
             Place::Dict(dict) => tell(found, dict)?,
@@ -44,38 +41,6 @@ impl Objects {
             }
         }
         Ok(())
-    }
-
-    /// The values behind an instance (3.13+), which it tells itself even when a dictionary was made
-    /// that shares them. Whether there are any.
-    fn tell_inline(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<bool, Stop> {
-        /// Behind the bytes capacity, size and embedded.
-        const VALID: u64 = 3;
-        let headed = self.layout.kinds.values == ValuesKind::Headed;
-        if !headed || !plan.ty.is(flags::INLINE_VALUES) {
-            return Ok(false);
-        }
-        let values = addr.add(u64::try_from(plan.ty.basicsize).unwrap_or(0));
-        if self.memory.u8(values.add(VALID))? != 1 {
-            return Ok(false);
-        }
-        let capacity = u64::from(self.memory.u8(values)?);
-        for index in 0..capacity {
-            let value = values.add(WORD + index * WORD);
-            tell(found, self.memory.ptr(value)?)?;
-        }
-        Ok(true)
-    }
-
-    /// Whether the values of a dictionary are those behind an instance, which tells them (3.13+).
-    fn shares_values(&self, dict: Addr) -> Result<bool, Stop> {
-        const EMBEDDED: u64 = 2;
-        let Some(values) = self.layout.fields.dict.values else {
-            return Ok(false);
-        };
-        let values = self.memory.ptr(values.of(dict))?;
-        let headed = self.layout.kinds.values == ValuesKind::Headed;
-        Ok(headed && !values.is_null() && self.memory.u8(values.add(EMBEDDED))? != 0)
     }
 
     /// The size of the struct of the type in C.
@@ -113,7 +78,6 @@ impl Objects {
                     tell(found, item?)?;
                 }
             }
-            Holding::Dict if self.shares_values(addr)? => {}
             Holding::Dict | Holding::DefaultDict => {
                 let keys = self.tells_keys(addr)?;
                 for item in self.dict_iter(addr)? {
