@@ -13,6 +13,43 @@ use std::sync::Arc;
 /// How many differences of one type are shown.
 const SHOWN: usize = 3;
 
+/// Types of which not all is known, each with the reason; how many differ is printed.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "PyCapsule",
+        "a function of its maker tells the rest (3.13+)",
+    ),
+    (
+        "_elementtree._element_iterator",
+        "its stack is memory of its own",
+    ),
+    ("_pickle.Pickler", "its memo is memory of its own"),
+    ("_pickle.Unpickler", "its memo is memory of its own"),
+    (
+        "census_library.pickles.<locals>.Sub",
+        "a subclass of _pickle.Pickler",
+    ),
+    ("module", "some of the state of a module in C is not told"),
+    ("pyexpat.xmlparser", "its handlers are memory of its own"),
+    (
+        "sqlite3.Connection",
+        "types are in its struct without being told",
+    ),
+    (
+        "sqlite3.Cursor",
+        "types are in its struct without being told",
+    ),
+    ("typing.ParamSpecArgs", "does not tell its class"),
+    (
+        "xml.etree.ElementTree.Element",
+        "its children are memory of its own",
+    ),
+    (
+        "xml.etree.ElementTree.XMLParser",
+        "its module is in its struct",
+    ),
+];
+
 /// An object, and what it refers to.
 type Row = (Addr, BTreeSet<u64>);
 
@@ -82,6 +119,13 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let total = types.len();
     let lines = types.into_iter().filter_map(|(name, wrong)| {
         let wrong = wrong?;
+        if let Some((_, why)) = KNOWN.iter().find(|(known, _)| *known == name) {
+            println!(
+                "{}: {} of {name} differ: {why}",
+                interpreter.id, wrong.count
+            );
+            return None;
+        }
         Some(format!(
             "{} of {name}: {}",
             wrong.count,

@@ -4,6 +4,7 @@
 use super::super::{Objects, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
+use crate::python::layout::References;
 use crate::target::Fault;
 use std::ops::ControlFlow;
 
@@ -166,12 +167,22 @@ impl Objects {
             // Where it says whether it runs, that is before the code.
             let code = if generator.running.is_some() { 2 } else { 1 };
             self.tell_words(frame.add(code * WORD), 1, found)?;
+            for name in [generator.name, generator.qualname].into_iter().flatten() {
+                self.tell_words(name.of(addr), 1, found)?;
+            }
             return match generator.exc_state {
                 Some(state) => self.tell_words(state.of(addr), 3, found),
                 None => Ok(()),
             };
         }
-        self.tell_struct(addr, plan, 0..generator.frame.offset.into(), found)?;
+        // Behind the exception that it handles only asynchronous generators keep what is told.
+        let end = match generator.exc_state {
+            Some(state) if *self.full_name(&plan.base) != *"async_generator" => {
+                u64::from(state.offset) + WORD
+            }
+            _ => generator.frame.offset.into(),
+        };
+        self.tell_struct(addr, plan, 0..end, found)?;
         let frame = generator.frame.of(addr);
         let cleared = match generator.state {
             Some(state) => {
@@ -182,6 +193,10 @@ impl Objects {
             None => false,
         };
         match cleared {
+            // From 3.14 on the code object stays.
+            true if self.layout.kinds.references != References::Plain => {
+                self.tell_slots(self.layout.fields.frame.code.of(frame), 1, found)
+            }
             true => Ok(()),
             false => self.tell_frame(frame, found),
         }

@@ -175,8 +175,8 @@ impl Objects {
             false => holding,
         };
         let leaf = holding == Holding::Nothing;
-        // Only what a type in C tells itself is told of its struct.
-        let silent = known && !base.is(flags::HAVE_GC);
+        // Subclasses of these are asked, but the zone of a time is not told.
+        let silent = !base.is(flags::HAVE_GC) && self.full_name(&base).starts_with("datetime.");
         // Types of extensions may have references without telling the collector.
         let asked = ty.is(flags::HAVE_GC) || !known;
         let weakrefs = self.layout.fields.type_object.weaklistoffset.of(base.addr);

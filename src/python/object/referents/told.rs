@@ -120,9 +120,12 @@ impl Objects {
             }
             Holding::Tee => self.tell_tee(addr, found)?,
             Holding::Local => {
-                // Dummies, arguments and keywords, in front of the list of weak references.
-                if let Some(end) = plan.weakrefs {
-                    self.tell_struct(addr, plan, end.saturating_sub(3 * WORD)..end, found)?;
+                // Up to 3.12 { key; args; kw; weakrefs; dummies; callback }, of which the first and the
+                // last are not told; then { dummies; args; kw; weakrefs; watchdogs }.
+                let is_old = size >= self.after(Addr(0), 6 * WORD).0;
+                let words: [u64; 3] = if is_old { [1, 2, 4] } else { [0, 1, 2] };
+                for word in words {
+                    self.tell_words(self.after(addr, word * WORD), 1, found)?;
                 }
             }
             Holding::Generator => self.tell_generator(addr, plan, found)?,
