@@ -27,6 +27,7 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod locks;
+mod objects;
 mod py_bt;
 mod py_bt_full;
 mod py_dis;
@@ -79,6 +80,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<locks::LocksCommand>(),
+    Command::of::<objects::Objects>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_dis::PyDis>(),

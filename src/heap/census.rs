@@ -1,6 +1,7 @@
 //! How many objects of each type there are, and how large they are together: guppy's partition.
 
 use super::closure::{self, Tally};
+use super::doubts::Doubts;
 use super::pieces::Pieces;
 use super::trace::Follow;
 use super::types::{Kind, Types};
@@ -39,10 +40,8 @@ pub struct Census {
     pub count: u64,
     /// Bytes in all.
     pub bytes: u64,
-    /// References that lead to no object.
-    pub dangling: u64,
-    /// Whether the count was stopped before its end.
-    pub cancelled: bool,
+    /// What the count may lack.
+    pub doubts: Doubts,
 }
 
 impl Census {
@@ -82,8 +81,7 @@ impl Census {
             bytes: types.iter().map(|row| row.bytes).sum(),
             types,
             partition,
-            dangling: found.dangling,
-            cancelled: found.cancelled,
+            doubts: Doubts::of(&found),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 mod census;
 mod closure;
+mod doubts;
 pub mod graph;
 mod index;
+mod instances;
 pub mod label;
 pub mod marks;
+pub mod partition;
 pub mod pieces;
 pub mod roots;
 mod size;
@@ -15,4 +18,6 @@ pub mod types;
 mod whole;
 
 pub use census::{Census, TypeRow};
+pub use doubts::Doubts;
+pub use instances::{Named, TypeMatch};
 pub use whole::{Heap, HeapError};

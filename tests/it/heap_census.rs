@@ -37,7 +37,7 @@ fn found(target: Target) -> (Counts, u64) {
         row_of.0 += row.count;
         row_of.1 += row.bytes;
     }
-    (counts, census.dangling)
+    (counts, census.doubts.dangling)
 }
 
 fn compare(truth: &Counts, found: &Counts) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! objects. Each root is one reference, and knows where it stands.
 
 mod frames;
+mod holder;
 mod kind;
 mod memory;
 mod modules;
