@@ -3,7 +3,7 @@
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::heap::pieces::Pieces;
-use crate::heap::trace::{Tracer, Visit};
+use crate::heap::trace::{Follow, Tracer, Visit};
 use crate::python::object::{AttributesAt, Content, flags};
 use rayon::prelude::*;
 
@@ -28,7 +28,7 @@ impl Dicts {
         let target = &heap.python.process.target;
         let objects = &heap.python.objects;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
-        let tracer = Tracer::new(objects, &pieces);
+        let tracer = Tracer::new(objects, &pieces, Follow::Everything);
         let owned = |id: u32| {
             let keeping = &heap.kind(id)?.keeping;
             let class = keeping.ty.is(flags::TYPE);
