@@ -130,10 +130,8 @@ fn types(heap: &Heap, name: &str) -> anyhow::Result<Named> {
             let last = |name: &Arc<str>| name.rsplit('.').next().map(str::to_owned);
             let full = did_you_mean(name, names.iter().map(|name| name.to_string()));
             let hint = full.or_else(|| did_you_mean(name, names.iter().filter_map(last)));
-            let hint = hint.map_or_else(
-                || "\"heap --by type\" lists the types of all objects.".to_owned(),
-                |hint| hint,
-            );
+            let hint = hint
+                .unwrap_or_else(|| "\"heap --by type\" lists the types of all objects.".to_owned());
             bail!("There is no type \"{name}\". {hint}")
         }
     }

@@ -8,6 +8,7 @@ use super::index::Index;
 use super::marks::Marks;
 use super::pieces::Pieces;
 use super::roots::{Known, Root, Roots};
+use super::trace::Follow;
 use super::tracked::Tracked;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
@@ -71,7 +72,7 @@ impl Heap {
         };
         let pieces = Pieces::new(&*target.memory, &target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types, true);
+        let found = closure::find(python, &pieces, &types, Follow::Everything);
         if found.cancelled {
             return Err(HeapError::Stopped);
         }
@@ -95,8 +96,7 @@ impl Heap {
         let leads = |root: &Root| {
             // Words that look like references count where nothing else holds the object.
             let place = pieces.place(root.object);
-            let reached = reached.as_ref().zip(place);
-            root.certain || !reached.is_some_and(|(reached, place)| reached.is_set(place))
+            root.certain || !place.is_some_and(|place| reached.is_set(place))
         };
         let leading = roots.all.iter().filter(|root| leads(root));
         let mut leading: Vec<u32> = leading.filter_map(|root| index.id(root.object)).collect();
