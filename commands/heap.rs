@@ -4,7 +4,7 @@ use crate::cli::render::heap::browse::Browsing;
 use crate::cli::render::heap::list::ListView;
 use crate::cli::render::heap::partition::PartitionView;
 use crate::cli::{Class, Needs, Report, Run, Session};
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use pydbg::heap::partition::By;
 use std::sync::Arc;
 
@@ -95,6 +95,9 @@ impl Run for Heap {
         // Programs want it all, but for values, which take time.
         let whole = session.json && !self.more && !is_list;
         let rows = browsing.page(count.or(whole.then_some(usize::MAX)));
+        if self.more && rows.is_empty() {
+            bail!("all rows were shown");
+        }
         session.browsing = Some(browsing.clone());
         if is_list {
             let heap = session.heap()?;
