@@ -12,6 +12,7 @@ pub mod partition;
 pub mod pieces;
 pub mod roots;
 mod size;
+mod tally;
 pub mod trace;
 pub mod tracked;
 pub mod types;

@@ -14,6 +14,7 @@ mod expr;
 mod gdb_cases;
 mod harness;
 mod heap_census;
+mod heap_damage;
 mod hostile;
 mod labels;
 mod layering;
