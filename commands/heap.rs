@@ -23,7 +23,7 @@ use std::sync::Arc;
 ///     owner        the nearest module, frame or other root that alone keeps the object alive
 ///     interpreter  in whose lists of the garbage collector it is
 ///     generation   in which of these lists it is
-///     alloc        what kind of memory it lies in
+///     alloc        the allocator its memory is from
 ///
 /// Examples:
 ///     heap                   the ten largest kinds

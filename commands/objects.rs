@@ -76,7 +76,7 @@ impl Run for Objects {
         let (fitting, filtered) = match &self.condition {
             None => (all, None),
             Some(condition) => {
-                let (fitting, filtered) = filter(&heap, &session.values, condition, &all);
+                let (fitting, filtered) = filter(&heap, &session.values, condition, &all)?;
                 (fitting, Some(filtered))
             }
         };
@@ -144,7 +144,12 @@ fn explained(condition: &str, error: &Error) -> anyhow::Error {
 }
 
 /// The objects for which the condition is true.
-fn filter(heap: &Heap, history: &[Value], condition: &str, all: &[u32]) -> (Vec<u32>, Filtered) {
+fn filter(
+    heap: &Heap,
+    history: &[Value],
+    condition: &str,
+    all: &[u32],
+) -> anyhow::Result<(Vec<u32>, Filtered)> {
     /// Objects that one task asks about.
     const BATCH: usize = 1024;
     let python = &*heap.python;
@@ -153,7 +158,7 @@ fn filter(heap: &Heap, history: &[Value], condition: &str, all: &[u32]) -> (Vec<
     let cancel = &python.process.cancel;
     let done = AtomicU64::new(0);
     let total = Some(all.len() as u64);
-    let parts: Vec<(Vec<u32>, Filtered)> = all
+    let parts: Result<Vec<(Vec<u32>, Filtered)>, Error> = all
         .par_chunks(BATCH)
         .map(|ids| {
             let mut filtered = Filtered::default();
@@ -169,6 +174,8 @@ fn filter(heap: &Heap, history: &[Value], condition: &str, all: &[u32]) -> (Vec<
                 match answer.and_then(|answer| evaluator.truth(&answer.value)) {
                     Ok(true) => fitting.push(*id),
                     Ok(false) => {}
+                    // A name is bound for all objects or for none.
+                    Err(error) if error.class == ErrorClass::NameError => return Err(error),
                     Err(error) => {
                         filtered.failed += 1;
                         filtered.unknown += u64::from(is_ours(&error));
@@ -184,9 +191,10 @@ fn filter(heap: &Heap, history: &[Value], condition: &str, all: &[u32]) -> (Vec<
                 total,
                 unit: Unit::Things("objects"),
             });
-            (fitting, filtered)
+            Ok((fitting, filtered))
         })
         .collect();
+    let parts = parts.map_err(|error| explained(condition, &error))?;
     let mut fitting = Vec::new();
     let mut filtered = Filtered {
         condition: condition.to_owned(),
@@ -199,7 +207,7 @@ fn filter(heap: &Heap, history: &[Value], condition: &str, all: &[u32]) -> (Vec<
         filtered.first = filtered.first.or(part.first);
         filtered.stopped |= part.stopped;
     }
-    (fitting, filtered)
+    Ok((fitting, filtered))
 }
 
 /// Whether Python itself might have had an answer.

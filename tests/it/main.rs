@@ -13,6 +13,7 @@ mod exceptions;
 mod expr;
 mod gdb_cases;
 mod harness;
+mod heap;
 mod heap_census;
 mod heap_damage;
 mod hostile;

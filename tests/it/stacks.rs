@@ -90,6 +90,7 @@ const ELSEWHERE: &[&str] = &[
     "expressions",
     "file_locks",
     "healthy_server",
+    "heap_kinds",
     "kernel_waits",
     "lock_graphs",
     "lock_log_shapes",

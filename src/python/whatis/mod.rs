@@ -128,6 +128,14 @@ pub fn native(process: &Process, address: Addr) -> Whatis {
 }
 
 impl Python {
+    /// Whether an object at `address` lies in a pool of pymalloc.
+    pub(crate) fn is_pooled(&self, address: Addr) -> bool {
+        let pool_size = self.objects.layout.kinds.pool_size;
+        let pooled = pool_size
+            .and_then(|pool_size| pymalloc::find(&*self.objects.memory, pool_size, address));
+        pooled.is_some_and(|pooled| pooled.state == BlockState::Used)
+    }
+
     /// What lies at `address`.
     pub fn whatis(&self, address: Addr) -> Whatis {
         let mut found = native(&self.process, address);
