@@ -27,6 +27,7 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod locks;
+mod path;
 mod py_bt;
 mod py_bt_full;
 mod py_dis;
@@ -37,6 +38,8 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod referents;
+mod referrers;
 mod set;
 mod shell;
 mod show;
@@ -79,6 +82,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<locks::LocksCommand>(),
+    Command::of::<path::Path>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_dis::PyDis>(),
@@ -89,6 +93,8 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<referents::Referents>(),
+    Command::of::<referrers::Referrers>(),
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),

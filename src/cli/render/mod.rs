@@ -15,6 +15,7 @@ pub mod expression;
 pub mod fold;
 pub mod frame;
 pub mod group;
+pub mod heap;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;

@@ -42,6 +42,13 @@ pub enum Start {
     Sys,
     /// The dictionary `sys.modules`.
     Modules,
+    /// Something else that Python has an expression for; the path starts with its value.
+    Expression {
+        /// The expression.
+        expression: String,
+        /// What it is, in words.
+        words: String,
+    },
     /// Something that Python has no expression for.
     Words {
         /// What it is, in words.
@@ -107,6 +114,7 @@ impl Start {
             }
             Start::Sys => Some(("sys.__dict__".to_owned(), 1)),
             Start::Modules => Some(("sys.modules".to_owned(), 1)),
+            Start::Expression { expression, .. } => Some((expression.clone(), 1)),
             Start::Words { .. } => None,
         }
     }
@@ -129,7 +137,7 @@ impl Start {
             }
             Start::Sys => "the namespace of sys".to_owned(),
             Start::Modules => "sys.modules".to_owned(),
-            Start::Words { words } => escape(words).into_owned(),
+            Start::Expression { words, .. } | Start::Words { words } => escape(words).into_owned(),
         }
     }
 }

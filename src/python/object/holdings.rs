@@ -28,7 +28,8 @@ pub(super) enum Holding {
     Type,
 }
 
-/// Types by their full names, sorted.
+/// Types by their full names, sorted. What a weak reference refers to, its first word, it does not
+/// hold.
 const LISTED: &[(&str, Holding)] = &[
     ("NoneType", Holding::Nothing),
     ("NotImplementedType", Holding::Nothing),
@@ -83,10 +84,10 @@ const LISTED: &[(&str, Holding)] = &[
     ("tuple", Holding::Items),
     ("type", Holding::Type),
     ("unicode", Holding::Nothing),
-    ("weakproxy", Holding::Words(&[0, 1])),
-    ("weakcallableproxy", Holding::Words(&[0, 1])),
-    ("weakref", Holding::Words(&[0, 1])),
-    ("weakref.ReferenceType", Holding::Words(&[0, 1])),
+    ("weakproxy", Holding::Words(&[1])),
+    ("weakcallableproxy", Holding::Words(&[1])),
+    ("weakref", Holding::Words(&[1])),
+    ("weakref.ReferenceType", Holding::Words(&[1])),
 ];
 
 /// Modules of CPython's own in C whose types keep their references in their structs; sorted. Those
