@@ -7,6 +7,7 @@ mod bt;
 mod complete;
 mod core;
 mod detach;
+mod dominators;
 mod down;
 mod exception;
 mod exception_frame;
@@ -40,6 +41,7 @@ mod py_up;
 mod quit;
 mod referents;
 mod referrers;
+mod retained;
 mod set;
 mod shell;
 mod show;
@@ -62,6 +64,7 @@ pub const ALL: &[Command] = &[
     Command::of::<complete::Complete>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
+    Command::of::<dominators::Dominators>(),
     Command::of::<down::Down>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
@@ -95,6 +98,7 @@ pub const ALL: &[Command] = &[
     Command::of::<quit::Quit>(),
     Command::of::<referents::Referents>(),
     Command::of::<referrers::Referrers>(),
+    Command::of::<retained::Retained>(),
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),

@@ -71,7 +71,10 @@ impl Heap {
         most: usize,
         through_weak: bool,
     ) -> Result<RootPaths, PathError> {
-        let certain = self.held().filter(|(_, root)| root.certain);
+        // A frame holds the namespace of its module too; the module says more.
+        let namespaces = self.namespaces();
+        let certain = self.held();
+        let certain = certain.filter(|(id, root)| root.certain && !namespaces.contains_key(id));
         let certain = NodeSet::of(self.count(), certain.map(|(id, _)| id));
         let (mut found, mut complete) =
             self.search(&self.referrers, id, &certain, |_, _| true, most)?;

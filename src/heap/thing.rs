@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// How much of a value is shown in a list.
 const SHORT: Limits = Limits {
-    elements: 8,
+    elements: 40,
     depth: 2,
     total: 60,
     attributes: false,

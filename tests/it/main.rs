@@ -14,6 +14,8 @@ mod expr;
 mod gdb_cases;
 mod harness;
 mod heap_census;
+mod heap_paths;
+mod heap_retained;
 mod hostile;
 mod labels;
 mod layering;

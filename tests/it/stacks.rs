@@ -98,6 +98,7 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "paths",
     "referents",
+    "retained",
     "tracked",
     "roots",
     "sizes",

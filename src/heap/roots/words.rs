@@ -234,14 +234,14 @@ fn by_thread(python: &Python, thread: u32) -> Option<&Arc<PyThread>> {
 }
 
 /// Of which interpreter something is, where it is not the main one.
-fn whose(python: &Python, interpreter: u32) -> String {
+pub(super) fn whose(python: &Python, interpreter: u32) -> String {
     match by_position(python, interpreter) {
         Some(known) if known.id != 0 => format!(" of interpreter {}", known.id),
         _ => String::new(),
     }
 }
 
-fn thread_name(python: &Python, thread: u32) -> String {
+pub(super) fn thread_name(python: &Python, thread: u32) -> String {
     let Some(thread) = by_thread(python, thread) else {
         return "?".to_owned();
     };
@@ -256,7 +256,7 @@ fn thread_name(python: &Python, thread: u32) -> String {
     words
 }
 
-fn native_name(python: &Python, thread: u32) -> String {
+pub(super) fn native_name(python: &Python, thread: u32) -> String {
     let thread = python.process.threads().get(thread as usize);
     thread.map_or("?".to_owned(), |thread| format!("thread {}", thread.id))
 }

@@ -1,5 +1,7 @@
 //! Objects of the heap in answers: one by its address, references, paths, owners.
 
+pub mod dominators;
+pub mod kept;
 pub mod path;
 pub mod referrers;
 
