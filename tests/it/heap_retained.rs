@@ -27,7 +27,12 @@ fn graph(heap: &Heap, told: &Value) -> Result<(), String> {
         let truth = (number(&row[1]), number(&row[2]));
         if found != truth {
             let class = heap.class(id);
-            wrong.push(format!("{class} at {address}: {found:?}, truth {truth:?}"));
+            let paths = heap.paths_to(id, 3, false).map(|found| found.paths);
+            let paths = paths.unwrap_or_default();
+            let paths: Vec<&str> = paths.iter().map(|p| &*p.chain.text).collect();
+            wrong.push(format!(
+                "{class} at {address}: {found:?}, truth {truth:?}; {paths:?}"
+            ));
         }
     }
     match wrong.is_empty() && rows.len() > 10 {
