@@ -1,7 +1,8 @@
 //! `dominators`: who keeps how much alive, as a tree.
 
-use crate::cli::render::heap;
 use crate::cli::render::heap::dominators::{One, Tree};
+use crate::cli::render::heap::named::{most, object};
+use crate::cli::render::heap::one::of_sizes;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use pydbg::heap::TreeBounds;
 
@@ -26,7 +27,7 @@ pub struct Dominators {
     /// An object
     #[arg(value_name = "ADDRESS")]
     address: Option<String>,
-    /// Show so many owners below each
+    /// Show so many owners below each; 0: all
     #[arg(short, value_name = "N", default_value_t = 10)]
     n: usize,
     /// Show so many levels below the first
@@ -41,15 +42,18 @@ impl Run for Dominators {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let bounds = TreeBounds {
-            most: self.n,
+            most: most(self.n),
             depth: self.depth,
         };
         match &self.address {
             Some(address) => {
-                let (heap, id) = heap::object(session, address)?;
-                Ok(Box::new(One::of(&heap, id, bounds)))
+                let (heap, id) = object(session, address)?;
+                Ok(of_sizes(&heap, One::of(&heap, id, bounds)))
             }
-            None => Ok(Box::new(Tree(session.heap()?.owners(bounds)))),
+            None => {
+                let heap = session.heap()?;
+                Ok(of_sizes(&heap, Tree(heap.owners(bounds))))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `path`: why an object is alive.
 
-use crate::cli::render::heap;
+use crate::cli::render::heap::named::object;
+use crate::cli::render::heap::one::of_references;
 use crate::cli::render::heap::path::Paths;
 use crate::cli::{Class, Needs, Report, Run, Session};
 
@@ -39,8 +40,8 @@ impl Run for Path {
     const NEEDS: Needs = Needs::Memory;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let (heap, id) = heap::object(session, &self.address)?;
+        let (heap, id) = object(session, &self.address)?;
         let found = heap.paths_to(id, self.n.max(1), self.weak)?;
-        Ok(Box::new(Paths(found)))
+        Ok(of_references(&heap, Paths(found)))
     }
 }

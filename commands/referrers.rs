@@ -1,6 +1,7 @@
 //! `referrers`: who refers to an object.
 
-use crate::cli::render::heap;
+use crate::cli::render::heap::named::{most, object};
+use crate::cli::render::heap::one::of_references;
 use crate::cli::render::heap::referrers::{End, References};
 use crate::cli::{Class, Needs, Report, Run, Session};
 
@@ -22,7 +23,7 @@ pub struct Referrers {
     /// The object
     #[arg(value_name = "ADDRESS")]
     address: String,
-    /// Show so many roots and so many objects
+    /// Show so many roots and so many objects; 0: all
     #[arg(short, value_name = "N", default_value_t = 20)]
     n: usize,
 }
@@ -34,9 +35,9 @@ impl Run for Referrers {
     const NEEDS: Needs = Needs::Memory;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        let (heap, id) = heap::object(session, &self.address)?;
-        let found = heap.referrers_of(id, self.n);
+        let (heap, id) = object(session, &self.address)?;
+        let found = heap.referrers_of(id, most(self.n));
         let end = End::Referrers;
-        Ok(Box::new(References { found, end }))
+        Ok(of_references(&heap, References { found, end }))
     }
 }

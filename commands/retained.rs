@@ -1,8 +1,9 @@
 //! `retained`: what an object, a type, a thread or a module keeps alive.
 
-use crate::cli::render::heap;
 use crate::cli::render::heap::dominators::One;
 use crate::cli::render::heap::kept::{ByType, Together};
+use crate::cli::render::heap::named::{most, object, types};
+use crate::cli::render::heap::one::of_sizes;
 use crate::cli::render::number;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::{Context, bail};
@@ -30,7 +31,7 @@ pub struct Retained {
     /// A type, an address, "thread" and a number, or "module" and a name
     #[arg(value_name = "WHAT", num_args = 0..=2)]
     what: Vec<String>,
-    /// Show so many types or owners
+    /// Show so many types or owners; 0: all
     #[arg(short, value_name = "N", default_value_t = 10)]
     n: usize,
 }
@@ -42,31 +43,27 @@ impl Run for Retained {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let words: Vec<&str> = self.what.iter().map(String::as_str).collect();
+        let most = most(self.n);
+        let heap = session.heap()?;
         let kept = match *words.as_slice() {
-            [] => return Ok(Box::new(ByType(session.heap()?.kept_by_types(self.n)))),
+            [] => return Ok(of_sizes(&heap, ByType(heap.kept_by_types(most)))),
             ["thread", id] => {
                 let id = number::number(id)?;
-                let kept = session.heap()?.kept_by_thread(id, self.n)?;
+                let kept = heap.kept_by_thread(id, most)?;
                 kept.with_context(|| format!("There is no Python thread {id}."))?
             }
             ["module", name] => {
-                let kept = session.heap()?.kept_by_module(name, self.n)?;
+                let kept = heap.kept_by_module(name, most)?;
                 kept.with_context(|| format!("There is no module \"{name}\" in sys.modules."))?
             }
             [address] if address.starts_with(|c: char| c.is_ascii_digit() || "$&".contains(c)) => {
-                let (heap, id) = heap::object(session, address)?;
-                let bounds = TreeBounds {
-                    most: self.n,
-                    depth: 1,
-                };
-                return Ok(Box::new(One::of(&heap, id, bounds)));
+                let (heap, id) = object(session, address)?;
+                let bounds = TreeBounds { most, depth: 1 };
+                return Ok(of_sizes(&heap, One::of(&heap, id, bounds)));
             }
-            [name] => {
-                let kept = session.heap()?.kept_by_type(name, self.n);
-                kept.with_context(|| format!("No object is of a type \"{name}\"."))?
-            }
+            [name] => heap.kept_by_instances(&types(&heap, name)?, name, most),
             _ => bail!("what is retained: a type, an address, \"thread N\" or \"module NAME\""),
         };
-        Ok(Box::new(Together(kept)))
+        Ok(of_sizes(&heap, Together(kept)))
     }
 }

@@ -15,7 +15,6 @@
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
-//! | [`heap`] | all objects as a graph: who refers to whom, what keeps it alive |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 

@@ -4,6 +4,7 @@
 use super::command::Command;
 use super::interrupt::Interrupt;
 use super::names::Names;
+use super::render::heap::browse::Browsing;
 use super::settings::Settings;
 use pydbg::diag::Cancel;
 use pydbg::heap::Heap;
@@ -27,6 +28,8 @@ pub struct Session {
     pub python: Option<Result<Arc<Python>, String>>,
     /// All objects of it as a graph, once a command needed that.
     pub heap: Option<Arc<Heap>>,
+    /// The partition of them that `heap` showed last.
+    pub browsing: Option<Browsing>,
     /// The selected thread (gdb number, from 1).
     pub thread: usize,
     /// The selected frame: an index into the merged stack of that thread.
@@ -91,6 +94,7 @@ impl Session {
             frame: 0,
             dead_frame: None,
             heap: None,
+            browsing: None,
             values: Vec::new(),
             settings: Settings::default(),
             cancel: Cancel::default(),
@@ -128,7 +132,7 @@ impl Session {
     /// All objects of the target as a graph, made when it is first asked for.
     pub fn heap(&mut self) -> anyhow::Result<Arc<Heap>> {
         let python = Arc::clone(self.python()?);
-        // A live process that was captured anew has other objects.
+        // Another target, or a live process that was captured anew, has other objects.
         let same = |heap: &&Arc<Heap>| Arc::ptr_eq(&heap.python, &python);
         if let Some(heap) = self.heap.as_ref().filter(same) {
             return Ok(Arc::clone(heap));
@@ -136,5 +140,12 @@ impl Session {
         let heap = Arc::new(Heap::of(&python)?);
         self.heap = Some(Arc::clone(&heap));
         Ok(heap)
+    }
+
+    /// The partition that `heap` showed last of this target.
+    pub fn browsing(&self) -> Option<&Browsing> {
+        let python = self.python().ok()?;
+        let same = |browsing: &&Browsing| Arc::ptr_eq(&browsing.python, python);
+        self.browsing.as_ref().filter(same)
     }
 }

@@ -16,6 +16,7 @@ mod lexer;
 mod literal;
 mod load;
 mod number;
+mod object_scope;
 mod operators;
 mod parser;
 mod repr;
@@ -26,7 +27,9 @@ mod value;
 
 pub use error::{Class, Error, Span};
 pub use eval::{Answer, Evaluator, carets};
+pub use object_scope::ObjectScope;
 pub use scope::{FrameScope, Lookup, Scope, ScopeKind};
+pub use suggest::did_you_mean;
 pub use value::{Range, Value};
 
 /// Whether `text` is an expression, in Python 2 or 3: what can be said of it without a process.

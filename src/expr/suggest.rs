@@ -8,7 +8,7 @@ const MOST_NAMES: usize = 750;
 const LONGEST_NAME: usize = 40;
 
 /// "Did you mean: 'x'?", if one of the names is close to `wrong`.
-pub(crate) fn did_you_mean(wrong: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
+pub fn did_you_mean(wrong: &str, names: impl IntoIterator<Item = String>) -> Option<String> {
     let wrong_chars: Vec<char> = wrong.chars().collect();
     if wrong_chars.len() > LONGEST_NAME {
         return None;

@@ -1,7 +1,9 @@
 //! How many objects of each type there are, and how large they are together: guppy's partition.
 
 use super::closure::{self, Tally};
+use super::doubts::Doubts;
 use super::pieces::Pieces;
+use super::trace::Follow;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
 use crate::python::Python;
@@ -38,19 +40,27 @@ pub struct Census {
     pub count: u64,
     /// Bytes in all.
     pub bytes: u64,
-    /// References that lead to no object.
-    pub dangling: u64,
-    /// Whether the count was stopped before its end.
-    pub cancelled: bool,
+    /// What the count may lack.
+    pub doubts: Doubts,
 }
 
 impl Census {
     /// Counts all objects.
     pub fn of(python: &Python) -> Census {
+        Census::following(python, Follow::Everything)
+    }
+
+    /// Counts what the collector tracks, and what it is told of that, and so on: the objects that a
+    /// program finds in itself by `gc.get_objects` and `gc.get_referents`.
+    pub fn of_collector(python: &Python) -> Census {
+        Census::following(python, Follow::Told)
+    }
+
+    fn following(python: &Python, follow: Follow) -> Census {
         let memory = &*python.process.target.memory;
         let pieces = Pieces::new(memory, &python.process.target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types, false);
+        let found = closure::find(python, &pieces, &types, follow);
         let kinds = types.into_kinds();
         let rows = |tallies: &mut dyn Iterator<Item = Tally>, dicts| {
             let rows = kinds.iter().zip(tallies);
@@ -71,8 +81,7 @@ impl Census {
             bytes: types.iter().map(|row| row.bytes).sum(),
             types,
             partition,
-            dangling: found.dangling,
-            cancelled: found.cancelled,
+            doubts: Doubts::of(&found),
         }
     }
 }

@@ -4,14 +4,13 @@
 use super::marks::Marks;
 use super::pieces::{Pieces, Words};
 use super::roots::Roots;
-use super::trace::{Tracer, Visit};
+use super::trace::{Follow, Tracer, Visit};
 use super::tracked::{self, Tracked};
 use super::types::{Cache, Types};
 use crate::addr::Addr;
 use crate::diag::{Cancel, Progress, Step, Unit};
 use crate::python::Python;
 use crate::python::layout::Field;
-use crate::python::object::Content;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -37,8 +36,8 @@ pub(super) struct Tally {
 pub(super) struct Closure {
     pub(super) tracked: Tracked,
     pub(super) roots: Roots,
-    /// What the certain ones of the roots lead to, if it was asked for.
-    pub(super) reached: Option<Marks>,
+    /// What the certain ones of the roots lead to.
+    pub(super) reached: Marks,
     pub(super) marks: Marks,
     /// By the number of the type.
     pub(super) tallies: Vec<Tally>,
@@ -109,16 +108,16 @@ fn at(tallies: &mut Vec<Tally>, number: u32) -> &mut Tally {
     &mut tallies[at]
 }
 
-/// Finds all objects: what the collector tracks, what CPython itself refers to, and what these
-/// lead to.
+/// Finds all objects: what the collector tracks, what CPython itself refers to (unless only what
+/// the collector is told of is followed), and what these lead to.
 pub(super) fn find<'a>(
     python: &'a Python,
     pieces: &Pieces<'_>,
     types: &Types<'a>,
-    keep_reached: bool,
+    follow: Follow,
 ) -> Closure {
     let search = Search {
-        tracer: Tracer::new(&python.objects, pieces),
+        tracer: Tracer::new(&python.objects, pieces, follow),
         marks: Marks::new(pieces),
         dicts: Marks::new(pieces),
         types,
@@ -128,11 +127,14 @@ pub(super) fn find<'a>(
         seen: AtomicU64::new(0),
         workers: Mutex::default(),
     };
-    let roots = Roots::precise(python);
+    let roots = match follow {
+        Follow::Told => Roots::default(),
+        Follow::Everything => Roots::precise(python),
+    };
     let certain = roots.all.iter().filter(|root| root.certain);
     let certain: Vec<Addr> = certain.map(|root| root.object).collect();
     search.spread(|meet| certain.into_iter().for_each(meet));
-    let reached = keep_reached.then(|| search.marks.clone());
+    let reached = search.marks.clone();
     let mut tracked = Tracked::default();
     search.spread(|meet| {
         let each = &mut |addr, _generation| meet(addr);
@@ -307,7 +309,7 @@ impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
         let Some(kind) = worker.cache.kind(number) else {
             return;
         };
-        if kind.keeping.content != Content::Nothing || kind.keeping.ty.is_heap() {
+        if kind.keeping.refers() {
             stack.push(addr);
         }
         let tally = self.tally(worker, number, addr);

@@ -3,7 +3,7 @@
 use super::graph::{Chunk, Csr, Malformed};
 use super::marks::{Ids, Marks};
 use super::pieces::{Pieces, Words};
-use super::trace::Tracer;
+use super::trace::{Follow, Tracer};
 use super::types::{Cache, Kind, Types};
 use crate::addr::Addr;
 use crate::python::Python;
@@ -73,7 +73,7 @@ impl Index {
             pieces,
             ranks: &ranks,
         };
-        let tracer = Tracer::new(&python.objects, pieces);
+        let tracer = Tracer::new(&python.objects, pieces, Follow::Everything);
         let ob_type = python.layout.fields.object.ob_type;
         let parts: Vec<Part> = addresses
             .par_chunks(BATCH)

@@ -1,10 +1,10 @@
 //! What objects of one type, a thread, or a module keep alive together: what several of them would
 //! free is counted once.
 
-use super::Heap;
 use super::graph::{NodeSet, Parent, Stopped, Watch, reachable, reachable_without};
 use super::owners::Owner;
 use super::roots::Group;
+use super::{Heap, Named};
 use crate::addr::Addr;
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -107,25 +107,14 @@ impl Heap {
         }
     }
 
-    /// What the instances of the types with a name keep alive; `None` when there is no such type.
-    pub fn kept_by_type(&self, name: &str, most: usize) -> Option<Kept> {
-        let objects = &self.python.objects;
-        let plain = |full: &str| full.trim_start_matches("builtins.") == name;
-        let short = |full: &str| full.rsplit('.').next() == Some(name);
-        let named = |fits: &dyn Fn(&str) -> bool| -> Vec<bool> {
-            let kinds = self.kinds().iter();
-            kinds
-                .map(|kind| fits(&objects.full_name(&kind.keeping.ty)))
-                .collect()
-        };
-        let known = |kinds: &Vec<bool>| kinds.contains(&true);
-        let kinds = Some(named(&plain)).filter(known);
-        let kinds = kinds.or_else(|| Some(named(&short)).filter(known))?;
-        let (mut all, mut own, mut retained, mut weight) = (Vec::new(), 0_u64, 0_u64, 0);
+    /// What the instances of some types keep alive; `words` say which types.
+    pub fn kept_by_instances(&self, types: &Named, words: &str, most: usize) -> Kept {
+        let all = self.instances(types);
+        let belong = NodeSet::of(self.count(), all.iter().copied());
+        let (mut own, mut retained, mut weight) = (0_u64, 0_u64, 0);
         let mut within = 0_u32;
         self.walk(|id, enters| {
-            let number = self.kind_number(id) as usize;
-            let belongs = kinds.get(number).copied().unwrap_or(false);
+            let belongs = belong.contains(id);
             if enters && (belongs || within > 0) {
                 weight += 1;
             }
@@ -136,7 +125,6 @@ impl Heap {
                 within = within.saturating_sub(1);
                 return;
             }
-            all.push(id);
             own = own.saturating_add(self.size(id));
             if within == 0 {
                 retained = retained.saturating_add(self.retained.of(id));
@@ -144,8 +132,8 @@ impl Heap {
             within += 1;
         });
         let (owners, left_out, left_out_retained) = self.largest_of(&all, most);
-        Some(Kept {
-            words: format!("the instances of {name}"),
+        Kept {
+            words: format!("the instances of {words}"),
             all: self.bytes(),
             count: all.len() as u64,
             own,
@@ -154,7 +142,7 @@ impl Heap {
             owners,
             left_out,
             left_out_retained,
-        })
+        }
     }
 
     /// What only the thread with a number keeps alive; `None` where it is no Python thread.

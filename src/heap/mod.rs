@@ -2,14 +2,17 @@
 
 mod census;
 mod closure;
+mod doubts;
 pub mod graph;
 mod index;
+mod instances;
 mod kept;
 pub mod label;
 pub mod marks;
 mod modules;
 mod neighbours;
 mod owners;
+pub mod partition;
 mod paths;
 pub mod pieces;
 pub mod roots;
@@ -22,6 +25,8 @@ mod weak;
 mod whole;
 
 pub use census::{Census, TypeRow};
+pub use doubts::Doubts;
+pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};
 pub use owners::{Owner, Owners, TreeBounds, Who};

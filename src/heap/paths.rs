@@ -1,7 +1,7 @@
 //! Why an object is alive: the shortest ways to it from what keeps objects alive from outside.
 
 use super::graph::{Apart, Budget, Csr, Malformed, NodeSet, Stopped, Watch, paths};
-use super::label::{Chain, Held, Start};
+use super::label::{Chain, Start};
 use super::roots::{Part, Root, RootKind, RootView};
 use super::thing::Thing;
 use super::{Heap, weak};
@@ -13,9 +13,6 @@ const MOST_EDGES: u64 = 1 << 32;
 
 /// The most roots of one object that are compared.
 const MOST_ROOTS: usize = 256;
-
-/// The most callers that an expression goes back by.
-const MOST_CALLERS: u32 = 50;
 
 /// A way from a root to an object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -135,7 +132,7 @@ impl Heap {
     fn write(&self, nodes: &[u32], apart: Apart) -> Option<RootPath> {
         let root = self.best_root(*nodes.first()?)?;
         let view = self.roots.view(&self.python, root);
-        let start = self.start(root, &view);
+        let start = Start::of(&self.python, &self.roots, root);
         let objects: Vec<Addr> = nodes.iter().map(|node| self.address(*node)).collect();
         let is_edge = |pair: &[u32]| match pair {
             [from, to] => self.references().targets_of(*from).contains(to),
@@ -154,56 +151,6 @@ impl Heap {
     pub(super) fn best_root(&self, id: u32) -> Option<&Root> {
         let roots = self.roots_of(id).take(MOST_ROOTS);
         roots.min_by_key(|root| (!root.certain, rank(root.kind)))
-    }
-
-    /// How a path from a root begins.
-    fn start(&self, root: &Root, view: &RootView) -> Start {
-        let words = || Start::Words {
-            words: view.words.clone(),
-        };
-        match root.kind {
-            RootKind::Frame {
-                thread,
-                level,
-                part,
-            } => {
-                let owner = self.python.threads().nth(thread as usize);
-                let owner = owner.filter(|thread| thread.interpreter == 0);
-                let ident = owner.and_then(|thread| thread.ident);
-                match (ident, self.held_by_frame(part)) {
-                    (Some(ident), Some(held)) if level <= MOST_CALLERS => {
-                        Start::Frame { ident, level, held }
-                    }
-                    _ => words(),
-                }
-            }
-            _ => match &view.expression {
-                Some(expression) => Start::Expression {
-                    expression: expression.clone(),
-                    words: view.words.clone(),
-                },
-                None => words(),
-            },
-        }
-    }
-
-    /// A part of a frame, where Python shows it.
-    fn held_by_frame(&self, part: Part) -> Option<Held> {
-        // The iterator of a comprehension is called `.0`.
-        let name = |number| {
-            let name = self.roots.name(number)?;
-            (!name.starts_with('.')).then(|| name.to_string())
-        };
-        Some(match part {
-            Part::Frame | Part::FrameObject => Held::Frame,
-            Part::Code => Held::Code,
-            Part::Globals => Held::Globals,
-            Part::Builtins => Held::Builtins,
-            Part::Namespace => Held::Namespace,
-            Part::Variable(number) => Held::Variable(name(number)?),
-            Part::Cell(number) => Held::Cell(name(number)?),
-            Part::Function | Part::Stack(_) => return None,
-        })
     }
 }
 

@@ -120,7 +120,7 @@ impl<'m> Pieces<'m> {
     /// The number of the place at an address, if an object may begin there.
     #[inline]
     pub(super) fn place(&self, addr: Addr) -> Option<u64> {
-        if addr.0 % ALIGNMENT != 0 {
+        if !addr.0.is_multiple_of(ALIGNMENT) {
             return None;
         }
         let piece = self.find(addr.0)?;

@@ -2,11 +2,13 @@
 //! retained sizes.
 
 use super::closure::{self, Closure};
+use super::doubts::Doubts;
 use super::graph::{self, Analysis, Csr, Dominators, Malformed, NodeSet, Retained, Stopped, Watch};
 use super::index::Index;
 use super::marks::Marks;
 use super::pieces::Pieces;
 use super::roots::{Known, Root, Roots};
+use super::trace::Follow;
 use super::tracked::Tracked;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
@@ -45,8 +47,10 @@ pub struct Heap {
     pub dominators: Dominators,
     /// What dies with each object, in bytes.
     pub retained: Retained,
-    /// References that lead to no object.
-    pub dangling: u64,
+    /// What may be missing.
+    pub doubts: Doubts,
+    /// The objects that the graph begins at.
+    leading: NodeSet,
     index: Index,
     /// The roots of objects, by id.
     held: Vec<(u32, u32)>,
@@ -68,18 +72,18 @@ impl Heap {
         };
         let pieces = Pieces::new(&*target.memory, &target.mappings);
         let types = Types::new(&python.objects);
+        let found = closure::find(python, &pieces, &types, Follow::Everything);
+        if found.cancelled {
+            return Err(HeapError::Stopped);
+        }
+        let doubts = Doubts::of(&found);
         let Closure {
             tracked,
             mut roots,
             reached,
             marks,
-            dangling,
-            cancelled,
             ..
-        } = closure::find(python, &pieces, &types, true);
-        if cancelled {
-            return Err(HeapError::Stopped);
-        }
+        } = found;
         add_conservative(python, &pieces, &marks, &mut roots);
         let reading = |done, total| tell("reading references", done, total);
         let index = Index::read(python, &pieces, types, marks, &reading);
@@ -92,8 +96,7 @@ impl Heap {
         let leads = |root: &Root| {
             // Words that look like references count where nothing else holds the object.
             let place = pieces.place(root.object);
-            let reached = reached.as_ref().zip(place);
-            root.certain || !reached.is_some_and(|(reached, place)| reached.is_set(place))
+            root.certain || !place.is_some_and(|place| reached.is_set(place))
         };
         let leading = roots.all.iter().filter(|root| leads(root));
         let mut leading: Vec<u32> = leading.filter_map(|root| index.id(root.object)).collect();
@@ -114,7 +117,8 @@ impl Heap {
             referrers: reverse,
             dominators,
             retained,
-            dangling,
+            doubts,
+            leading: NodeSet::of(index.addresses.len() as u32, leading.iter().copied()),
             index,
             held,
             children: OnceLock::new(),
@@ -177,6 +181,12 @@ impl Heap {
     pub fn held(&self) -> impl Iterator<Item = (u32, &Root)> {
         let root = |(id, root): &(u32, u32)| Some((*id, self.roots.all.get(*root as usize)?));
         self.held.iter().filter_map(root)
+    }
+
+    /// Whether a root that counts holds an object itself; words that only look like references
+    /// count where nothing else leads to it.
+    pub fn is_root(&self, id: u32) -> bool {
+        self.leading.contains(id)
     }
 
     /// What an object keeps alive with itself.

@@ -14,7 +14,7 @@ pub(super) struct Verdict {
     pub(super) threads: bool,
     /// At least two of its `sys.modules`, `sys` and `builtins` namespaces are dictionaries.
     pub(super) namespaces: bool,
-    /// `sys.hexversion`.
+    /// `sys.hexversion`, unless `sys.version` says that it is damaged.
     pub(super) hex: Option<u32>,
     /// Whether `sys` has what only a debug build has.
     pub(super) debug: Option<bool>,
@@ -23,15 +23,20 @@ pub(super) struct Verdict {
 /// How many thread states are tried; the newest may belong to a thread that has ended.
 const MOST_TRIED: usize = 16;
 
+/// The longest `sys.version` that is read, in characters.
+const LONGEST_VERSION: u64 = 1000;
+
+/// Major and minor version of a `sys.hexversion`.
+fn pair(hex: u32) -> (u8, u8) {
+    ((hex >> 24) as u8, (hex >> 16) as u8)
+}
+
 impl Verdict {
     /// Whether the interpreter's own version is that of the layout; without one, whether all
     /// else fits.
     pub(super) fn fits(&self, layout: &Layout) -> bool {
         match self.hex {
-            Some(hex) => {
-                let stated = ((hex >> 24) as u8, (hex >> 16) as u8);
-                stated == layout.version && (self.threads || self.namespaces)
-            }
+            Some(hex) => pair(hex) == layout.version && (self.threads || self.namespaces),
             None => self.threads && self.namespaces,
         }
     }
@@ -73,6 +78,14 @@ pub(super) fn look(
             .map(|(_, value)| *value)
     };
     let hex = value("hexversion").and_then(|hex| objects.int(hex).ok());
+    let hex = hex.and_then(|hex| u32::try_from(hex).ok());
+    // One wrong byte of that number must not cost everything: `sys.version` says it again.
+    let says_it_again = || {
+        let text = value("version").and_then(|text| objects.text(text, LONGEST_VERSION).ok());
+        let (major, minor) = layout.version;
+        text.is_some_and(|text| text.value.starts_with(&format!("{major}.{minor}.")))
+    };
+    let hex = hex.filter(|hex| pair(*hex) == layout.version || !says_it_again());
     Verdict {
         threads: has_thread(&**memory, layout, interpreter, is_thread),
         namespaces: [sys, namespace(f.modules), namespace(f.builtins)]
@@ -80,7 +93,7 @@ pub(super) fn look(
             .flatten()
             .count()
             > 1,
-        hex: hex.and_then(|hex| u32::try_from(hex).ok()),
+        hex,
         debug: items.is_some().then(|| value("gettotalrefcount").is_some()),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::addr::Addr;
 use crate::native::NativeThread;
+use crate::target::Memory;
 
 /// A futex that a thread sleeps on.
 pub(super) struct Futex {
@@ -35,5 +36,42 @@ impl Futex {
             value: value as u32,
             timed: timeout != 0,
         })
+    }
+
+    /// Whether somebody has changed the word since: then the thread has been woken, and has not
+    /// run yet. On a busy machine that may take a while.
+    pub(super) fn is_over(&self, memory: &dyn Memory) -> bool {
+        const WAIT: u64 = 0;
+        const WAIT_BITSET: u64 = 9;
+        let compares = matches!(self.command, WAIT | WAIT_BITSET);
+        compares && memory.u32(self.addr).is_ok_and(|word| word != self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::synth::Synth;
+
+    #[test]
+    fn a_thread_whose_word_has_changed_has_been_woken() {
+        let mut memory = Synth::default();
+        memory.add(0x1000, 1u32.to_le_bytes().to_vec());
+        let is_over = |command, value, addr| {
+            let futex = Futex {
+                addr: Addr(addr),
+                command,
+                private: true,
+                value,
+                timed: false,
+            };
+            futex.is_over(&memory)
+        };
+        const WAIT_BITSET: u64 = 9;
+        const LOCK_PI: u64 = 6;
+        assert!(is_over(WAIT_BITSET, 0, 0x1000));
+        assert!(!is_over(WAIT_BITSET, 1, 0x1000));
+        assert!(!is_over(LOCK_PI, 0, 0x1000), "it compares nothing");
+        assert!(!is_over(WAIT_BITSET, 0, 0x2000), "it cannot be read");
     }
 }

@@ -3,6 +3,7 @@
 
 mod walk;
 
+use super::futex::Futex;
 use super::main_thread::MainThread;
 use super::{Locks, Owner, View};
 use crate::addr::Addr;
@@ -235,11 +236,15 @@ impl<'a, 'p> Search<'a, 'p> {
         }
     }
 
-    /// Whether a thread sleeps in a system call of its own. One that runs, or only waits for the GIL,
-    /// may have in its hands what no variable of it leads to.
+    /// Whether a thread sleeps in a system call of its own. One that runs, has been woken, or only
+    /// waits for the GIL may have in its hands what no variable of it leads to: from 3.13 on an item
+    /// of a `SimpleQueue` is put into the hands of a thread that still sleeps.
     fn is_at_rest(&self, thread: usize, state: &PyThread) -> bool {
-        let native = self.view.process.threads().get(thread.wrapping_sub(1));
-        let sleeps = native.is_some_and(|native| native.syscall.is_some());
+        let process = self.view.process;
+        let native = process.threads().get(thread.wrapping_sub(1));
+        let sleeps = native.filter(|native| native.syscall.is_some());
+        let is_over = |futex: Futex| futex.is_over(&*process.target.memory);
+        let sleeps = sleeps.is_some_and(|native| !Futex::of(native).is_some_and(is_over));
         sleeps && state.waits_for_gil != Some(true)
     }
 
@@ -250,10 +255,7 @@ impl<'a, 'p> Search<'a, 'p> {
             roots.push(addr);
             ControlFlow::Continue(())
         };
-        match self.view.python.layout.fields.frame.function {
-            Some(_) => objects.frame_referents(frame.addr, &mut take).is_ok(),
-            None => objects.referents(frame.addr, &mut take).is_ok(),
-        }
+        objects.frame_referents(frame.addr, &mut take).is_ok()
     }
 
     /// The objects that the thread state has: its thread-local variables, context, exceptions.

@@ -4,7 +4,7 @@
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use crate::heap_paths::heap;
 use pydbg::Addr;
-use pydbg::heap::{Heap, TreeBounds, Who};
+use pydbg::heap::{Heap, TreeBounds, TypeMatch, Who};
 use serde_json::Value;
 
 fn number(value: &Value) -> u64 {
@@ -45,9 +45,10 @@ fn graph(heap: &Heap, told: &Value) -> Result<(), String> {
 fn class(heap: &Heap, graphs: &[&Value]) -> Result<(), String> {
     let sum = |key: &str| graphs.iter().map(|told| number(&told[key])).sum::<u64>();
     let truth = (sum("instances"), sum("together"));
-    let kept = heap
-        .kept_by_type("__main__.Node", 5)
-        .ok_or("no such type")?;
+    let TypeMatch::Found(types) = heap.types_named("__main__.Node") else {
+        return Err("no such type".to_owned());
+    };
+    let kept = heap.kept_by_instances(&types, "Node", 5);
     let found = (kept.count, kept.retained);
     match found == truth {
         true => Ok(()),

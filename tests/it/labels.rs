@@ -4,7 +4,8 @@
 use crate::harness::evaluator::evaluate;
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use pydbg::Addr;
-use pydbg::heap::label::{Chain, Held, Start, Via, vias};
+use pydbg::heap::label::{Chain, Start, Via, vias};
+use pydbg::heap::roots::{Part, Root, RootKind, Roots};
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, Options};
@@ -23,7 +24,7 @@ const WITHOUT: &[&str] = &[
 ];
 
 /// Random paths on each interpreter.
-const WALKS: u64 = 600;
+const WALKS: u64 = 500;
 
 /// The most steps of one.
 const LONGEST: u64 = 12;
@@ -35,7 +36,7 @@ struct Written {
     objects: Vec<Addr>,
 }
 
-fn write(python: &Python, name: &str, start: &Start, objects: Vec<Addr>) -> Written {
+fn write(name: &str, python: &Python, start: &Start, objects: Vec<Addr>) -> Written {
     Written {
         name: name.to_owned(),
         chain: Chain::write(&python.objects, start, &objects),
@@ -49,22 +50,31 @@ fn attach(fixture: &Fixture) -> Python {
 }
 
 /// The paths that the fixture tells.
-fn told(python: &Python, fixture: &Fixture) -> Vec<Written> {
-    let ident = fixture.truth.expect["ident"].as_u64().unwrap_or(0);
-    let frame = |held: Held| {
-        let level = 1;
-        Start::Frame { ident, level, held }
-    };
+fn told(python: &Python, roots: &Roots, fixture: &Fixture) -> Vec<Written> {
     let of = |row: &Value| {
         let name = row[0].as_str().unwrap_or_default();
-        let start = match name.strip_prefix("frame_") {
-            Some("globals") => frame(Held::Globals),
-            Some(cell) if cell.starts_with("cell_") => frame(Held::Cell(cell[5..].to_owned())),
-            Some(local) => frame(Held::Variable(local.to_owned())),
-            None => Start::Module { name: "app".into() },
-        };
         let ids = list(&row[1]).iter().filter_map(Value::as_u64);
-        write(python, name, &start, ids.map(Addr).collect())
+        let objects: Vec<Addr> = ids.map(Addr).collect();
+        let is_start = |root: &&Root| {
+            let named = |number: u32, wanted: &str| {
+                let known = roots.name(number);
+                known.is_some_and(|name| **name == *wanted)
+            };
+            let local = name.strip_prefix("frame_");
+            let held = match (root.kind, local) {
+                (RootKind::Module { name, .. }, None) => named(name, "app"),
+                (RootKind::Frame { part, .. }, Some(local)) => match part {
+                    Part::Variable(name) | Part::Cell(name) => named(name, local),
+                    Part::Globals => local == "globals",
+                    _ => false,
+                },
+                _ => false,
+            };
+            held && Some(root.object) == objects.first().copied()
+        };
+        let start = roots.all.iter().find(is_start);
+        let start = start.unwrap_or_else(|| panic!("{name} has no root"));
+        write(name, python, &Start::of(python, roots, start), objects)
     };
     list(&fixture.truth.expect["chains"])
         .iter()
@@ -84,10 +94,8 @@ fn referents(python: &Python, from: Addr) -> Vec<Addr> {
     found
 }
 
-/// Random paths from modules, and what is wrong with the ways between their objects.
-fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
-    let modules = python.sys_modules().expect("sys.modules");
-    let modules = python.objects.dict_items(modules).expect("items");
+/// Random paths from roots, and what is wrong with the ways between their objects.
+fn walks(python: &Python, roots: &Roots, failures: &mut Failures, id: &str) -> Vec<Written> {
     let mut state = 1_u64;
     let mut random = |below: usize| {
         state = state
@@ -95,11 +103,22 @@ fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
             .wrapping_add(1);
         (state >> 33) as usize % below.max(1)
     };
+    let is_app = |root: &&Root| {
+        let RootKind::Module { name, .. } = root.kind else {
+            return false;
+        };
+        roots.name(name).is_some_and(|name| **name == *"app")
+    };
+    let own = roots.all.iter().find(is_app).expect("the fixture's module");
+    let certain: Vec<&Root> = roots.all.iter().filter(|root| root.certain).collect();
     let mut written = Vec::new();
     for walk in 0..WALKS {
-        let (name, module) = modules[random(modules.len())];
-        let name = python.objects.text(name, 1000).expect("a name").value;
-        let mut objects = vec![module];
+        // Every second path starts where all kinds of objects are.
+        let root = match walk % 2 {
+            0 => certain[random(certain.len())],
+            _ => own,
+        };
+        let mut objects = vec![root.object];
         for _ in 0..=walk % LONGEST {
             let from = *objects.last().expect("one");
             let next = referents(python, from);
@@ -120,6 +139,8 @@ fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
                 .find(|to| !leaf(to))
                 .unwrap_or(tries[0]);
             let ways = vias(&python.objects, from, to, 3);
+            // What is no object has no way that could be wrong, and does no harm.
+            vias(&python.objects, Addr(to.0 + 8), from, 3);
             let known = !ways.is_empty() && !ways.contains(&Via::Unknown);
             let ty = python.objects.type_of(from).map(|ty| ty.name.clone());
             failures.check(
@@ -131,16 +152,28 @@ fn walks(python: &Python, failures: &mut Failures, id: &str) -> Vec<Written> {
             );
             objects.push(to);
         }
-        written.push(write(python, "walk", &Start::Module { name }, objects));
+        written.push(write(
+            "walk",
+            python,
+            &Start::of(python, roots, root),
+            objects,
+        ));
     }
     written
 }
 
 /// Evaluates all paths and compares.
 fn check(interpreter: &Interpreter, fixture: &Fixture, all: &[Written], failures: &mut Failures) {
+    // Its own frames are others while it evaluates.
+    let threads = &fixture.truth.threads;
+    let evaluator = threads
+        .iter()
+        .find(|thread| thread.name.as_deref() == Some("evaluator"));
+    let own = format!("[{}]", evaluator.expect("a thread of that name").ident);
     let all: Vec<_> = all
         .iter()
         .filter_map(|written| Some((written, written.chain.expression.clone()?)))
+        .filter(|(_, text)| !text.contains(&own))
         .collect();
     let expressions: Vec<String> = all.iter().map(|(_, text)| text.clone()).collect();
     let answers = evaluate(fixture, &expressions);
@@ -181,8 +214,9 @@ fn expressions_lead_to_the_very_objects() {
     let failures = Failures::together(interpreters(), |interpreter, failures| {
         let fixture = Fixture::start(interpreter, "paths", &[]);
         let python = attach(&fixture);
-        let mut all = told(&python, &fixture);
-        all.extend(walks(&python, failures, &interpreter.id));
+        let roots = Roots::precise(&python);
+        let mut all = told(&python, &roots, &fixture);
+        all.extend(walks(&python, &roots, failures, &interpreter.id));
         drop(python);
         let whole = all.iter().filter(|w| w.chain.reaches == w.objects.len());
         println!(
@@ -191,16 +225,6 @@ fn expressions_lead_to_the_very_objects() {
             whole.count(),
             all.len()
         );
-        if std::env::var("SHOW").is_ok() {
-            for w in &all {
-                println!(
-                    "{} {} {}",
-                    w.name,
-                    w.chain.reaches == w.objects.len(),
-                    w.chain.text
-                );
-            }
-        }
         check(interpreter, &fixture, &all, failures);
     });
     failures.finish();

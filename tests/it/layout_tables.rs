@@ -62,6 +62,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("mi_page", "free") => (MI_PAGE, &["free"]),
         ("mi_page", "local_free") => (MI_PAGE, &["local_free"]),
         ("mi_page", "thread_free") => (MI_PAGE, &["xthread_free"]),
+        ("mi_page", "heap") => (MI_PAGE, &["xheap"]),
         ("mi_page", "block_size") => (MI_PAGE, &["block_size", "xblock_size"]),
         ("mi_page", "start") => (MI_PAGE, &["page_start"]),
         ("mi_page", "next") => (MI_PAGE, &["next"]),

@@ -37,6 +37,7 @@ mod packages;
 mod packed;
 mod pystack;
 mod referents;
+mod referents_all;
 mod roots;
 mod signal;
 mod sizes;

@@ -2,13 +2,14 @@
 
 use crate::harness::corefile::CoreFile;
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
+use crate::values_without_files::hide_files;
 use pydbg::Addr;
 use pydbg::diag::Cancel;
 use pydbg::heap::pieces::Pieces;
 use pydbg::heap::tracked::{self, Tracked};
 use pydbg::native::Process;
 use pydbg::python::Python;
-use pydbg::target::{self, Target};
+use pydbg::target::{self, Options, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -164,6 +165,25 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let core = target::core::open(&path, &interpreter.options()).expect("a core");
     let result = compare(&python(core), &fixture);
     failures.check(&format!("{} kernel core", interpreter.id), result);
+    if interpreter.id.ends_with('t') {
+        let hooked = interpreter.clone().with("PYTHONMALLOC", "debug");
+        let fixture = Fixture::start(&hooked, "tracked", &[]);
+        let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
+        let result = compare(&python(live), &fixture);
+        failures.check(&format!("{} with debug hooks", interpreter.id), result);
+    }
+    if interpreter.version > (3, 8) {
+        return;
+    }
+    // Without the files no symbol tells where the lists are.
+    let empty = tempfile::tempdir().unwrap();
+    let options = Options {
+        sysroot: Some(empty.path().to_path_buf()),
+        ..interpreter.options()
+    };
+    let core = target::core::open(&hide_files(&path), &options).expect("a core");
+    let result = compare(&python(core), &fixture);
+    failures.check(&format!("{} without files", interpreter.id), result);
 }
 
 #[test]

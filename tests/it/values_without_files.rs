@@ -30,7 +30,7 @@ fn is_nameless(name: &str, interpreter: &str) -> bool {
 }
 
 /// Renames the files of Python in the core's list of mapped files, so that none is found.
-fn hide_files(core: &Path) -> PathBuf {
+pub(crate) fn hide_files(core: &Path) -> PathBuf {
     const NT_FILE: u32 = 0x4649_4c45;
     let file = CoreFile::read(core);
     let mut bytes = file.bytes.clone();

@@ -3,10 +3,11 @@
 
 use super::Via;
 use super::context::via_in;
-use super::literal::quoted;
 use super::step::Steps;
 use crate::addr::Addr;
 use crate::escape::escape;
+use crate::heap::roots::{Part, Root, RootKind, Roots};
+use crate::python::Python;
 use crate::python::object::Objects;
 use serde::Serialize;
 
@@ -22,58 +23,14 @@ const MOST_PARENTHESES: usize = 50;
 
 /// Where a path starts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "start", rename_all = "kebab-case")]
-pub enum Start {
-    /// A module of `sys.modules`; the path starts with the module object.
-    Module {
-        /// Its name there.
-        name: String,
-    },
-    /// A Python frame that runs; the path starts with what it holds.
-    Frame {
-        /// `threading.get_ident()` of the thread.
-        ident: u64,
-        /// How many Python frames are inside of it.
-        level: u32,
-        /// What it holds.
-        held: Held,
-    },
-    /// The namespace of the module `sys`.
-    Sys,
-    /// The dictionary `sys.modules`.
-    Modules,
-    /// Something else that Python has an expression for; the path starts with its value.
-    Expression {
-        /// The expression.
-        expression: String,
-        /// What it is, in words.
-        words: String,
-    },
-    /// Something that Python has no expression for.
-    Words {
-        /// What it is, in words.
-        words: String,
-    },
-}
-
-/// What a frame holds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Held {
-    /// Itself, or the frame object made of it.
-    Frame,
-    /// The code.
-    Code,
-    /// The namespace of the module.
-    Globals,
-    /// The namespace of `builtins`.
-    Builtins,
-    /// The namespace of a module or class body.
-    Namespace,
-    /// The value of the variable of this name.
-    Variable(String),
-    /// The cell of the variable of this name.
-    Cell(String),
+pub struct Start {
+    /// What it is, in words that are safe to print.
+    pub words: String,
+    /// The Python expression that the path begins with, where there is one.
+    pub expression: Option<String>,
+    /// How many objects of the path that covers: two where the first is a cell, and Python has an
+    /// expression for its content alone.
+    pub covers: usize,
 }
 
 /// A path as a person reads it.
@@ -92,52 +49,24 @@ pub struct Chain {
 }
 
 impl Start {
-    /// The start as Python writes it, and how many objects of the path that covers.
-    fn expression(&self) -> Option<(String, usize)> {
-        match self {
-            Start::Module { name } => Some((format!("sys.modules[{}]", quoted(name)?), 1)),
-            Start::Frame { ident, level, held } => {
-                if *level as usize > MOST_STEPS {
-                    return None;
-                }
-                let back = ".f_back".repeat(*level as usize);
-                let frame = format!("sys._current_frames()[{ident}]{back}");
-                Some(match held {
-                    Held::Frame => (frame, 1),
-                    Held::Code => (frame + ".f_code", 1),
-                    Held::Globals => (frame + ".f_globals", 1),
-                    Held::Builtins => (frame + ".f_builtins", 1),
-                    Held::Namespace => (frame + ".f_locals", 1),
-                    Held::Variable(name) => (format!("{frame}.f_locals[{}]", quoted(name)?), 1),
-                    Held::Cell(name) => (format!("{frame}.f_locals[{}]", quoted(name)?), 2),
-                })
+    /// A root of a process, as the start of a path whose first object is the root's.
+    pub fn of(python: &Python, roots: &Roots, root: &Root) -> Start {
+        let mut shown = *root;
+        let mut covers = 1;
+        if let RootKind::Frame {
+            part: Part::Cell(name),
+            ..
+        } = root.kind
+        {
+            if let RootKind::Frame { part, .. } = &mut shown.kind {
+                *part = Part::Variable(name);
             }
-            Start::Sys => Some(("sys.__dict__".to_owned(), 1)),
-            Start::Modules => Some(("sys.modules".to_owned(), 1)),
-            Start::Expression { expression, .. } => Some((expression.clone(), 1)),
-            Start::Words { .. } => None,
+            covers = 2;
         }
-    }
-
-    /// The start in words.
-    pub fn words(&self) -> String {
-        match self {
-            Start::Module { name } => format!("module {}", escape(name)),
-            Start::Frame { ident, level, held } => {
-                let held = match held {
-                    Held::Frame => "the frame object".to_owned(),
-                    Held::Code => "the code".to_owned(),
-                    Held::Globals => "the globals".to_owned(),
-                    Held::Builtins => "the builtins".to_owned(),
-                    Held::Namespace => "the namespace".to_owned(),
-                    Held::Variable(name) => format!("local {}", escape(name)),
-                    Held::Cell(name) => format!("the cell of {}", escape(name)),
-                };
-                format!("{held} of frame {level} of thread {ident:#x}")
-            }
-            Start::Sys => "the namespace of sys".to_owned(),
-            Start::Modules => "sys.modules".to_owned(),
-            Start::Expression { words, .. } | Start::Words { words } => escape(words).into_owned(),
+        Start {
+            words: roots.words(python, root),
+            expression: roots.expression(python, &shown),
+            covers,
         }
     }
 }
@@ -145,14 +74,12 @@ impl Start {
 impl Chain {
     /// Writes the path that starts at `start` with the first of `path` and ends with the last.
     pub fn write(objects: &Objects, start: &Start, path: &[Addr]) -> Chain {
-        let written = start.expression();
-        let written = written.filter(|(_, reaches)| *reaches <= path.len());
-        let (expression, reaches) = match written {
-            Some((base, reaches)) => {
-                let (expression, reaches) = go_on(objects, base, path, reaches);
+        let (expression, reaches) = match &start.expression {
+            Some(base) if start.covers <= path.len() => {
+                let (expression, reaches) = go_on(objects, base.clone(), path, start.covers);
                 (Some(expression), reaches)
             }
-            None => (None, 0),
+            _ => (None, 0),
         };
         let steps = path.len().saturating_sub(reaches.max(1));
         let via = |to: usize| {
@@ -168,7 +95,7 @@ impl Chain {
         let left_out = steps - rest.len();
         let mut text = match &expression {
             Some(expression) => escape(expression).into_owned(),
-            None => start.words(),
+            None => start.words.clone(),
         };
         for via in &rest {
             text.push_str(" → ");

@@ -9,12 +9,14 @@ mod context;
 mod frame;
 mod literal;
 mod named;
+mod node;
 mod place;
 mod step;
 mod words;
 
-pub use chain::{Chain, Held, Start};
+pub use chain::{Chain, Start};
 pub use context::via_in;
+pub use node::Node;
 pub use place::vias;
 
 use crate::addr::Addr;

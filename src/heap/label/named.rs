@@ -106,6 +106,7 @@ pub(super) fn fields(layout: &Layout, full_name: &str) -> Vec<Named> {
 const WORDS: &[(&str, u64, &str, bool)] = &[
     ("builtin_function_or_method", 1, "__self__", true),
     ("builtin_function_or_method", 2, "__module__", true),
+    ("builtin_method", 5, "mm_class", false),
     ("callable_iterator", 0, "it_callable", false),
     ("callable_iterator", 1, "it_sentinel", false),
     ("classmethod", 0, "__func__", true),

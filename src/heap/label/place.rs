@@ -19,6 +19,9 @@ const LARGEST: u64 = 1 << 16;
 /// The most words behind the struct that are looked at.
 const MOST_WORDS: u64 = 1 << 20;
 
+/// The most names in the namespaces of the classes of one object.
+const MOST_MEMBERS: usize = 1 << 20;
+
 /// The longest name of an attribute, in characters.
 const LONGEST_NAME: u64 = 1024;
 
@@ -250,11 +253,17 @@ impl Places<'_> {
     /// Slots of classes written in Python, and members of structs in C that have a descriptor.
     fn members(&mut self, ty: &Arc<TypeInfo>) {
         let objects = self.objects;
+        let mut left = MOST_MEMBERS;
         for class in objects.mro(ty).iter() {
             let items = objects
                 .type_dict(class)
                 .map(|dict| objects.dict_items(dict));
-            for (name, descriptor) in items.and_then(Result::ok).unwrap_or_default() {
+            let items = items.and_then(Result::ok).unwrap_or_default();
+            let Some(rest) = left.checked_sub(items.len()) else {
+                return;
+            };
+            left = rest;
+            for (name, descriptor) in items {
                 let Some(offset) = objects.slot_offset(descriptor) else {
                     continue;
                 };

@@ -45,6 +45,15 @@ impl Steps<'_> {
         if first.contains(&Via::Namespace) {
             return second.find_map(|via| self.in_namespace(base, from, to, via));
         }
+        if first.iter().any(is_proxied) {
+            let mapping = objects.type_of(middle).ok()?;
+            return second.find_map(|via| match via {
+                Via::Key { key, .. } if self.is_of(&mapping, "__getitem__", DICTS) => {
+                    Some(format!("{base}[{}]", literal(objects, key)?))
+                }
+                _ => None,
+            });
+        }
         if second.any(|via| via == Via::CellContents) {
             return first.into_iter().find_map(|via| match via {
                 Via::Local {
@@ -297,6 +306,11 @@ impl Steps<'_> {
         let code = Addr(objects.layout.kinds.references.untag(code));
         objects.memory.u32(f.code.flags.of(code)).ok()
     }
+}
+
+/// Whether this is what a `mappingproxy` is a view of.
+fn is_proxied(via: &Via) -> bool {
+    matches!(via, Via::Field { of, name: Some(name), .. } if of == "mappingproxy" && name == "mapping")
 }
 
 /// Types whose own methods do what `dict`'s do.

@@ -9,7 +9,7 @@ use crate::image::elf::{PF_W, PT_LOAD};
 use crate::native::spread;
 use crate::python::Python;
 use crate::python::layout::State;
-use crate::target::Memory;
+use crate::target::{Memory, Registers};
 use rustc_hash::FxHashSet;
 
 /// Bytes of a word.
@@ -23,6 +23,12 @@ const PAGE: u64 = 4096;
 
 /// Behind a thread's own pointer lies glibc's `struct pthread`, then the stack ends.
 const PTHREAD: u64 = 2 * PAGE;
+
+/// The most of a stack that is looked at, in bytes.
+const MOST_STACK: u64 = 256 << 20;
+
+/// The same where glibc did not make the stack.
+const MOST_FOREIGN_STACK: u64 = 1 << 20;
 
 /// The objects that are known.
 pub struct Known<'k> {
@@ -79,20 +85,9 @@ impl Roots {
                     self.push(kind, Addr::NULL, Addr(object), false);
                 }
             }
-            let Some(sp) = registers.sp() else {
-                continue;
-            };
-            let Some(mapping) = target.mapping(sp) else {
-                continue;
-            };
-            // Stacks of threads may lie in one mapping.
-            let own = registers
-                .thread_pointer
-                .map(|pointer| Addr(pointer).add(PTHREAD))
-                .filter(|end| sp < *end && *end < mapping.end);
-            let end = own.unwrap_or(mapping.end);
-            let start = Addr(sp.0 & !(WORD - 1));
-            pieces(start, end, RootKind::Stack { thread }, &mut ranges);
+            if let Some((start, end)) = stack(python, position, registers) {
+                pieces(start, end, RootKind::Stack { thread }, &mut ranges);
+            }
         }
         let found = spread::map(&ranges, |range| scan(python, range, known, &skipped));
         for (range, words) in ranges.iter().zip(found) {
@@ -173,6 +168,28 @@ fn apart(mut ranges: Vec<(Addr, Addr)>) -> Vec<(Addr, Addr)> {
         }
     }
     joined
+}
+
+/// The part of a thread's stack that is in use: from its stack pointer to glibc's `struct pthread`,
+/// which lies behind its thread pointer; the first thread's to the end of the mapping.
+fn stack(python: &Python, position: usize, registers: &Registers) -> Option<(Addr, Addr)> {
+    let target = &python.process.target;
+    let mapping = python.process.stack_mapping(position.checked_add(1)?)?;
+    let start = Addr(registers.sp()?.0 & !(WORD - 1)).max(mapping.start);
+    let is_first = target.threads.get(position)?.tid == target.process.pid;
+    let pthread = registers
+        .thread_pointer
+        .map(Addr)
+        .filter(|pointer| start < *pointer && *pointer < mapping.end)
+        .map(|pointer| pointer.add(PTHREAD));
+    let most = match is_first {
+        true => MOST_STACK,
+        false => MOST_FOREIGN_STACK,
+    };
+    // Stacks of several threads may lie in one mapping, and other memory beside them.
+    let end = pthread.unwrap_or_else(|| start.add(most));
+    let end = end.min(start.add(MOST_STACK)).min(mapping.end);
+    (start < end).then_some((start, end))
 }
 
 /// The parts of a file's writable data that are mapped: its segments, with what of them only memory
@@ -260,5 +277,29 @@ fn each_piece(memory: &dyn Memory, range: &Range, visit: &mut dyn FnMut(Addr, &[
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_overlap_are_joined() {
+        let ranges = [(5, 6), (1, 4), (2, 3), (4, 5), (8, 9)];
+        let ranges = ranges.map(|(start, end)| (Addr(start), Addr(end)));
+        let joined = [(Addr(1), Addr(6)), (Addr(8), Addr(9))];
+        assert_eq!(apart(ranges.to_vec()), joined);
+    }
+
+    #[test]
+    fn pieces_cover_a_range_and_end() {
+        let mut ranges = Vec::new();
+        let kind = RootKind::Global { image: 0 };
+        pieces(Addr(8), Addr(2 * PIECE + 16), kind, &mut ranges);
+        let sizes: Vec<u64> = ranges.iter().map(|r| r.end.0 - r.start.0).collect();
+        assert_eq!(sizes, [PIECE, PIECE, 8]);
+        pieces(Addr(u64::MAX - 8), Addr(u64::MAX), kind, &mut ranges);
+        assert_eq!(ranges.len(), 4);
     }
 }

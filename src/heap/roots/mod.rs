@@ -4,6 +4,7 @@
 
 mod frames;
 mod group;
+mod holder;
 mod kind;
 mod memory;
 mod modules;

@@ -121,24 +121,7 @@ impl Roots {
             Part::Cell(name) => format!("cell of `{}`", self.text(name)),
             Part::Stack(_) => "temporary".to_owned(),
         };
-        let owner = by_thread(python, thread);
-        let stack = owner.map(|thread| python.stack(thread));
-        let frame = stack.as_ref().and_then(|s| s.frames.get(level as usize));
-        let mut words = part;
-        if let Some(frame) = frame {
-            let function = frame.qualname.as_ref().unwrap_or(&frame.function);
-            // The name of a module body or comprehension is in angle brackets.
-            let call = if function.ends_with('>') { "" } else { "()" };
-            let _ = write!(words, " of {}{call}", escape(function));
-        }
-        let _ = write!(words, " in {}", thread_name(python, thread));
-        if let Some(frame) = frame {
-            let file = frame.file.rsplit('/').next().unwrap_or(&frame.file);
-            let line = frame.position.line;
-            let line = line.map_or(String::new(), |line| format!(":{line}"));
-            let _ = write!(words, " ({}{line})", escape(file));
-        }
-        words
+        format!("{part}{}", frame_place(python, thread, level))
     }
 
     /// The Python expression for the object of a root, in the main interpreter.
@@ -225,7 +208,7 @@ fn kind(kind: RootKind) -> &'static str {
     }
 }
 
-fn by_position(python: &Python, interpreter: u32) -> Option<&Interpreter> {
+pub(super) fn by_position(python: &Python, interpreter: u32) -> Option<&Interpreter> {
     python.interpreters.get(interpreter as usize)
 }
 
@@ -239,6 +222,28 @@ pub(super) fn whose(python: &Python, interpreter: u32) -> String {
         Some(known) if known.id != 0 => format!(" of interpreter {}", known.id),
         _ => String::new(),
     }
+}
+
+/// ` of run() in thread 2 (app.py:3)`
+pub(super) fn frame_place(python: &Python, thread: u32, level: u32) -> String {
+    let owner = by_thread(python, thread);
+    let stack = owner.map(|thread| python.stack(thread));
+    let frame = stack.as_ref().and_then(|s| s.frames.get(level as usize));
+    let mut words = String::new();
+    if let Some(frame) = frame {
+        let function = frame.qualname.as_ref().unwrap_or(&frame.function);
+        // The name of a module body or comprehension is in angle brackets.
+        let call = if function.ends_with('>') { "" } else { "()" };
+        let _ = write!(words, " of {}{call}", escape(function));
+    }
+    let _ = write!(words, " in {}", thread_name(python, thread));
+    if let Some(frame) = frame {
+        let file = frame.file.rsplit('/').next().unwrap_or(&frame.file);
+        let line = frame.position.line;
+        let line = line.map_or(String::new(), |line| format!(":{line}"));
+        let _ = write!(words, " ({}{line})", escape(file));
+    }
+    words
 }
 
 pub(super) fn thread_name(python: &Python, thread: u32) -> String {

@@ -1,7 +1,7 @@
 //! Dictionaries (Objects/dictobject.c), as `python::object::dict` reads them, on borrowed bytes:
 //! the tables of 3.6 and later. 2.7's are read there.
 
-use super::{AT_ONCE, Broken, MOST_ITEMS, Tracer, Visit, WORD, tell};
+use super::{AT_ONCE, Broken, Follow, MOST_ITEMS, Tracer, Visit, WORD, tell};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::python::layout::{DictKind, ValuesKind};
@@ -28,6 +28,8 @@ pub(in crate::heap) struct Entries {
     /// Bytes before the first entry, and how many entries there is room for.
     before: u64,
     pub(in crate::heap) room: u64,
+    /// Whether keys may be anything; else all are strings, and the collector is not told of them.
+    general: bool,
 }
 
 impl Entries {
@@ -59,6 +61,7 @@ impl Tracer<'_, '_> {
 
     /// A table with its values.
     fn table(&self, entries: Entries, found: &mut impl Visit) -> Result<(), Broken> {
+        let keys = entries.general || self.follow == Follow::Everything;
         let Entries { mut at, .. } = entries;
         let mut left = entries.count;
         while left > 0 {
@@ -69,7 +72,9 @@ impl Tracer<'_, '_> {
                 let key = bytes::u64_at(row, entries.key as usize).unwrap_or(0);
                 let value = bytes::u64_at(row, (entries.key + WORD) as usize).unwrap_or(0);
                 if key != 0 && value != 0 {
-                    found.refer(Addr(key));
+                    if keys {
+                        found.refer(Addr(key));
+                    }
                     found.refer(Addr(value));
                 }
             }
@@ -93,7 +98,9 @@ impl Tracer<'_, '_> {
             let value = bytes::u64_at(value, 0).unwrap_or(0);
             let key = bytes::u64_at(row, entries.key as usize).unwrap_or(0);
             if key != 0 && value != 0 {
-                found.refer(Addr(key));
+                if self.follow == Follow::Everything {
+                    found.refer(Addr(key));
+                }
                 found.refer(Addr(value));
             }
         }
@@ -133,14 +140,16 @@ impl Tracer<'_, '_> {
         let header = self.pieces.bytes(keys, f.indices.index()).ok_or(Broken)?;
         let byte = |field: crate::python::layout::Field| header.get(field.index()).copied();
         let count = bytes::u64_at(&header, f.nentries.index()).ok_or(Broken)?;
-        let (slots, index_bytes, general) = match (f.slots, f.log2_slots, f.log2_index_bytes) {
+        let (slots, index_bytes, general, any) = match (f.slots, f.log2_slots, f.log2_index_bytes) {
             (Some(slots), _, _) => {
                 let slots = bytes::u64_at(&header, slots.index()).ok_or(Broken)?;
                 if slots > 1 << LARGEST_LOG2 || !slots.is_power_of_two() {
                     return Err(Broken);
                 }
                 let width = crate::python::object::index_width(slots);
-                (slots, slots * width, true)
+                let lookup = f.slots.map(|slots| self.word(slots.of(keys).add(WORD)));
+                let any = lookup.transpose()? == Some(self.general_lookup);
+                (slots, slots * width, true, any)
             }
             (None, Some(slots), Some(index_bytes)) => {
                 let slots = byte(slots).ok_or(Broken)?;
@@ -149,7 +158,8 @@ impl Tracer<'_, '_> {
                     return Err(Broken);
                 }
                 let kind = f.kind.and_then(byte).ok_or(Broken)?;
-                (1 << slots, 1 << index_bytes, kind == GENERAL)
+                let general = kind == GENERAL;
+                (1 << slots, 1 << index_bytes, general, general)
             }
             _ => return Err(Broken),
         };
@@ -165,6 +175,7 @@ impl Tracer<'_, '_> {
             key,
             before: u64::from(f.indices.offset) + index_bytes,
             room: slots * 2 / 3,
+            general: any,
         })
     }
 }

@@ -46,12 +46,26 @@ impl<F: FnMut(Addr)> Visit for F {
     }
 }
 
+/// How much is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Follow {
+    /// What the collector is told of.
+    Told,
+    /// All that keeps an object alive: keys that are strings, names of classes, and the constants of
+    /// code, too.
+    Everything,
+}
+
 /// Follows references.
 pub struct Tracer<'a, 'm> {
     /// Knows the types.
     pub objects: &'a Objects,
     /// The memory.
     pub pieces: &'a Pieces<'m>,
+    /// How much is followed.
+    follow: Follow,
+    /// The function that looks up keys of any kind, where a table is known by it (3.6 to 3.10).
+    general_lookup: u64,
     header: u64,
     ob_size: Field,
     tuple_items: Field,
@@ -60,11 +74,13 @@ pub struct Tracer<'a, 'm> {
 
 impl<'a, 'm> Tracer<'a, 'm> {
     /// Follows references in this memory.
-    pub fn new(objects: &'a Objects, pieces: &'a Pieces<'m>) -> Tracer<'a, 'm> {
+    pub fn new(objects: &'a Objects, pieces: &'a Pieces<'m>, follow: Follow) -> Tracer<'a, 'm> {
         let f = &objects.layout.fields;
         Tracer {
             objects,
             pieces,
+            follow,
+            general_lookup: objects.general_lookup().map_or(0, |addr| addr.0),
             header: f.object.size.offset.into(),
             ob_size: f.object.ob_size,
             tuple_items: f.tuple.items,
@@ -90,6 +106,12 @@ impl<'a, 'm> Tracer<'a, 'm> {
         keeping: &Keeping,
         found: &mut impl Visit,
     ) -> Result<(), Broken> {
+        if self.follow == Follow::Everything && keeping.untold {
+            self.untold(addr, found)?;
+        }
+        if !keeping.asked {
+            return Ok(());
+        }
         match keeping.content {
             Content::Nothing => {}
             Content::Words(words) => {
@@ -136,6 +158,16 @@ impl<'a, 'm> Tracer<'a, 'm> {
         };
         let told = self.objects.referents(addr, &mut tell);
         told.map(|_| ()).map_err(|_| Broken)
+    }
+
+    /// What an object keeps alive without telling the collector.
+    fn untold(&self, addr: Addr, found: &mut impl Visit) -> Result<(), Broken> {
+        let mut tell = |referent| {
+            found.refer(referent);
+            ControlFlow::Continue(())
+        };
+        let told = self.objects.untold(addr, &mut tell);
+        told.map_err(|_| Broken)
     }
 
     /// `count` pointers in a row.

@@ -98,11 +98,19 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
         for index in (0..blocks.count).filter(|index| !free.contains(*index)) {
             let object = blocks.start.add(index * blocks.size + into);
             let bits = self.memory.u64(object.add(self.gc_bits)).unwrap_or(0);
-            if bits & TRACKED != 0 {
+            if bits & TRACKED != 0 && self.has_type(object) {
                 meet(object, bits & FROZEN != 0);
             }
         }
         problem
+    }
+
+    /// Whether there is an address where an object has its type. A freed block that waits on a list
+    /// of its heap has none under CPython's debug hooks, which fill it with a pattern.
+    fn has_type(&self, object: Addr) -> bool {
+        const BEYOND: u64 = 1 << 47;
+        let ty = self.memory.u64(object.add(self.ob_type)).unwrap_or(0);
+        ty != 0 && ty.is_multiple_of(8) && ty < BEYOND
     }
 
     fn blocks(&self, page: &Page) -> Option<Blocks> {
@@ -138,20 +146,25 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
     fn mark_free(&self, page: &Page, blocks: &Blocks, free: &mut Free) -> Option<String> {
         free.clear(blocks.count);
         let f = &self.page;
-        for list in [f.free, f.local_free, f.thread_free] {
-            let mut next = self.memory.u64(list.of(page.addr)).unwrap_or(0) & !THREAD_FREE_FLAGS;
+        for (list, flags) in [
+            (f.free, 0),
+            (f.local_free, 0),
+            (f.thread_free, THREAD_FREE_FLAGS),
+        ] {
+            let mut next = self.memory.u64(list.of(page.addr)).unwrap_or(0) & !flags;
             while next != 0 {
                 let offset = Addr(next).since(blocks.start);
                 let index = offset.and_then(|offset| {
                     let whole = offset.checked_rem(blocks.size)? == 0;
-                    whole
-                        .then_some(offset / blocks.size)
-                        .filter(|index| *index < blocks.count)
+                    let index = whole.then_some(offset / blocks.size)?;
+                    (index < blocks.count).then_some(index)
                 });
                 if !index.is_some_and(|index| free.insert(index)) {
+                    // It may have led through used blocks. What is freed is untracked before.
+                    free.clear(blocks.count);
                     return Some(format!(
-                        "a list of free blocks of the page at {} is broken at {}; its objects are \
-                         told by their own marks",
+                        "a list of free blocks of the page at {} is broken at {}; only the \
+                         objects' own marks tell there",
                         page.addr,
                         Addr(next)
                     ));

@@ -100,17 +100,20 @@ impl<W: Words + ?Sized> Finder<'_, W> {
             .and_then(|field| self.memory.u64(field.of(state)))
             .map(Addr)
             .filter(|first| first.since(state).is_some_and(|offset| offset < size));
-        // A patch release may have moved them by a word of four bytes.
+        // A patch release may have moved them by a word of four bytes; but what is next to the
+        // three heads may look like one too, so that is for the case that nothing else fits.
         let others = (0..size / 4).map(|word| state.add(word * 4));
-        let candidates = [Some(table), stated].into_iter().flatten().chain(others);
-        let all_sound = candidates.clone().find(|at| self.sound(*at, counting) == 3);
-        let first = all_sound.or(stated).unwrap_or(table);
-        let problem = match all_sound {
-            Some(_) => None,
-            None => Some(format!(
-                "not all heads of the lists at {first} belong to a ring"
-            )),
+        let elsewhere = || others.into_iter().find(|at| self.sound(*at, counting) == 3);
+        let places = [Some(table), stated].into_iter().flatten();
+        let best = places
+            .map(|first| (self.sound(first, counting), first))
+            .reduce(|best, next| if next.0 > best.0 { next } else { best });
+        let first = match best {
+            Some((1.., first)) => first,
+            _ => elsewhere().or(stated).unwrap_or(table),
         };
+        let sound = self.sound(first, counting);
+        let problem = (sound == 0).then(|| format!("no head of a list seems to be at {first}"));
         let incremental = gc
             .generation0
             .is_some_and(|field| u64::from(field.offset) >= size);
@@ -184,7 +187,7 @@ impl<W: Words + ?Sized> Finder<'_, W> {
                 let pointers = [word(at), word(at.wrapping_add(8)), word(oldest)];
                 let likely = pointers
                     .iter()
-                    .all(|word| word.is_some_and(|word| word % 8 == 0 && word != 0));
+                    .all(|word| word.is_some_and(|word| word.is_multiple_of(8) && word != 0));
                 let own = Some(head.0 + 2 * self.stride);
                 if likely
                     && word(oldest) != own

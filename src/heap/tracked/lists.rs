@@ -272,7 +272,7 @@ impl<W: Words + ?Sized> List<'_, W> {
         let ends = [first, last].map(|end| end.is_some_and(|end| !end.is_null()));
         let forth = first.is_some_and(|first| self.back(first) == Some(self.head));
         let back = last.is_some_and(|last| self.next(last) == Some(self.head));
-        ends == [true, true] && (forth && back || self.counting && back)
+        ends == [true, true] && back && (forth || self.counting)
     }
 }
 

@@ -7,8 +7,9 @@ use super::blocks::{Free, Page};
 use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::heap::pieces::Words;
-use crate::python::layout::{MiHeap, MiInterpreter, MiPage, MiSegment, MiThread, PageTag};
-use crate::python::{Interpreter, Python};
+use crate::python::Python;
+use crate::python::layout::{Layout, MiHeap, MiInterpreter, MiPage, MiSegment, MiThread, PageTag};
+use crate::target::Mapping;
 use rustc_hash::FxHashSet;
 
 /// Segments begin at multiples of this, in bytes.
@@ -30,7 +31,8 @@ const MOST: usize = 1_000_000;
 
 /// What is needed to read mimalloc.
 pub(super) struct Mimalloc<'a, W: ?Sized> {
-    python: &'a Python,
+    layout: &'a Layout,
+    mappings: &'a [Mapping],
     pub(super) memory: &'a W,
     thread: MiThread,
     heap: MiHeap,
@@ -58,14 +60,16 @@ pub(super) fn each<W: Words + ?Sized>(
     tracked: &mut Tracked,
     found: &mut dyn FnMut(Addr, u8),
 ) {
-    let Some(mimalloc) = Mimalloc::new(python, memory) else {
+    let mappings = &python.process.target.mappings;
+    let Some(mimalloc) = Mimalloc::new(&python.layout, mappings, memory) else {
         let problem = "how this build allocates is not known".to_owned();
         tracked.add("tracked".into(), 0, Some(problem));
         return;
     };
     let mut free = Free::default();
     for interpreter in &python.interpreters {
-        let pages = mimalloc.pages(interpreter);
+        let states = interpreter.threads.iter().map(|thread| thread.tstate);
+        let pages = mimalloc.pages(interpreter.addr, states);
         let mut problems = pages.problems;
         let normal = tracked.add("tracked".into(), interpreter.id, None);
         let frozen = tracked.add("permanent".into(), interpreter.id, None);
@@ -103,43 +107,53 @@ fn shorten(problems: Vec<String>) -> Option<String> {
 }
 
 impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
-    fn new(python: &'a Python, memory: &'a W) -> Option<Mimalloc<'a, W>> {
-        let fields = &python.layout.fields;
+    fn new(layout: &'a Layout, mappings: &'a [Mapping], memory: &'a W) -> Option<Mimalloc<'a, W>> {
+        let fields = &layout.fields;
         Some(Mimalloc {
-            python,
+            layout,
+            mappings,
             memory,
             thread: fields.mi_thread?,
             heap: fields.mi_heap?,
             page: fields.mi_page?,
             segment: fields.mi_segment?,
             interpreter: fields.mi_interpreter?,
-            tag: python.layout.kinds.page_tag?,
+            tag: layout.kinds.page_tag?,
             ob_type: fields.object.ob_type.offset.into(),
             gc_bits: fields.object.gc_bits?.offset.into(),
         })
     }
 
-    /// All pages of an interpreter with objects that the collector may track.
-    fn pages(&self, interpreter: &Interpreter) -> Pages {
+    /// All pages of an interpreter with objects that the collector may track; `known` are thread
+    /// states of it.
+    fn pages(&self, interpreter: Addr, known: impl Iterator<Item = Addr>) -> Pages {
         let mut pages = Pages::default();
-        let mut broken = false;
-        for thread in self.threads(interpreter) {
-            if self.u32(self.thread.initialized.of(thread)).unwrap_or(0) == 0 {
-                continue;
-            }
-            for index in HEAPS {
+        let mut heaps = Vec::new();
+        for thread in self.threads(interpreter, known) {
+            if self.u32(self.thread.initialized.of(thread)).unwrap_or(0) != 0 {
+                let first = self.thread.heaps.of(thread);
                 let size = u64::from(self.heap.size.offset);
-                let heap = self.thread.heaps.of(thread).add(index * size);
-                broken |= !self.queues(heap, &mut pages);
+                heaps.extend(HEAPS.map(|index| first.add(index * size)));
             }
         }
-        let mut abandoned = self.abandoned(interpreter, &mut pages.problems);
-        if broken {
-            // All segments of the process, for the queues no longer tell whose pages are whose.
-            abandoned.extend(self.segments(&|_| self.python.interpreters.len() == 1));
+        let mut broken = FxHashSet::default();
+        for heap in heaps {
+            if !self.queues(heap, &mut pages) {
+                broken.insert(heap);
+            }
         }
-        for segment in abandoned {
-            self.in_segment(segment, &mut pages);
+        for segment in self.abandoned(interpreter, &mut pages.problems) {
+            let wanted = |page| HEAPS.contains(&self.tag(page));
+            self.in_segment(segment, &wanted, &mut pages.all);
+        }
+        if !broken.is_empty() {
+            let wanted = |page| {
+                let heap = self.memory.u64(self.page.heap.of(page));
+                heap.is_some_and(|heap| broken.contains(&Addr(heap)))
+            };
+            for segment in self.segments(&|_| true) {
+                self.in_segment(segment, &wanted, &mut pages.all);
+            }
         }
         pages.all.sort_unstable();
         pages.all.dedup();
@@ -147,16 +161,13 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
     }
 
     /// The thread states of an interpreter, with those that are about to be freed.
-    fn threads(&self, interpreter: &Interpreter) -> FxHashSet<Addr> {
-        let fields = &self.python.layout.fields;
-        let known = interpreter.threads.iter().map(|thread| thread.tstate);
+    fn threads(&self, interpreter: Addr, known: impl Iterator<Item = Addr>) -> FxHashSet<Addr> {
+        let fields = &self.layout.fields;
         let mut all: FxHashSet<Addr> = FxHashSet::default();
-        let mut next = self
-            .memory
-            .u64(fields.interpreter.threads.of(interpreter.addr));
+        let mut next = self.memory.u64(fields.interpreter.threads.of(interpreter));
         while let Some(at) = next.filter(|at| *at != 0).map(Addr)
             && all.len() < MOST
-            && self.memory.u64(fields.thread.interp.of(at)) == Some(interpreter.addr.0)
+            && self.memory.u64(fields.thread.interp.of(at)) == Some(interpreter.0)
             && all.insert(at)
         {
             next = self.memory.u64(fields.thread.next.of(at));
@@ -177,8 +188,8 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
                 let back = self.memory.u64(self.page.prev.of(at)).map(Addr);
                 let Some(page) = self.page_at(at).filter(|_| back == Some(before)) else {
                     pages.problems.push(format!(
-                        "queue {queue} of the heap at {heap} is broken at {at}; pages behind it \
-                         are looked for in all segments"
+                        "the queue of pages at {first} is broken at {at}; all segments were \
+                         searched for the pages of its heap"
                     ));
                     whole = false;
                     break;
@@ -206,11 +217,11 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
     }
 
     /// The segments that threads of an interpreter have left behind when they ended.
-    fn abandoned(&self, interpreter: &Interpreter, problems: &mut Vec<String>) -> Vec<Addr> {
+    fn abandoned(&self, interpreter: Addr, problems: &mut Vec<String>) -> Vec<Addr> {
         let f = &self.interpreter;
         if let Some(subproc) = f.subproc.zip(self.segment.subproc) {
             let (of_interpreter, of_segment) = subproc;
-            let own = self.memory.u64(of_interpreter.of(interpreter.addr));
+            let own = self.memory.u64(of_interpreter.of(interpreter));
             let is_own = |segment: Addr| {
                 self.memory.u64(of_segment.of(segment)) == own
                     && self.memory.u64(self.segment.thread_id.of(segment)) == Some(0)
@@ -220,7 +231,7 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
         let mut all = Vec::new();
         let mut seen = FxHashSet::default();
         for list in [f.abandoned, f.abandoned_visited].into_iter().flatten() {
-            let mut next = self.memory.u64(list.of(interpreter.addr));
+            let mut next = self.memory.u64(list.of(interpreter));
             // The low bits are a tag that changes with the list.
             while let Some(at) = next.map(|at| Addr(at / SEGMENT * SEGMENT))
                 && !at.is_null()
@@ -259,7 +270,7 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
 
     /// The segments in memory of which `wanted` holds.
     fn segments(&self, wanted: &dyn Fn(Addr) -> bool) -> Vec<Addr> {
-        let mappings = self.python.process.target.mappings.iter();
+        let mappings = self.mappings.iter();
         let anonymous = mappings.filter(|mapping| mapping.write && mapping.file().is_none());
         let starts = anonymous.flat_map(|mapping| {
             let first = mapping.start.0.div_ceil(SEGMENT);
@@ -271,8 +282,14 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
             .collect()
     }
 
-    /// Adds the used pages of a segment that belong to heaps with tracked objects.
-    fn in_segment(&self, segment: Addr, pages: &mut Pages) {
+    /// The kind of heap that a page belongs to.
+    fn tag(&self, page: Addr) -> u64 {
+        let byte = self.u16(page.add(self.tag.byte.into())).unwrap_or(0) & 0xff;
+        byte >> self.tag.shift & u64::from(self.tag.mask)
+    }
+
+    /// Adds the used pages of a segment of which `wanted` holds.
+    fn in_segment(&self, segment: Addr, wanted: &dyn Fn(Addr) -> bool, pages: &mut Vec<Page>) {
         let size = u64::from(self.page.size.offset);
         let slices = self.segment.slices.of(segment);
         let entries = self.memory.u64(self.segment.slice_entries.of(segment));
@@ -286,10 +303,8 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
         while slice < entries {
             let addr = slices.add(slice * size);
             let used = self.u32(self.page.block_size.of(addr)).unwrap_or(0) != 0;
-            let byte = self.u16(addr.add(self.tag.byte.into())).unwrap_or(0) & 0xff;
-            let tag = byte >> self.tag.shift & u64::from(self.tag.mask);
-            if used && HEAPS.contains(&tag) {
-                pages.all.push(Page {
+            if used && wanted(addr) {
+                pages.push(Page {
                     addr,
                     segment,
                     slice,
@@ -299,3 +314,7 @@ impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "mimalloc_tests.rs"]
+mod tests;

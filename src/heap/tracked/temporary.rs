@@ -100,7 +100,8 @@ impl<W: Words + ?Sized> Search<'_, W> {
 
     /// Whether these links at `head` are those of a list that is not empty.
     fn is_head(&self, head: Addr, next: u64, back: u64, stack: &Mapping) -> bool {
-        let outside = |node: u64| node % 4 == 0 && node != 0 && !stack.contains(Addr(node));
+        let outside =
+            |node: u64| node.is_multiple_of(4) && node != 0 && !stack.contains(Addr(node));
         let list = || list(self.python, self.memory, head, true, self.most);
         outside(next)
             && outside(back)

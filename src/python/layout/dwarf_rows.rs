@@ -65,6 +65,7 @@ pub(super) const ROWS: &[Row] = &[
     ("mi_page", "free", "mi_page_s", "free"),
     ("mi_page", "local_free", "mi_page_s", "local_free"),
     ("mi_page", "thread_free", "mi_page_s", "xthread_free"),
+    ("mi_page", "heap", "mi_page_s", "xheap"),
     ("mi_page", "block_size", "mi_page_s", "block_size xblock_size"),
     ("mi_page", "start", "mi_page_s", "page_start"),
     ("mi_page", "next", "mi_page_s", "next"),

@@ -70,6 +70,9 @@ pub struct Kinds {
 /// What `sys.getsizeof` counts, where versions differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct SizeRules {
+    /// Of what others keep with a code object, the word that tells how much it is counts too
+    /// (3.7+).
+    pub extra_has_a_head: bool,
     /// A type that is a constant of the binary is said to have a head of the collector, which it
     /// has not (3.11, 3.12).
     pub static_types_collected: bool,

@@ -36,6 +36,8 @@ groups! {
         local_free: Field,
         /// Those that other threads have freed since, with flags.
         thread_free: Field,
+        /// `xheap`: the heap it belongs to, while the thread of that lives.
+        heap: Field,
         /// Size of a block, 32 bits; 64 bits where `start` is.
         block_size: Field,
         /// `page_start`: where the blocks begin, from 3.14 on.

@@ -36,6 +36,7 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 143 },
         sizes: SizeRules {
+            extra_has_a_head: false,
             static_types_collected: false,
         },
         gc_head: 32,

@@ -36,6 +36,7 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[-1],
         with_blocks: WithBlocks::ExceptionTable { slots: 1 },
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: true,
         },
         gc_head: 16,

@@ -17,6 +17,7 @@ pub(super) const LAYOUT: Layout = Layout {
     kinds: Kinds {
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 0,
@@ -93,6 +94,7 @@ pub(super) const LAYOUT: Layout = Layout {
             free: at(16),
             local_free: at(32),
             thread_free: at(40),
+            heap: at(48),
             block_size: at(28),
             start: None,
             next: at(56),

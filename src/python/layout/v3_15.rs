@@ -41,6 +41,7 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[1, 2, 3],
         with_blocks: WithBlocks::ExceptionTable { slots: 2 },
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 16,

@@ -18,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::AsBytes,
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 0,
@@ -84,6 +85,7 @@ pub(super) const LAYOUT: Layout = Layout {
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
+            heap: at(64),
             block_size: at(40),
             start: has(48),
             next: at(72),

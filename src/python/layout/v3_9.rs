@@ -35,6 +35,7 @@ pub(super) const LAYOUT: Layout = Layout {
         suspended: &[],
         with_blocks: WithBlocks::BlockStack { block: 122 },
         sizes: SizeRules {
+            extra_has_a_head: true,
             static_types_collected: false,
         },
         gc_head: 16,

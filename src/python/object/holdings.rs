@@ -10,35 +10,57 @@ pub(super) enum Holding {
     Words(&'static [u8]),
     /// In any words of the struct, and of the items behind it.
     Struct,
+    /// In any words of the struct but for these behind the header.
+    But(&'static [u8]),
     /// As a list or tuple.
     Items,
     /// As a dictionary.
     Dict,
+    /// As a dictionary, and in the word behind it.
+    DefaultDict,
+    /// As a dictionary that always tells its keys.
+    Ordered,
     /// As a set.
     Set,
     /// As a deque.
     Deque,
     /// As a `SimpleQueue`.
     SimpleQueue,
+    /// As the function that `functools.lru_cache` makes.
+    Cache,
     /// As a generator, coroutine or asynchronous generator, with its frame.
     Generator,
     /// As a frame object.
     Frame,
+    /// As the items that iterators of `itertools.tee` share.
+    Tee,
+    /// As a `threading.local`.
+    Local,
+    /// As a module.
+    Module,
     /// As a class.
     Type,
 }
 
-/// Types by their full names, sorted. What a weak reference refers to, its first word, it does not
-/// hold.
+/// Types by their full names, sorted.
 const LISTED: &[(&str, Holding)] = &[
+    ("ContextVar", Holding::Words(&[0, 1])),
     ("NoneType", Holding::Nothing),
     ("NotImplementedType", Holding::Nothing),
     ("PyCapsule", Holding::Nothing),
+    ("StgDict", Holding::Dict),
     ("Token.MISSING", Holding::Nothing),
+    ("_contextvars.ContextVar", Holding::Words(&[0, 1])),
+    ("_io.StringIO", Holding::But(&[18])),
+    ("_io.TextIOWrapper", Holding::But(&[22])),
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
+    ("_socket.socket", Holding::But(&[4])),
+    ("_sre.SRE_Scanner", Holding::Words(&[0])),
     ("_thread.RLock", Holding::Nothing),
+    ("_thread._local", Holding::Local),
     ("_thread.lock", Holding::Nothing),
+    ("array.array", Holding::Nothing),
     ("async_generator", Holding::Generator),
     ("basestring", Holding::Nothing),
     ("bool", Holding::Nothing),
@@ -46,49 +68,79 @@ const LISTED: &[(&str, Holding)] = &[
     ("bytes", Holding::Nothing),
     ("cell", Holding::Words(&[0])),
     ("classmethod", Holding::Words(&[0])),
-    ("code", Holding::Nothing),
-    ("collections.OrderedDict", Holding::Dict),
-    ("collections.defaultdict", Holding::Dict),
+    ("classmethod_descriptor", Holding::Words(&[0])),
+    ("code", Holding::Words(&[1])),
+    ("collections.OrderedDict", Holding::Ordered),
+    ("collections.defaultdict", Holding::DefaultDict),
     ("collections.deque", Holding::Deque),
     ("complex", Holding::Nothing),
     ("coroutine", Holding::Generator),
+    ("ctypes.CField", Holding::But(&[7])),
+    ("decimal.Context", Holding::But(&[10])),
     ("dict", Holding::Dict),
     ("dict_items", Holding::Words(&[0])),
     ("dict_keys", Holding::Words(&[0])),
     ("dict_values", Holding::Words(&[0])),
     ("dictproxy", Holding::Words(&[0])),
     ("ellipsis", Holding::Nothing),
+    ("enumerate", Holding::Words(&[1, 2, 3])),
     ("float", Holding::Nothing),
     ("frame", Holding::Frame),
     ("frozendict", Holding::Dict),
     ("frozenset", Holding::Set),
+    ("functools._lru_cache_wrapper", Holding::Cache),
+    ("functools.partial", Holding::Words(&[0, 1, 2])),
     ("generator", Holding::Generator),
+    ("getset_descriptor", Holding::Words(&[0])),
     ("instancemethod", Holding::Words(&[0, 1, 2])),
     ("int", Holding::Nothing),
+    ("items", Holding::Words(&[0])),
+    ("itertools._tee", Holding::Words(&[0])),
+    ("itertools._tee_dataobject", Holding::Tee),
+    ("itertools.accumulate", Holding::But(&[4])),
+    ("itertools.groupby", Holding::Words(&[0, 1, 2, 3, 4])),
+    ("itertools.tee", Holding::Words(&[0])),
+    ("itertools.tee_dataobject", Holding::Tee),
+    ("keys", Holding::Words(&[0])),
     ("list", Holding::Items),
     ("long", Holding::Nothing),
     ("mappingproxy", Holding::Words(&[0])),
+    ("member_descriptor", Holding::Words(&[0])),
+    ("memoryview", Holding::But(&[6])),
     ("method", Holding::Words(&[0, 1])),
-    ("module", Holding::Words(&[0])),
+    ("method-wrapper", Holding::Words(&[0, 1])),
+    ("method_descriptor", Holding::Words(&[0])),
+    ("module", Holding::Module),
     ("object", Holding::Nothing),
     ("odict_items", Holding::Words(&[0])),
     ("odict_keys", Holding::Words(&[0])),
     ("odict_values", Holding::Words(&[0])),
-    ("property", Holding::Words(&[0, 1, 2, 3])),
     ("set", Holding::Set),
     ("slice", Holding::Words(&[0, 1, 2])),
+    ("socket.socket", Holding::But(&[4])),
     ("staticmethod", Holding::Words(&[0])),
     ("str", Holding::Nothing),
     ("super", Holding::Words(&[0, 1, 2])),
+    ("thread._local", Holding::Local),
     ("thread.lock", Holding::Nothing),
     ("tuple", Holding::Items),
     ("type", Holding::Type),
+    ("typing.ParamSpec", Holding::But(&[0])),
+    ("typing.TypeVar", Holding::But(&[0])),
+    ("typing.TypeVarTuple", Holding::But(&[0])),
     ("unicode", Holding::Nothing),
-    ("weakproxy", Holding::Words(&[1])),
+    ("values", Holding::Words(&[0])),
     ("weakcallableproxy", Holding::Words(&[1])),
+    ("weakproxy", Holding::Words(&[1])),
     ("weakref", Holding::Words(&[1])),
+    ("weakref.CallableProxyType", Holding::Words(&[1])),
+    ("weakref.ProxyType", Holding::Words(&[1])),
     ("weakref.ReferenceType", Holding::Words(&[1])),
+    ("wrapper_descriptor", Holding::Words(&[0])),
 ];
+
+/// Types that tell of nothing but their instances' attributes while they are static (up to 3.11).
+const SILENT: &[&str] = &["_io.BufferedRWPair", "_io.BytesIO", "_io.StringIO"];
 
 /// Modules of CPython's own in C whose types keep their references in their structs; sorted. Those
 /// that keep some in memory of their own are not here (`_elementtree`, `_pickle`, `_tkinter`,
@@ -183,7 +235,12 @@ const MODULES: &[&str] = &[
 /// How instances of a type in C keep their references, and whether these are all. Of a type that is
 /// not known, those in its struct are.
 pub(super) fn of(name: &str, is_heap: bool) -> (Holding, bool) {
-    if let Some((_, holding)) = LISTED.iter().find(|(listed, _)| *listed == name) {
+    if !is_heap && SILENT.contains(&name) {
+        return (Holding::Nothing, true);
+    }
+    if let Ok(at) = LISTED.binary_search_by_key(&name, |(listed, _)| listed)
+        && let Some((_, holding)) = LISTED.get(at)
+    {
         return (*holding, true);
     }
     let known = match name.rsplit_once('.') {
@@ -200,6 +257,7 @@ mod tests {
     #[test]
     fn modules_can_be_searched() {
         assert!(MODULES.is_sorted());
+        assert!(LISTED.is_sorted_by_key(|(name, _)| name));
     }
 
     #[test]

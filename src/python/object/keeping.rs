@@ -2,9 +2,10 @@
 //! asking again: how they keep their references, and where.
 
 use super::holdings::Holding;
-use super::referents::Completeness;
+use super::referents::{Completeness, Tell};
 use super::{Objects, TypeInfo, flags};
 use crate::addr::Addr;
+use crate::target::Fault;
 use std::sync::Arc;
 
 /// How instances of a type keep references beside slots, attributes and the class.
@@ -46,14 +47,27 @@ pub struct Keeping {
     pub ty: Arc<TypeInfo>,
     /// Whether it is a type at all.
     pub is_type: bool,
+    /// Whether the collector asks the instances at all; those of other types refer to nothing, but for
+    /// what is untold.
+    pub asked: bool,
     /// How references are kept.
     pub content: Content,
     /// Whether all references are found.
     pub completeness: Completeness,
+    /// Whether instances keep objects alive that [`Objects::untold`] knows of.
+    pub untold: bool,
     /// The offsets of slots, in bytes.
     pub slots: Box<[u64]>,
     /// Where attributes are.
     pub attributes: AttributesAt,
+}
+
+impl Keeping {
+    /// Whether instances refer to anything.
+    pub fn refers(&self) -> bool {
+        let more = self.ty.is_heap() || self.content != Content::Nothing;
+        self.untold || self.asked && more
+    }
 }
 
 impl Objects {
@@ -86,13 +100,42 @@ impl Objects {
             is_type: plan.is_type,
             content: match attributes {
                 AttributesAt::Other => Content::Other,
+                // Not even the class is told.
+                _ if ty.is_heap() && !plan.asked => Content::Other,
                 _ => content,
             },
+            asked: plan.asked,
             completeness: plan.completeness,
+            untold: ty.is(flags::TYPE) || self.is_code(ty),
             slots: plan.slots.iter().map(|(_, offset)| *offset).collect(),
             attributes,
             ty: Arc::clone(ty),
         }
+    }
+
+    fn is_code(&self, ty: &TypeInfo) -> bool {
+        !ty.is_heap() && *self.full_name(ty) == *"code"
+    }
+
+    /// What the class or code at `addr` keeps alive without telling the collector: the names of a
+    /// class, all that code is made of. Other objects have nothing of the kind here.
+    pub(crate) fn untold(&self, addr: Addr, found: Tell<'_>) -> Result<(), Fault> {
+        let ty = self.type_of(addr)?;
+        if self.is_code(&ty) {
+            return self.leads_to(addr, found).map(|_| ());
+        }
+        if !ty.is(flags::TYPE) || !self.type_at(addr)?.is_heap() {
+            return Ok(());
+        }
+        let f = &self.layout.fields.type_object;
+        let names = [Some(f.heap_name), f.heap_qualname, Some(f.heap_slots)];
+        for name in names.into_iter().flatten() {
+            let name = self.memory.ptr(name.of(addr))?;
+            if !name.is_null() && found(name).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn has_managed(&self) -> bool {

@@ -147,6 +147,8 @@ pub struct Objects {
     /// How the instances of a type keep their references.
     plans: RwLock<referents::Plans>,
     python_dealloc: referents::Deallocator,
+    /// The function by which 3.6 to 3.10 look up keys of any kind, once it is known.
+    general_lookup: OnceLock<Option<Addr>>,
     /// How the sizes of the instances of a type are computed.
     size_plans: RwLock<size::SizePlans>,
     pub(crate) shapes: value::Shapes,
@@ -177,6 +179,7 @@ impl Objects {
             static_names: OnceLock::new(),
             plans: RwLock::default(),
             python_dealloc: OnceLock::new(),
+            general_lookup: OnceLock::new(),
             size_plans: RwLock::default(),
             shapes: value::Shapes::default(),
             unicode_width: OnceLock::new(),

@@ -104,7 +104,7 @@ impl Walk {
             }
             return None;
         }
-        let complete = objects.referents(addr, &mut take);
+        let complete = objects.leads_to(addr, &mut take);
         match (complete, left) {
             (_, 0) => Some(Cut::Limit),
             (Err(_), _) => Some(Cut::Unreadable),

@@ -13,10 +13,12 @@ pub(crate) use interpreter::{Interpreter, interpreters};
 pub(crate) use program::Pydbg;
 pub(crate) use truth::Truth;
 
+use nix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// The checkout's top folder.
 pub(crate) fn top() -> &'static Path {
@@ -31,6 +33,13 @@ pub(crate) fn fixtures() -> PathBuf {
 /// The elements of a JSON array; none when it is no array.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The processor time that the calling thread has used: what a limit on work is held against,
+/// because on a busy machine the clock on the wall tells of others.
+pub(crate) fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    time.expect("every Linux has this clock").into()
 }
 
 /// Collects what differs on each interpreter, so that one failing does not hide the others.

@@ -250,8 +250,38 @@ pub(super) fn runtime(victim: &Victim) -> Vec<Damage> {
         let damage = Damage::new(format!("the keys of {name} are ff"));
         list.push(damage.write(core.offset(keys + 8), &[0xff; 24]));
     }
+    list.extend(hexversion(victim));
     list.extend(debug_offsets(victim));
     list
+}
+
+/// The number that says which version it is.
+fn hexversion(victim: &Victim) -> Vec<Damage> {
+    let core = &victim.core;
+    // An integer of one digit: its size (3.12 and later: a tag of the same meaning), and that.
+    let is_it =
+        |at: &usize| matches!(core.word(*at), 1 | 8) && core.long(*at + 8) == victim.hexversion;
+    let words = core
+        .loads()
+        .flat_map(|load| (load.offset..load.offset + load.size - 8).step_by(8));
+    let places: Vec<usize> = words.filter(is_it).collect();
+    let damage = |(name, at, bytes): (&str, usize, &[u8])| {
+        let damage = Damage::new(format!("sys.hexversion {name}"));
+        places
+            .iter()
+            .fold(damage, |damage, place| damage.write(place + at, bytes))
+    };
+    let list: [(&str, usize, &[u8]); 4] = [
+        ("has no digit", 0, &[0]),
+        ("is 0", 8, &[0; 4]),
+        ("says 3.85", 10, &[85]),
+        (
+            "says 3.10 or 3.11",
+            10,
+            &[10 + u8::from(victim.hexversion >> 16 & 0xff == 10)],
+        ),
+    ];
+    list.map(damage).into_iter().collect()
 }
 
 /// What 3.13 and later publish about themselves at the start of the runtime.

@@ -104,7 +104,19 @@ pub(super) fn judge(victim: &Victim, damage: &Damage, run: &Run) -> Result<Kept,
 
 /// How many links of the thread's chain can be followed.
 fn reachable(victim: &Victim, damage: &Damage, thread: &Thread) -> usize {
-    let broken = |link: &u64| !is_whole(victim, damage, &[(*link, 8)]);
+    // Up to 3.10 a frame is an object. One of which neither the type nor the code is left cannot be
+    // told from anything else, and what is in the place of its link may be anything.
+    let is_object = victim.field("frame", "owner").is_none();
+    let faceless = |link: u64| {
+        let previous = victim.at("frame", "previous");
+        let mut frames = thread.frames.iter();
+        let frame = frames.find(|frame| frame.addr + previous == link);
+        frame.filter(|_| is_object).is_some_and(|frame| {
+            let ty = frame.addr + victim.at("object", "ob_type");
+            !is_whole(victim, damage, &[(ty, 8)]) && !is_whole(victim, damage, &frame.made_of)
+        })
+    };
+    let broken = |link: &u64| !is_whole(victim, damage, &[(*link, 8)]) || faceless(*link);
     thread
         .links
         .iter()

@@ -18,6 +18,8 @@ pub(super) struct Victim {
     pub(super) runtime: u64,
     /// Address of the main `PyInterpreterState`.
     pub(super) interpreter: u64,
+    /// `sys.hexversion`.
+    pub(super) hexversion: u32,
     layout: HashMap<(String, String), u64>,
 }
 
@@ -80,6 +82,7 @@ impl Victim {
             options: options.clone(),
             threads: Vec::new(),
             runtime: address(&data("info python")["runtime"]["addr"]),
+            hexversion: data("info python")["version"]["hex"].as_u64().expect("hex") as u32,
             interpreter: address(&data("info interpreters")["interpreters"][0]["addr"]),
             layout,
         };

@@ -1,6 +1,7 @@
 //! The tree of owners: who keeps how much alive.
 
-use super::{count, thing};
+use super::one::{count, thing};
+use super::percent;
 use crate::cli::{Out, Report, Style};
 use pydbg::heap::{Heap, Owner, Owners, Thing, TreeBounds, Who};
 use serde_json::{Value, json};
@@ -90,11 +91,6 @@ pub(super) fn heading(out: &mut Out<'_>) -> io::Result<()> {
         "{:>10} {:>12} {:>12} {:>6}  {}\n",
         "Objects", "Own size", "Retained", "%", "Owner"
     ))
-}
-
-/// What part of a whole this is, in percent.
-pub(super) fn percent(part: u64, whole: u64) -> f64 {
-    part as f64 * 100.0 / whole.max(1) as f64
 }
 
 /// An owner and those below it.

@@ -1,7 +1,8 @@
 //! What types, threads and modules keep alive.
 
-use super::count;
-use super::dominators::{branch, heading, left_out, percent};
+use super::dominators::{branch, heading, left_out};
+use super::one::count;
+use super::percent;
 use crate::cli::{Out, Report};
 use pydbg::heap::{Kept, TypesKept};
 use serde_json::Value;

@@ -1,37 +1,113 @@
-//! Objects of the heap in answers: one by its address, references, paths, owners.
+//! Objects as `heap` and `objects` show them: guppy's tables, column for column, and what is to be
+//! known before they are believed.
 
+pub mod browse;
 pub mod dominators;
+pub mod instances;
 pub mod kept;
+pub mod list;
+pub mod named;
+pub mod one;
+pub mod partition;
 pub mod path;
 pub mod referrers;
 
-use super::address;
-use crate::cli::{Out, Session, Style};
-use pydbg::heap::{Heap, Thing};
-use std::io;
-use std::sync::Arc;
+use pydbg::diag::{Note, Severity, thousands};
+use pydbg::heap::Doubts;
 
-/// The heap, and the id of the object at an address as a user writes it.
-pub fn object(session: &mut Session, text: &str) -> anyhow::Result<(Arc<Heap>, u32)> {
-    let address = address::evaluate(session, text)?;
-    let heap = session.heap()?;
-    let id = heap.object_at(address)?;
-    Ok((heap, id))
+/// Lines of one page of a table, as guppy's.
+pub const PAGE: usize = 10;
+
+/// Lists of the collector whose problems are told one by one.
+const MOST_LISTS: usize = 5;
+
+/// What is to be known about a count of objects.
+pub fn doubts(doubts: &Doubts) -> Vec<Note> {
+    let count = |number: u64| thousands(usize::try_from(number).unwrap_or(usize::MAX));
+    let mut notes = Vec::new();
+    let mut add = |severity, text| notes.push(Note { severity, text });
+    if doubts.cancelled {
+        let text = "interrupted: only the objects found so far are counted";
+        add(Severity::Partial, text.to_owned());
+    }
+    for list in doubts.lists.iter().take(MOST_LISTS) {
+        let text = format!("objects may be missing: {list}");
+        add(Severity::Partial, text);
+    }
+    if let Some(more @ 1..) = doubts.lists.len().checked_sub(MOST_LISTS) {
+        let text =
+            format!("objects may be missing: {more} more lists of the collector are damaged");
+        add(Severity::Partial, text);
+    }
+    if doubts.broken > 0 {
+        let text = format!(
+            "{} objects could not be read whole; what only they refer to is missing",
+            count(doubts.broken)
+        );
+        add(Severity::Partial, text);
+    }
+    if doubts.dangling > 0 {
+        let text = format!("{} references lead to no object", count(doubts.dangling));
+        add(Severity::Partial, text);
+    }
+    if doubts.unsure > 0 {
+        let text = format!(
+            "{} objects have a class whose own code tells their size; what lies outside of the \
+             object itself is not counted for them",
+            count(doubts.unsure)
+        );
+        add(Severity::Info, text);
+    }
+    notes
 }
 
-/// `dict at 0x7f…, 232 bytes: {'a': 1}`, without the end of the line.
-pub fn thing(out: &mut Out<'_>, thing: &Thing) -> io::Result<()> {
-    out.target(&thing.class)?;
-    out.put(format_args!(" at "))?;
-    out.styled(Style::Address, &thing.address.to_string())?;
-    out.put(format_args!(", {} bytes: ", thing.size))?;
-    out.target(&thing.repr)
+/// So many hundredths of the whole; of nothing everything is none.
+pub fn percent(part: u64, whole: u64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
 }
 
-/// `1 object`, `5 objects`.
-pub fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
+/// The width of a column whose largest number this is, in which guppy has `least` places.
+pub fn width(largest: u64, least: usize) -> usize {
+    largest.to_string().len().max(least)
+}
+
+/// `object` or `objects`.
+pub fn objects(count: u64) -> &'static str {
+    match count {
+        1 => "object",
+        _ => "objects",
+    }
+}
+
+/// The line below a table that is longer.
+pub fn more(rows: usize) -> String {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    format!("<{rows} more {noun}. Type \"heap --more\" to see them.>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told() {
+        assert_eq!(doubts(&Doubts::default()), []);
+        let told = doubts(&Doubts {
+            unsure: 1200,
+            broken: 3,
+            dangling: 1,
+            lists: (0..7).map(|n| format!("generation {n}")).collect(),
+            cancelled: true,
+        });
+        assert_eq!(told.len(), 1 + MOST_LISTS + 1 + 3);
+        let partial = told
+            .iter()
+            .filter(|note| note.severity == Severity::Partial);
+        assert_eq!(partial.count(), told.len() - 1);
+        assert!(told.iter().any(|note| note.text.contains("2 more lists")));
+        assert!(
+            told.iter()
+                .any(|note| note.text.starts_with("1,200 objects"))
+        );
     }
 }

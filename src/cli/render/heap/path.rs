@@ -1,6 +1,6 @@
 //! The ways from roots to an object.
 
-use super::{count, thing};
+use super::one::{count, thing};
 use crate::cli::{Out, Report, Style};
 use pydbg::heap::{RootPath, RootPaths};
 use serde_json::Value;

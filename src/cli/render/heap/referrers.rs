@@ -1,6 +1,6 @@
 //! The references from an object or to it.
 
-use super::{count, thing};
+use super::one::{count, thing};
 use crate::cli::{Out, Report, Style};
 use pydbg::heap::{Neighbour, Neighbours};
 use serde_json::Value;

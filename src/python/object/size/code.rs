@@ -14,7 +14,10 @@ impl Sized<'_> {
         };
         let extra = match extra.is_null() {
             true => 0,
-            false => memory.u64(extra)?.saturating_add(1).saturating_mul(WORD),
+            false => {
+                let head = u64::from(self.objects.layout.kinds.sizes.extra_has_a_head);
+                memory.u64(extra)?.saturating_add(head).saturating_mul(WORD)
+            }
         };
         let fixed = self.plain_size()?.next_multiple_of(WORD);
         self.sum(&[fixed, extra, self.cells_size()?, self.caches_size()?])

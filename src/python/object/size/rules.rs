@@ -60,8 +60,8 @@ const ZERO_HAS_A_DIGIT: (u8, u8, u8) = (3, 11, 2);
 /// The types in C with a `__sizeof__` of their own, by their full names, sorted. Some static types
 /// do not tell their module.
 const RULES: &[(&str, Rule)] = &[
-    ("Struct", Rule::Struct),
     ("StgDict", Rule::CTypesDict),
+    ("Struct", Rule::Struct),
     ("_ctypes.CType_Type", Rule::CType),
     ("_io.BufferedRandom", Rule::Buffered),
     ("_io.BufferedReader", Rule::Buffered),

@@ -1,0 +1,72 @@
+//! Classes (Objects/typeobject.c `type_traverse`) and modules (Objects/moduleobject.c
+//! `module_traverse`).
+
+use super::super::Objects;
+use super::{Plan, Stop, Tell, WORD, tell};
+use crate::addr::Addr;
+
+/// The largest state of a module, in bytes.
+const LARGEST_STATE: u64 = 1 << 16;
+
+impl Objects {
+    /// A class: its namespace, its bases, and its module in C.
+    pub(super) fn tell_type(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
+        let ty = self.type_at(addr)?;
+        let f = &self.layout.fields.type_object;
+        if let Some(dict) = self.type_dict(&ty) {
+            tell(found, dict)?;
+        }
+        tell(found, ty.base)?;
+        tell(found, ty.mro)?;
+        tell(found, self.memory.ptr(f.bases.of(addr))?)?;
+        // `ht_module` follows the keys that instances share, from 3.9 on.
+        let module = f.cached_keys.map(|keys| u64::from(keys.offset) + WORD);
+        let size = u64::try_from(plan.base.basicsize).unwrap_or(0);
+        if let Some(module) = module.filter(|at| ty.is_heap() && *at < size) {
+            self.tell_words(addr.add(module), 1, found)?;
+        }
+        // What a pointer of `_ctypes` points to is kept behind its namespace, up to 3.12: { size; align;
+        // length; ffi_type; proto }.
+        if !plan.base.is_heap() && *self.full_name(&plan.base) == *"_ctypes.PyCPointerType" {
+            let dict = self.type_dict(&ty).unwrap_or(Addr::NULL);
+            let own = u64::from(self.layout.fields.dict.size.offset);
+            self.tell_words(dict.add(own + 6 * WORD), 1, found)?;
+        }
+        Ok(())
+    }
+
+    /// A module: its namespace, and what its code in C keeps, where it tells of that.
+    pub(super) fn tell_module(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
+        /// Bytes behind the header of `PyModuleDef`.
+        const DEF_SIZE: u64 = 40;
+        const DEF_TRAVERSE: u64 = 64;
+        let dict = self.layout.fields.module.dict.of(addr);
+        tell(found, self.memory.ptr(dict)?)?;
+        // The state is in front of the weak references; up to 3.14 the definition is in front of it,
+        // since then the size and the function follow.
+        let Some(weakrefs) = plan.weakrefs.filter(|at| *at > WORD).map(|at| addr.add(at)) else {
+            return Ok(());
+        };
+        let state = weakrefs.sub(WORD);
+        let (size, traverse) = match state.since(dict) {
+            Some(16) => {
+                let definition = self.memory.ptr(dict.add(WORD))?;
+                if definition.is_null() {
+                    return Ok(());
+                }
+                let at = |offset| self.memory.u64(self.after(definition, offset));
+                (at(DEF_SIZE)?, at(DEF_TRAVERSE)?)
+            }
+            Some(8) => {
+                let at = |words: u64| self.memory.u64(weakrefs.add(words * WORD));
+                (at(3)?, at(4)?)
+            }
+            _ => return Ok(()),
+        };
+        let state = self.memory.ptr(state)?;
+        if state.is_null() || traverse == 0 || size > LARGEST_STATE {
+            return Ok(());
+        }
+        self.tell_words(state, size / WORD, found)
+    }
+}
