@@ -84,7 +84,7 @@ class Target:
 
 
 def table(title, rows, runs, columns):
-    """Runs the rows in turn and prints their medians."""
+    """Runs the rows in turn, prints their medians, and returns the first one of each row."""
     figures = {name: [] for name, _ in rows}
     for round_ in range(runs + 1):
         for name, action in rows:
@@ -93,15 +93,17 @@ def table(title, rows, runs, columns):
                 figures[name].append(result)
     print("\n### %s\n\n| command | %s | to pydbg |" % (title, " | ".join(columns)))
     print("|---|%s---|" % ("---|" * len(columns)))
-    base = None
+    base, firsts = None, []
     for name, _ in rows:
         medians = [statistics.median(f[i] for f in figures[name]) for i in range(len(columns))]
         statuses = {f[-1] for f in figures[name]}
         base = base or medians[0]
+        firsts.append((name, medians[0]))
         failed = "" if statuses <= {0, None} else " (exit %s)" % ", ".join(map(str, statuses))
         print("| %s%s | %s | %.1f |" % (name, failed, " | ".join("%.4g" % m for m in medians),
                                        medians[0] / base))
     sys.stdout.flush()
+    return firsts
 
 
 def main():

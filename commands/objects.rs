@@ -96,16 +96,7 @@ impl Run for Objects {
     }
 
     fn complete(session: &Session, word: &str) -> Vec<String> {
-        // Only where the objects are known already: nobody waits for completion.
-        let (Some(heap), Ok(python)) = (&session.heap, session.python()) else {
-            return Vec::new();
-        };
-        if !Arc::ptr_eq(&heap.python, python) {
-            return Vec::new();
-        }
-        let names = heap.types().into_keys();
-        let fits = names.filter(|name| name.starts_with(word));
-        fits.map(|name| name.to_string()).collect()
+        named::complete(session, word)
     }
 }
 

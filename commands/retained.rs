@@ -2,7 +2,7 @@
 
 use crate::cli::render::heap::dominators::One;
 use crate::cli::render::heap::kept::{ByType, Together};
-use crate::cli::render::heap::named::{most, object, types};
+use crate::cli::render::heap::named::{complete, most, object, types};
 use crate::cli::render::heap::one::of_sizes;
 use crate::cli::render::number;
 use crate::cli::{Class, Needs, Report, Run, Session};
@@ -65,5 +65,8 @@ impl Run for Retained {
             _ => bail!("what is retained: a type, an address, \"thread N\" or \"module NAME\""),
         };
         Ok(of_sizes(&heap, Together(kept)))
+    }
+    fn complete(session: &Session, word: &str) -> Vec<String> {
+        complete(session, word)
     }
 }

@@ -68,13 +68,17 @@ impl Heap {
         most: usize,
         through_weak: bool,
     ) -> Result<RootPaths, PathError> {
-        // A frame holds the namespace of its module too; the module says more.
+        // Frames and functions refer to the namespace of their module; the module says more.
         let namespaces = self.namespaces();
+        let module = |id: &u32| {
+            let root: &&Root = namespaces.get(id)?;
+            self.id(root.object)
+        };
+        let clear = |from: u32, to: u32| to == id || module(&to).is_none_or(|own| own == from);
         let certain = self.held();
         let certain = certain.filter(|(id, root)| root.certain && !namespaces.contains_key(id));
         let certain = NodeSet::of(self.count(), certain.map(|(id, _)| id));
-        let (mut found, mut complete) =
-            self.search(&self.referrers, id, &certain, |_, _| true, most)?;
+        let (mut found, mut complete) = self.search(&self.referrers, id, &certain, clear, most)?;
         if found.is_empty() && complete {
             let all = NodeSet::of(self.count(), self.held().map(|(id, _)| id));
             (found, complete) = self.search(&self.referrers, id, &all, |_, _| true, most)?;
@@ -87,7 +91,10 @@ impl Heap {
             weak_references = own.len();
             if through_weak {
                 let edges = self.referrers_with(&weak)?;
-                let last = |from: u32, to: u32| to != id || own.binary_search(&from).is_ok();
+                let last = |from: u32, to: u32| match to == id {
+                    true => own.binary_search(&from).is_ok(),
+                    false => clear(from, to),
+                };
                 (weakly, _) = self.search(&edges, id, &certain, last, most)?;
                 if weakly.is_empty() && found.is_empty() {
                     (weakly, _) = self.search(&edges, id, &certain, |_, _| true, most)?;

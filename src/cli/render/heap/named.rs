@@ -45,11 +45,23 @@ pub fn types(heap: &Heap, name: &str) -> anyhow::Result<Named> {
             let last = |name: &Arc<str>| name.rsplit('.').next().map(str::to_owned);
             let full = did_you_mean(name, names.iter().map(|name| name.to_string()));
             let hint = full.or_else(|| did_you_mean(name, names.iter().filter_map(last)));
-            let hint = hint.map_or_else(
-                || "\"heap --by type\" lists the types of all objects.".to_owned(),
-                |hint| hint,
-            );
+            let hint = hint
+                .unwrap_or_else(|| "\"heap --by type\" lists the types of all objects.".to_owned());
             bail!("There is no type \"{name}\". {hint}")
         }
     }
+}
+
+/// Names of types that begin with a word, where the objects are known already: nobody waits for
+/// completion.
+pub fn complete(session: &Session, word: &str) -> Vec<String> {
+    let (Some(heap), Ok(python)) = (&session.heap, session.python()) else {
+        return Vec::new();
+    };
+    if !Arc::ptr_eq(&heap.python, python) {
+        return Vec::new();
+    }
+    let names = heap.types().into_keys();
+    let fits = names.filter(|name| name.starts_with(word));
+    fits.map(|name| name.to_string()).collect()
 }
