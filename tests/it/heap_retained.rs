@@ -35,6 +35,12 @@ fn graph(heap: &Heap, told: &Value) -> Result<(), String> {
             ));
         }
     }
+    if !wrong.is_empty() {
+        let ids = rows.iter().filter_map(|row| heap.id(Addr(number(&row[0]))));
+        let roots = ids.flat_map(|id| heap.referrers_of(id, 9).roots);
+        let roots = roots.map(|root| format!("{} (certain: {})", root.words, root.certain));
+        wrong.push(format!("roots: {:?}", roots.collect::<Vec<_>>()));
+    }
     match wrong.is_empty() && rows.len() > 10 {
         true => Ok(()),
         false => Err(format!("{} of {}: {wrong:?}", wrong.len(), rows.len())),
