@@ -16,6 +16,8 @@ mod harness;
 mod heap;
 mod heap_census;
 mod heap_damage;
+mod heap_paths;
+mod heap_retained;
 mod hostile;
 mod labels;
 mod layering;
