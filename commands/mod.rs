@@ -7,6 +7,7 @@ mod bt;
 mod complete;
 mod core;
 mod detach;
+mod dominators;
 mod down;
 mod exception;
 mod exception_frame;
@@ -28,6 +29,7 @@ mod info_threads;
 mod info_timings;
 mod locks;
 mod objects;
+mod path;
 mod py_bt;
 mod py_bt_full;
 mod py_dis;
@@ -38,6 +40,9 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod referents;
+mod referrers;
+mod retained;
 mod set;
 mod shell;
 mod show;
@@ -60,6 +65,7 @@ pub const ALL: &[Command] = &[
     Command::of::<complete::Complete>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
+    Command::of::<dominators::Dominators>(),
     Command::of::<down::Down>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
@@ -81,6 +87,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<objects::Objects>(),
+    Command::of::<path::Path>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_dis::PyDis>(),
@@ -91,6 +98,9 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<referents::Referents>(),
+    Command::of::<referrers::Referrers>(),
+    Command::of::<retained::Retained>(),
     Command::of::<set::Set>(),
     Command::of::<shell::Shell>(),
     Command::of::<show::Show>(),

@@ -1,11 +1,12 @@
 //! `objects`: the instances of a type, those that fit a condition.
 
 use crate::cli::render::heap::instances::{Filtered, InstancesView, Query, Sort};
+use crate::cli::render::heap::named;
 use crate::cli::{Class, Needs, Report, Run, Session};
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use pydbg::diag::{Step, Unit};
-use pydbg::expr::{self, Class as ErrorClass, Error, Evaluator, ObjectScope, Value, did_you_mean};
-use pydbg::heap::{Heap, Named, TypeMatch};
+use pydbg::expr::{self, Class as ErrorClass, Error, Evaluator, ObjectScope, Value};
+use pydbg::heap::Heap;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +68,7 @@ impl Run for Objects {
             expr::check(condition, two).map_err(|error| explained(condition, &error))?;
         }
         let heap = session.heap()?;
-        let mut types = types(&heap, &self.name)?;
+        let mut types = named::types(&heap, &self.name)?;
         if self.subclasses {
             heap.add_subclasses(&mut types);
         }
@@ -95,45 +96,7 @@ impl Run for Objects {
     }
 
     fn complete(session: &Session, word: &str) -> Vec<String> {
-        // Only where the objects are known already: nobody waits for completion.
-        let (Some(heap), Ok(python)) = (&session.heap, session.python()) else {
-            return Vec::new();
-        };
-        if !Arc::ptr_eq(&heap.python, python) {
-            return Vec::new();
-        }
-        let names = heap.types().into_keys();
-        let fits = names.filter(|name| name.starts_with(word));
-        fits.map(|name| name.to_string()).collect()
-    }
-}
-
-/// The types of a name.
-fn types(heap: &Heap, name: &str) -> anyhow::Result<Named> {
-    const MOST_NAMES: usize = 10;
-    match heap.types_named(name) {
-        TypeMatch::Found(types) => Ok(types),
-        TypeMatch::Ambiguous(names) => {
-            let some: Vec<&str> = names.iter().take(MOST_NAMES).map(|name| &**name).collect();
-            let more = names.len().saturating_sub(some.len());
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            bail!(
-                "Several types are called \"{name}\": {}{more}.",
-                some.join(", ")
-            )
-        }
-        TypeMatch::Unknown(names) => {
-            let last = |name: &Arc<str>| name.rsplit('.').next().map(str::to_owned);
-            let full = did_you_mean(name, names.iter().map(|name| name.to_string()));
-            let hint = full.or_else(|| did_you_mean(name, names.iter().filter_map(last)));
-            let hint = hint
-                .unwrap_or_else(|| "\"heap --by type\" lists the types of all objects.".to_owned());
-            bail!("There is no type \"{name}\". {hint}")
-        }
+        named::complete(session, word)
     }
 }
 

@@ -1,8 +1,9 @@
 //! How many objects of each type there are, and how large they are together: guppy's partition.
 
-use super::closure::{self, Tally};
+use super::closure;
 use super::doubts::Doubts;
 use super::pieces::Pieces;
+use super::tally::Tally;
 use super::trace::Follow;
 use super::types::{Kind, Types};
 use crate::addr::Addr;

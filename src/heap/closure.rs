@@ -4,6 +4,7 @@
 use super::marks::Marks;
 use super::pieces::{Pieces, Words};
 use super::roots::Roots;
+use super::tally::{Tally, at};
 use super::trace::{Follow, Tracer, Visit};
 use super::tracked::{self, Tracked};
 use super::types::{Cache, Types};
@@ -19,18 +20,6 @@ const BATCH: usize = 4096;
 
 /// Objects after which a worker looks at the world around.
 const STRIDE: u64 = 1 << 14;
-
-/// How many instances of a type there are.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) struct Tally {
-    pub(super) count: u64,
-    /// Bytes, as `sys.getsizeof` tells them.
-    pub(super) bytes: u64,
-    /// Instances whose type may tell another size by code of its own.
-    pub(super) unsure: u64,
-    /// Instances whose references could not all be read.
-    pub(super) broken: u64,
-}
 
 /// What was found.
 pub(super) struct Closure {
@@ -76,36 +65,6 @@ struct Worker<'s, 'a> {
     moved: Vec<Tally>,
     dangling: u64,
     since: u64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Tally) {
-        self.count += other.count;
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.unsure += other.unsure;
-        self.broken += other.broken;
-    }
-
-    /// What is left without some of these.
-    pub(super) fn without(self, other: Tally) -> Tally {
-        Tally {
-            count: self.count.saturating_sub(other.count),
-            bytes: self.bytes.saturating_sub(other.bytes),
-            unsure: self.unsure.saturating_sub(other.unsure),
-            broken: self.broken,
-        }
-    }
-}
-
-/// The tally with a number, made when there is none.
-#[inline]
-fn at(tallies: &mut Vec<Tally>, number: u32) -> &mut Tally {
-    let at = number as usize;
-    if tallies.len() <= at {
-        tallies.resize(at + 1, Tally::default());
-    }
-    // Just made, if it was not there.
-    &mut tallies[at]
 }
 
 /// Finds all objects: what the collector tracks, what CPython itself refers to (unless only what

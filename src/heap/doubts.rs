@@ -1,6 +1,7 @@
 //! What a count of objects may lack, and which of its sizes are less sure.
 
-use super::closure::{Closure, Tally};
+use super::closure::Closure;
+use super::tally::Tally;
 use serde::Serialize;
 
 /// What is to be known about a count of objects before it is believed.

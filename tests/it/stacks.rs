@@ -99,6 +99,7 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "paths",
     "referents",
+    "retained",
     "tracked",
     "roots",
     "sizes",

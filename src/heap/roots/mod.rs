@@ -3,6 +3,7 @@
 //! objects. Each root is one reference, and knows where it stands.
 
 mod frames;
+mod group;
 mod holder;
 mod kind;
 mod memory;
@@ -12,6 +13,7 @@ mod states;
 mod types;
 mod words;
 
+pub use group::Group;
 pub use kind::{Part, Root, RootKind, TypePart};
 pub use memory::Known;
 pub use words::RootView;

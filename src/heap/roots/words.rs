@@ -217,7 +217,7 @@ fn by_thread(python: &Python, thread: u32) -> Option<&Arc<PyThread>> {
 }
 
 /// Of which interpreter something is, where it is not the main one.
-fn whose(python: &Python, interpreter: u32) -> String {
+pub(super) fn whose(python: &Python, interpreter: u32) -> String {
     match by_position(python, interpreter) {
         Some(known) if known.id != 0 => format!(" of interpreter {}", known.id),
         _ => String::new(),

@@ -2,9 +2,15 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod dominators;
 pub mod instances;
+pub mod kept;
 pub mod list;
+pub mod named;
+pub mod one;
 pub mod partition;
+pub mod path;
+pub mod referrers;
 
 use pydbg::diag::{Note, Severity, thousands};
 use pydbg::heap::Doubts;

@@ -1,0 +1,43 @@
+//! `referrers`: who refers to an object.
+
+use crate::cli::render::heap::named::{most, object};
+use crate::cli::render::heap::one::of_references;
+use crate::cli::render::heap::referrers::{End, References};
+use crate::cli::{Class, Needs, Report, Run, Session};
+
+/// Show who refers to an object, and through what.
+///
+/// First come the roots that hold it themselves: modules, variables of frames that run, members of
+/// CPython's own states, and words of C data and C stacks that look like references. Then come
+/// objects, each with how it refers to this one (attribute, key, index, cell, variable, or field of
+/// a struct in C), type, address, size and value. Weak references come last.
+///
+/// ADDRESS is a sum of numbers, registers of the selected frame and symbols, as for x.
+///
+/// Examples:
+///     referrers 0x7f8d604a3f10
+///     backrefs 0x7f8d604a3f10 -n 100
+#[derive(clap::Parser)]
+#[command(verbatim_doc_comment)]
+pub struct Referrers {
+    /// The object
+    #[arg(value_name = "ADDRESS")]
+    address: String,
+    /// Show so many roots and so many objects; 0: all
+    #[arg(short, value_name = "N", default_value_t = 20)]
+    n: usize,
+}
+
+impl Run for Referrers {
+    const NAME: &'static str = "referrers";
+    const ALIASES: &'static [&'static str] = &["backrefs"];
+    const CLASS: Class = Class::Python;
+    const NEEDS: Needs = Needs::Memory;
+
+    fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        let (heap, id) = object(session, &self.address)?;
+        let found = heap.referrers_of(id, most(self.n));
+        let end = End::Referrers;
+        Ok(of_references(&heap, References { found, end }))
+    }
+}
