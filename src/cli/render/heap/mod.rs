@@ -31,12 +31,11 @@ pub fn doubts(doubts: &Doubts) -> Vec<Note> {
         add(Severity::Partial, text.to_owned());
     }
     for list in doubts.lists.iter().take(MOST_LISTS) {
-        let text = format!("objects may be missing: {list}");
+        let text = format!("the collector's list is damaged: {list}");
         add(Severity::Partial, text);
     }
     if let Some(more @ 1..) = doubts.lists.len().checked_sub(MOST_LISTS) {
-        let text =
-            format!("objects may be missing: {more} more lists of the collector are damaged");
+        let text = format!("{more} more lists of the collector are damaged");
         add(Severity::Partial, text);
     }
     if doubts.broken > 0 {
@@ -52,8 +51,8 @@ pub fn doubts(doubts: &Doubts) -> Vec<Note> {
     }
     if doubts.unsure > 0 {
         let text = format!(
-            "{} objects have a class whose own code tells their size; what lies outside of the \
-             object itself is not counted for them",
+            "the sizes of {} objects are not sure: code of their class tells them, or they make no \
+             sense",
             count(doubts.unsure)
         );
         add(Severity::Info, text);
@@ -107,7 +106,7 @@ mod tests {
         assert!(told.iter().any(|note| note.text.contains("2 more lists")));
         assert!(
             told.iter()
-                .any(|note| note.text.starts_with("1,200 objects"))
+                .any(|note| note.text.contains("sizes of 1,200 objects"))
         );
     }
 }
