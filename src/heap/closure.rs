@@ -280,15 +280,13 @@ impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
     fn tally(&self, worker: &Worker<'s, 'a>, number: u32, addr: Addr) -> Tally {
         let kind = worker.cache.kind(number);
         let size = kind.map(|kind| self.tracer.size(addr, kind.size));
-        let (bytes, sure) = match size {
-            Some(Ok(size)) => size,
-            _ => (0, false),
-        };
+        let whole = size.and_then(Result::ok);
+        let (bytes, sure) = whole.unwrap_or((0, true));
         Tally {
             count: 1,
             bytes,
             unsure: (!sure).into(),
-            broken: 0,
+            broken: whole.is_none().into(),
         }
     }
 }

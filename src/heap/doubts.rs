@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Doubts {
     /// Objects whose size may be another: code of their class tells it.
     pub unsure: u64,
-    /// Objects whose references could not all be read, so that what only they hold is missing.
+    /// Objects whose size or references could not all be read, so that what only they hold is missing.
     pub broken: u64,
     /// References that lead to no object.
     pub dangling: u64,

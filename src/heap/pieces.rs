@@ -112,6 +112,21 @@ impl<'m> Pieces<'m> {
         }
     }
 
+    /// Whether there is memory from an address on for so many bytes.
+    pub(super) fn reaches(&self, addr: Addr, len: u64) -> bool {
+        let Some(end) = addr.0.checked_add(len) else {
+            return false;
+        };
+        let mut at = addr.0;
+        while at < end {
+            match self.find(at) {
+                Some(piece) => at = piece.end,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// How many places for objects there are.
     pub(super) fn places(&self) -> u64 {
         self.places

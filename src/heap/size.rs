@@ -8,14 +8,16 @@ use crate::bytes;
 use crate::python::layout::{DictKind, StrKind};
 use crate::python::object::Quick;
 
-/// Larger sizes are damage, in bytes.
-const LARGEST: u64 = 1 << 48;
+/// Larger sizes are believed only where so much memory is, in bytes.
+const LARGE: u64 = 1 << 16;
 
 impl Tracer<'_, '_> {
     /// The size of an object, in bytes, and whether it is what `sys.getsizeof` would tell: the code
     /// of a class may say otherwise.
     #[inline]
     pub(super) fn size(&self, addr: Addr, rule: Quick) -> Result<(u64, bool), Broken> {
+        // What is counted begins in the object or apart from it.
+        let mut start = addr;
         let size = match rule {
             Quick::Fixed(size) => return Ok((size, true)),
             Quick::Items { fixed, item } => {
@@ -25,10 +27,14 @@ impl Tracer<'_, '_> {
             }
             Quick::List(fixed) => {
                 let items = self.objects.layout.fields.list.items.of(addr);
+                start = Addr(self.word(items)?);
                 fixed.saturating_add(self.word(items.add(WORD))?.saturating_mul(WORD))
             }
             Quick::Dict(fixed) => match self.dict_table(addr)? {
-                Some(bytes) => fixed.saturating_add(bytes),
+                Some((keys, bytes)) => {
+                    start = keys;
+                    fixed.saturating_add(bytes)
+                }
                 None => return self.other_size(addr),
             },
             Quick::Set { fixed, basic } => {
@@ -36,6 +42,7 @@ impl Tracer<'_, '_> {
                 let (mask, table) = (self.word(header)?, self.word(header.add(WORD))?);
                 let inside = (addr.0..addr.0.saturating_add(basic)).contains(&table);
                 let slots = if inside { 0 } else { mask.saturating_add(1) };
+                start = Addr(table);
                 fixed.saturating_add(slots.saturating_mul(2 * WORD))
             }
             Quick::Str { before } => match self.compact_str(addr)? {
@@ -53,7 +60,8 @@ impl Tracer<'_, '_> {
             }
             Quick::Other => return self.other_size(addr),
         };
-        match size < LARGEST {
+        // What lies before the object, and its head, are not in a table that lies apart.
+        match size < LARGE || self.pieces.reaches(start, size - LARGE) {
             true => Ok((size, true)),
             false => Err(Broken),
         }
@@ -68,9 +76,9 @@ impl Tracer<'_, '_> {
         Ok((size, false))
     }
 
-    /// The size of what a dictionary has beside itself: values that lie apart, and the keys if nobody
+    /// The keys, and the size of what a dictionary has beside itself: values that lie apart, and the keys if nobody
     /// shares them. `None` for the tables of 2.7.
-    fn dict_table(&self, addr: Addr) -> Result<Option<u64>, Broken> {
+    fn dict_table(&self, addr: Addr) -> Result<Option<(Addr, u64)>, Broken> {
         let f = &self.objects.layout.fields.dict;
         let (Some(keys), Some(values)) = (f.keys, f.values) else {
             return Ok(None);
@@ -78,18 +86,19 @@ impl Tracer<'_, '_> {
         let keys = Addr(self.word(keys.of(addr))?);
         let (apart, shared) = (self.word(values.of(addr))? != 0, self.word(keys)? != 1);
         if shared && !apart {
-            return Ok(Some(0));
+            return Ok(Some((keys, 0)));
         }
         let entries = self.entries(keys)?;
         let values = match apart {
             true => self.values_size(keys, entries)?,
             false => 0,
         };
-        let keys = match shared {
+        let own = match shared {
             true => 0,
             false => entries.whole_size()?,
         };
-        Ok(values.checked_add(keys))
+        let size = values.checked_add(own).ok_or(Broken)?;
+        Ok(Some((keys, size)))
     }
 
     /// The size of values that lie apart from these keys.

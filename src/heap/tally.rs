@@ -8,7 +8,7 @@ pub(super) struct Tally {
     pub(super) bytes: u64,
     /// Instances whose type may tell another size by code of its own.
     pub(super) unsure: u64,
-    /// Instances whose references could not all be read.
+    /// Instances whose size or references could not all be read.
     pub(super) broken: u64,
 }
 
