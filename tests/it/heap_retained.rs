@@ -6,6 +6,7 @@ use crate::heap_paths::heap;
 use pydbg::Addr;
 use pydbg::heap::{Heap, TreeBounds, TypeMatch, Who};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(u64::MAX)
@@ -36,10 +37,18 @@ fn graph(heap: &Heap, told: &Value) -> Result<(), String> {
         }
     }
     if !wrong.is_empty() {
-        let ids = rows.iter().filter_map(|row| heap.id(Addr(number(&row[0]))));
-        let roots = ids.flat_map(|id| heap.referrers_of(id, 9).roots);
-        let roots = roots.map(|root| format!("{} (certain: {})", root.words, root.certain));
-        wrong.push(format!("roots: {:?}", roots.collect::<Vec<_>>()));
+        let known: BTreeSet<u64> = rows.iter().map(|row| number(&row[0])).collect();
+        for id in known.iter().filter_map(|at| heap.id(Addr(*at))) {
+            let found = heap.referrers_of(id, 100);
+            let others = found.all.iter();
+            let mut others = others.filter(|other| !known.contains(&other.thing.address.0));
+            let other = others.next().map(|other| (&other.thing, &other.ways));
+            wrong.push(format!(
+                "{}: {:?}, {other:?}",
+                heap.address(id),
+                found.roots
+            ));
+        }
     }
     match wrong.is_empty() && rows.len() > 10 {
         true => Ok(()),

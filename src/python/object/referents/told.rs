@@ -6,6 +6,7 @@ use super::super::{Objects, flags, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
 use crate::python::layout::DictKind;
+use std::ops::ControlFlow;
 
 /// Larger structs of a type are damage, in bytes.
 const LARGEST: u64 = 1 << 16;
@@ -142,7 +143,17 @@ impl Objects {
         match plan.holding {
             _ if plan.leaf => Ok(()),
             Holding::Nothing => {
-                self.tell_struct(addr, plan, 0..size, found)?;
+                let first = u64::from(self.layout.fields.object.size.offset);
+                let weak = plan.weakrefs.filter(|at| (first..size).contains(at));
+                let end = weak.unwrap_or(size);
+                self.tell_struct(addr, plan, 0..end, found)?;
+                // Behind its weak references code has its bytecode as Python shows it, and words
+                // that builds with a GIL never set (`_co_unique_id`): any old pointer.
+                let mut leaf = |to: Addr| match self.type_of(to).is_ok_and(|ty| self.is_leaf(&ty)) {
+                    true => found(to),
+                    false => ControlFlow::Continue(()),
+                };
+                self.tell_struct(addr, plan, end..size, &mut leaf)?;
                 self.tell_own_items(addr, plan, size, found)
             }
             Holding::Words(words) => {
