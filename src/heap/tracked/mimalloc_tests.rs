@@ -12,6 +12,7 @@ const SUBPROC: u64 = 0x1200_0000;
 const SLICE: u64 = 64 << 10;
 const TRACKED: u8 = 1;
 const FROZEN: u8 = 8;
+const TYPE: u64 = 0x1300_0000;
 
 /// Bytes by address; what was not written is 0 where anything was written nearby.
 #[derive(Default)]
@@ -101,6 +102,7 @@ impl World<'_> {
             let object_at = block(index as u64).add(into.into());
             self.ram
                 .bytes(object.gc_bits.unwrap().of(object_at), &[bits]);
+            self.ram.set(object.ob_type.of(object_at), TYPE);
         }
         // The rest is on the three lists.
         for (list, indices, flag) in [
