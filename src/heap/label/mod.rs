@@ -115,6 +115,9 @@ pub enum Via {
         /// How it is known that this is a reference.
         provenance: Provenance,
     },
+    /// In memory of the object's own, apart from its struct: the state of a module in C, the nodes of
+    /// a cache.
+    Apart,
     /// It is known that it refers to it, not where.
     Unknown,
 }

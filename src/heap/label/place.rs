@@ -84,7 +84,7 @@ impl Places<'_> {
             self.words(ty);
         }
         if self.found.is_empty() && self.is_told() {
-            self.push(Via::Unknown);
+            self.push(Via::Apart);
         }
     }
 

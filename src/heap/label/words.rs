@@ -37,6 +37,7 @@ impl Via {
                 name: Some(name),
                 ..
             } => format!("C field {} of {}", escape(name), escape(of)),
+            Via::Apart => "memory of its own".to_owned(),
             Via::Unknown => "somewhere".to_owned(),
         }
     }
