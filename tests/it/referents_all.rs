@@ -88,7 +88,11 @@ fn describe(python: &Python, base: Addr, addrs: &[u64]) -> String {
 }
 
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
-    let fixture = Fixture::start(interpreter, "census", &["stdlib"]);
+    let fixture = Fixture::start(
+        interpreter,
+        "census",
+        &[&std::env::var("CENSUS").unwrap_or("stdlib".into())],
+    );
     let target = target::live::attach(fixture.pid(), &Options::default()).expect("attach");
     let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
     let rows = rows(&fixture);
@@ -121,8 +125,14 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         let wrong = wrong?;
         if let Some((_, why)) = KNOWN.iter().find(|(known, _)| *known == name) {
             println!(
-                "{}: {} of {name} differ: {why}",
-                interpreter.id, wrong.count
+                "{}: {} of {name} differ: {why}; {}",
+                interpreter.id,
+                wrong.count,
+                if std::env::var("CENSUS").is_ok() {
+                    wrong.shown.join(" ## ")
+                } else {
+                    String::new()
+                }
             );
             return None;
         }

@@ -133,7 +133,7 @@ impl<'a, 'm> Tracer<'a, 'm> {
             Content::Set => self.set(addr, found)?,
             Content::Other => return self.others(addr, found),
         }
-        if keeping.ty.is_heap() {
+        if keeping.tells_class {
             found.refer(keeping.ty.addr);
         }
         for offset in &keeping.slots {
