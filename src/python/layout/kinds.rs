@@ -84,11 +84,11 @@ pub struct SizeRules {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct ToldRules {
     /// An instance tells the values that lie in it, even when it has a dictionary made of them; then
-    /// it does not tell that, nor the dictionary the values (3.13 up to some 3.13.5).
+    /// it does not tell that, nor the dictionary the values (the first of 3.13).
     pub values_first: bool,
     /// Instances of a type that is written in C, but made at run time, tell their class (3.9+).
     pub classes: bool,
-    /// Type parameters and aliases tell their names (3.14+).
+    /// Type parameters and aliases tell their names (the last of 3.13, and 3.14+).
     pub names: bool,
 }
 

@@ -396,7 +396,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
         told: ToldRules {
             values_first: false,
             classes: true,
-            names: false,
+            names: true,
         },
         ..LAYOUT_0.kinds
     },

@@ -18,7 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         told: ToldRules {
             values_first: false,
             classes: true,
-            names: false,
+            names: true,
         },
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {

@@ -42,6 +42,8 @@ pub(super) enum Holding {
     Scanner,
     /// As a type parameter, which begins with its name.
     Named,
+    /// As a parser of XML.
+    Parser,
     /// As an element of a document.
     Element,
     /// As an iterator over elements of a document.
@@ -63,7 +65,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("_collections._deque_iterator", Holding::But(&[0])),
     ("_collections._deque_reverse_iterator", Holding::But(&[0])),
     ("_contextvars.ContextVar", Holding::Words(&[0, 1])),
-    ("_ctypes.CArgObject", Holding::But(&[5, 7])),
+    ("_ctypes.CArgObject", Holding::But(&[1, 5, 7])),
     ("_ctypes.CField", Holding::Words(&[3])),
     ("_elementtree._element_iterator", Holding::Elements),
     ("_io.StringIO", Holding::But(&[0, 18])),
@@ -95,6 +97,8 @@ const LISTED: &[(&str, Holding)] = &[
     ("ctypes.CField", Holding::Words(&[3])),
     ("decimal.Context", Holding::But(&[10])),
     ("decimal.Decimal", Holding::Nothing),
+    ("decimal.SignalDict", Holding::Nothing),
+    ("decimal.SignalDictMixin", Holding::Nothing),
     ("dict", Holding::Dict),
     ("dict_items", Holding::Words(&[0])),
     ("dict_keys", Holding::Words(&[0])),
@@ -111,6 +115,8 @@ const LISTED: &[(&str, Holding)] = &[
     ("functools.partial", Holding::Words(&[0, 1, 2])),
     ("generator", Holding::Generator),
     ("getset_descriptor", Holding::Words(&[0])),
+    ("hamt_bitmap_node", Holding::But(&[1])),
+    ("hamt_collision_node", Holding::But(&[1])),
     ("instancemethod", Holding::Words(&[0, 1, 2])),
     ("int", Holding::Nothing),
     ("items", Holding::Words(&[0])),
@@ -134,9 +140,12 @@ const LISTED: &[(&str, Holding)] = &[
     ("odict_items", Holding::Words(&[0])),
     ("odict_keys", Holding::Words(&[0])),
     ("odict_values", Holding::Words(&[0])),
+    ("pyexpat.xmlparser", Holding::Parser),
+    ("re.Match", Holding::Words(&[1, 2, 3])),
     ("set", Holding::Set),
     ("slice", Holding::Words(&[0, 1, 2])),
     ("socket.socket", Holding::But(&[4])),
+    ("sqlite3.Connection", Holding::But(&[0, 1])),
     ("staticmethod", Holding::Words(&[0])),
     ("str", Holding::Nothing),
     ("super", Holding::Words(&[0, 1, 2])),
@@ -297,18 +306,21 @@ pub(super) fn of(name: &str, is_heap: bool) -> (Holding, Knowledge) {
         list.get(at).map(|(_, holding)| *holding)
     };
     let special = if is_heap { None } else { listed(STATIC) };
-    if let Some(holding) = special.or_else(|| listed(LISTED)) {
-        return (holding, Knowledge::All);
-    }
-    let is_known = match name.rsplit_once('.') {
-        Some((module, _)) if HIDING.contains(&module) => return (Holding::Struct, Knowledge::Some),
-        Some((module, _)) => MODULES.binary_search(&module).is_ok(),
+    let special = special.or_else(|| listed(LISTED));
+    let module = name.rsplit_once('.').map(|(module, _)| module);
+    let is_known = match module {
+        Some(module) => MODULES.binary_search(&module).is_ok(),
         None => !is_heap,
     };
-    match is_known {
-        true => (Holding::Struct, Knowledge::All),
-        false => (Holding::Struct, Knowledge::None),
-    }
+    let knowledge = match special {
+        // What these have beside is told of nowhere else.
+        Some(Holding::But(_)) | None if module.is_some_and(|module| HIDING.contains(&module)) => {
+            Knowledge::Some
+        }
+        None if !is_known => Knowledge::None,
+        _ => Knowledge::All,
+    };
+    (special.unwrap_or(Holding::Struct), knowledge)
 }
 
 #[cfg(test)]

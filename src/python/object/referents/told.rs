@@ -84,6 +84,7 @@ impl Objects {
                         self.tell_struct(addr, plan, at..at + WORD, found)?;
                     }
                 }
+                self.tell_own_items(addr, plan, size, found)?;
             }
             Holding::Items => {
                 for item in self.item_iter(addr)? {
@@ -103,6 +104,7 @@ impl Objects {
                 let start = self.after(Addr(0), start * WORD).0;
                 self.tell_struct(addr, plan, start..size, found)?;
             }
+            Holding::Parser => self.tell_handlers(addr, size, found)?,
             Holding::Element => self.tell_element(addr, found)?,
             Holding::Elements => {
                 self.tell_struct(addr, plan, 0..size, found)?;

@@ -97,6 +97,21 @@ impl Objects {
         self.tell_words(children, length, found)
     }
 
+    /// The handlers of a parser (Modules/pyexpat.c), which are behind the struct's only dictionary; that
+    /// is not told.
+    pub(super) fn tell_handlers(&self, addr: Addr, size: u64, found: Tell<'_>) -> Result<(), Stop> {
+        const HANDLERS: u64 = 22;
+        let words = size.saturating_sub(self.after(Addr(0), 0).0) / WORD;
+        for word in 0..words.saturating_sub(1) {
+            let object = self.memory.ptr(self.after(addr, word * WORD))?;
+            if self.is_object(object) && self.type_of(object)?.is(flags::DICT) {
+                let handlers = self.memory.ptr(self.after(addr, (word + 1) * WORD))?;
+                return self.tell_words(handlers, HANDLERS, found);
+            }
+        }
+        Ok(())
+    }
+
     /// The elements that an iterator is in (Modules/_elementtree.c): { stack; used }, of rows
     /// { element; number of the child }.
     pub(super) fn tell_parents(&self, addr: Addr, found: Tell<'_>) -> Result<(), Stop> {
