@@ -14,6 +14,8 @@ pub(super) enum Holding {
     Struct,
     /// In any words of the struct but for these behind the header.
     But(&'static [u8]),
+    /// In the items behind the struct only.
+    Behind,
     /// As a list or tuple.
     Items,
     /// As a dictionary.
@@ -115,8 +117,8 @@ const LISTED: &[(&str, Holding)] = &[
     ("functools.partial", Holding::Words(&[0, 1, 2])),
     ("generator", Holding::Generator),
     ("getset_descriptor", Holding::Words(&[0])),
-    ("hamt_bitmap_node", Holding::But(&[1])),
-    ("hamt_collision_node", Holding::But(&[1])),
+    ("hamt_bitmap_node", Holding::Behind),
+    ("hamt_collision_node", Holding::Behind),
     ("instancemethod", Holding::Words(&[0, 1, 2])),
     ("int", Holding::Nothing),
     ("items", Holding::Words(&[0])),

@@ -84,8 +84,8 @@ impl Objects {
                         self.tell_struct(addr, plan, at..at + WORD, found)?;
                     }
                 }
-                self.tell_own_items(addr, plan, size, found)?;
             }
+            Holding::Behind => self.tell_own_items(addr, plan, size, found)?,
             Holding::Items => {
                 for item in self.item_iter(addr)? {
                     tell(found, item?)?;

@@ -97,17 +97,21 @@ impl Objects {
         self.tell_words(children, length, found)
     }
 
-    /// The handlers of a parser (Modules/pyexpat.c), which are behind the struct's only dictionary; that
-    /// is not told.
+    /// A parser (Modules/pyexpat.c): its handlers are behind the struct's only dictionary, which is not
+    /// told; before that there may be the parser that it was made from.
     pub(super) fn tell_handlers(&self, addr: Addr, size: u64, found: Tell<'_>) -> Result<(), Stop> {
         const HANDLERS: u64 = 22;
         let words = size.saturating_sub(self.after(Addr(0), 0).0) / WORD;
         for word in 0..words.saturating_sub(1) {
             let object = self.memory.ptr(self.after(addr, word * WORD))?;
-            if self.is_object(object) && self.type_of(object)?.is(flags::DICT) {
+            if !self.is_object(object) {
+                continue;
+            }
+            if self.type_of(object)?.is(flags::DICT) {
                 let handlers = self.memory.ptr(self.after(addr, (word + 1) * WORD))?;
                 return self.tell_words(handlers, HANDLERS, found);
             }
+            tell(found, object)?;
         }
         Ok(())
     }
