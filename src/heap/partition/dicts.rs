@@ -4,7 +4,7 @@ use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::heap::pieces::Pieces;
 use crate::heap::trace::{Follow, Tracer, Visit};
-use crate::python::object::{AttributesAt, Content, flags};
+use crate::python::object::{AttributesAt, flags};
 use rayon::prelude::*;
 
 /// Dictionaries of attributes, each with the address of the class whose instance's they are; by id.
@@ -33,8 +33,7 @@ impl Dicts {
             let keeping = &heap.kind(id)?.keeping;
             let class = keeping.ty.is(flags::TYPE);
             let may = class || keeping.attributes != AttributesAt::Nowhere;
-            let followed = keeping.content != Content::Nothing || keeping.ty.is_heap();
-            if !may || !followed {
+            if !may {
                 return None;
             }
             let addr = heap.address(id);

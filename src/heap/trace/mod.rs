@@ -88,6 +88,11 @@ impl<'a, 'm> Tracer<'a, 'm> {
         }
     }
 
+    /// Whether all that keeps an object alive is followed.
+    pub(in crate::heap) fn follows_all(&self) -> bool {
+        self.follow == Follow::Everything
+    }
+
     fn layout(&self) -> &'a Layout {
         &self.objects.layout
     }

@@ -44,6 +44,8 @@ pub(super) enum Holding {
     Scanner,
     /// As a type parameter, which begins with its name.
     Named,
+    /// As a reader of pickles.
+    Unpickler,
     /// As a parser of XML.
     Parser,
     /// As an element of a document.
@@ -72,6 +74,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("_elementtree._element_iterator", Holding::Elements),
     ("_io.StringIO", Holding::But(&[0, 18])),
     ("_io.TextIOWrapper", Holding::But(&[22])),
+    ("_pickle.Unpickler", Holding::Unpickler),
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
     ("_socket.socket", Holding::But(&[4])),
@@ -316,7 +319,9 @@ pub(super) fn of(name: &str, is_heap: bool) -> (Holding, Knowledge) {
     };
     let knowledge = match special {
         // What these have beside is told of nowhere else.
-        Some(Holding::But(_)) | None if module.is_some_and(|module| HIDING.contains(&module)) => {
+        Some(Holding::But(_) | Holding::Unpickler) | None
+            if module.is_some_and(|module| HIDING.contains(&module)) =>
+        {
             Knowledge::Some
         }
         None if !is_known => Knowledge::None,

@@ -67,8 +67,9 @@ pub struct Keeping {
 impl Keeping {
     /// Whether instances refer to anything.
     pub fn refers(&self) -> bool {
-        let more = self.ty.is_heap() || self.content != Content::Nothing;
-        self.untold || self.asked && more
+        let own = !self.slots.is_empty() || self.attributes != AttributesAt::Nowhere;
+        let more = self.tells_class || self.content != Content::Nothing;
+        self.untold || self.asked && (more || own)
     }
 }
 

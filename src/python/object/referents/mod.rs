@@ -138,7 +138,8 @@ impl Objects {
     /// its place, it is no object, or a free one.
     fn is_referred_to(&self, addr: Addr) -> bool {
         let fits = match self.layout.kinds.counting {
-            Counting::Biased => Ok(true),
+            // High bits of the flags and of the lock are never used.
+            Counting::Biased => self.memory.u64(addr.add(WORD)).map(|w| w & 0xfc_fc00 == 0),
             // From 3.14 on flags follow the count; the bits between are only used by an overflow.
             Counting::Word | Counting::LowHalf => self.memory.u64(addr).map(|w| w << 16 >> 48 == 0),
         };

@@ -2,10 +2,12 @@
 
 use super::super::attributes::Place;
 use super::super::holdings::Holding;
-use super::super::{Objects, flags, malformed};
+use super::super::{Objects, TypeInfo, flags, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
 use crate::python::layout::DictKind;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Larger structs of a type are damage, in bytes.
 const LARGEST: u64 = 1 << 16;
@@ -104,6 +106,14 @@ impl Objects {
                 let start = self.after(Addr(0), start * WORD).0;
                 self.tell_struct(addr, plan, start..size, found)?;
             }
+            Holding::Unpickler => {
+                // The text that it reads is in its struct without being told.
+                let told = &mut |referent| match self.is_text_or_bytes(referent) {
+                    true => ControlFlow::Continue(()),
+                    false => found(referent),
+                };
+                self.tell_struct(addr, plan, 0..size, told)?;
+            }
             Holding::Parser => self.tell_handlers(addr, size, found)?,
             Holding::Element => self.tell_element(addr, found)?,
             Holding::Elements => {
@@ -169,6 +179,11 @@ impl Objects {
             Holding::Type => self.tell_type(addr, plan, found)?,
         }
         Ok(())
+    }
+
+    fn is_text_or_bytes(&self, addr: Addr) -> bool {
+        let is_text = |ty: Arc<TypeInfo>| ty.is(flags::STR) || ty.is(flags::BYTES);
+        self.type_of(addr).is_ok_and(is_text)
     }
 
     /// What is kept without the collector being told.

@@ -111,7 +111,9 @@ impl Objects {
                 let handlers = self.memory.ptr(self.after(addr, (word + 1) * WORD))?;
                 return self.tell_words(handlers, HANDLERS, found);
             }
-            tell(found, object)?;
+            if self.type_of(object)?.addr == self.type_of(addr)?.addr {
+                tell(found, object)?;
+            }
         }
         Ok(())
     }
