@@ -220,7 +220,13 @@ impl<'s, 'a, 'm> Search<'s, 'a, 'm> {
             };
             let keeping = &kind.keeping;
             let told = self.tracer.referents(addr, keeping, &mut visitor);
-            if let Some(dict) = self.tracer.objects.dict_of_type(&keeping.ty, addr) {
+            let dict = self.tracer.objects.dict_of_type(&keeping.ty, addr);
+            // The collector is not told of the namespaces of static types.
+            let is_met = |dict: &Addr| {
+                let place = self.pieces().place(*dict);
+                self.tracer.follows_all() || place.is_some_and(|place| self.marks.is_set(place))
+            };
+            if let Some(dict) = dict.filter(is_met) {
                 visitor.own(dict);
             }
             if told.is_err() {

@@ -1,7 +1,7 @@
 //! Attributes of instances whose type has a managed dictionary (3.11+), as
 //! `python::object::attributes` finds them.
 
-use super::{Broken, Tracer, Visit, own};
+use super::{Broken, Follow, Tracer, Visit, own};
 use crate::addr::Addr;
 use crate::python::layout::{Attributes, ValuesKind};
 use crate::python::object::Keeping;
@@ -55,17 +55,21 @@ impl Tracer<'_, '_> {
         found: &mut impl Visit,
     ) -> Result<Option<Addr>, Broken> {
         const VALID: u64 = 3;
+        let kinds = &self.layout().kinds;
+        let values = match kinds.values == ValuesKind::Headed && keeping.ty.has_inline_values() {
+            true => {
+                let values = addr.add(keeping.ty.basicsize as u64);
+                let valid = self.pieces.u8(values.add(VALID)).ok_or(Broken)?;
+                Some(values).filter(|_| valid == 1)
+            }
+            false => None,
+        };
         let dict = self.word(addr.sub(before))?;
-        if dict != 0 {
-            own(dict, found);
-            return Ok(None);
+        let are_first = self.follow == Follow::Told && kinds.told.values_first;
+        if dict == 0 || are_first && values.is_some() {
+            return Ok(values);
         }
-        let headed = self.layout().kinds.values == ValuesKind::Headed;
-        if !headed || !keeping.ty.has_inline_values() {
-            return Ok(None);
-        }
-        let values = addr.add(keeping.ty.basicsize as u64);
-        let valid = self.pieces.u8(values.add(VALID)).ok_or(Broken)?;
-        Ok((valid == 1).then_some(values))
+        own(dict, found);
+        Ok(None)
     }
 }

@@ -55,8 +55,16 @@ impl Tracer<'_, '_> {
         let values = Addr(self.word(values.of(addr))?);
         match values.is_null() {
             true => self.table(keys, found),
+            false if self.are_values_told(values)? => Ok(()),
             false => self.split(keys, values, found),
         }
+    }
+
+    /// Whether these values lie in an instance, which tells the collector of them.
+    fn are_values_told(&self, values: Addr) -> Result<bool, Broken> {
+        const EMBEDDED: u64 = 2;
+        let told = self.follow == Follow::Told && self.layout().kinds.told.values_first;
+        Ok(told && self.pieces.u8(values.add(EMBEDDED)).ok_or(Broken)? == 1)
     }
 
     /// A table with its values.

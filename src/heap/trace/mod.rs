@@ -88,6 +88,11 @@ impl<'a, 'm> Tracer<'a, 'm> {
         }
     }
 
+    /// Whether all that keeps an object alive is followed.
+    pub(in crate::heap) fn follows_all(&self) -> bool {
+        self.follow == Follow::Everything
+    }
+
     fn layout(&self) -> &'a Layout {
         &self.objects.layout
     }
@@ -133,7 +138,7 @@ impl<'a, 'm> Tracer<'a, 'm> {
             Content::Set => self.set(addr, found)?,
             Content::Other => return self.others(addr, found),
         }
-        if keeping.ty.is_heap() {
+        if keeping.tells_class {
             found.refer(keeping.ty.addr);
         }
         for offset in &keeping.slots {

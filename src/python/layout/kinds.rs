@@ -25,6 +25,8 @@ pub struct Kinds {
     pub dict: DictKind,
     /// How the values of a split dictionary are stored.
     pub values: ValuesKind,
+    /// What objects tell the collector, where versions differ.
+    pub told: ToldRules,
     /// How integers are stored.
     pub int: IntKind,
     /// Where an instance keeps its attributes.
@@ -76,6 +78,18 @@ pub struct SizeRules {
     /// A type that is a constant of the binary is said to have a head of the collector, which it
     /// has not (3.11, 3.12).
     pub static_types_collected: bool,
+}
+
+/// What objects tell the collector, where versions differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct ToldRules {
+    /// An instance tells the values that lie in it, even when it has a dictionary made of them; then
+    /// it does not tell that, nor the dictionary the values (the first of 3.13).
+    pub values_first: bool,
+    /// Instances of a type that is written in C, but made at run time, tell their class (3.9+).
+    pub classes: bool,
+    /// Type parameters and aliases tell their names (the last of 3.13, and 3.14+).
+    pub names: bool,
 }
 
 /// How `repr` writes objects of the standard library that do not tell it themselves.

@@ -25,6 +25,11 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Open,
         values: ValuesKind::None,
+        told: ToldRules {
+            values_first: false,
+            classes: false,
+            names: false,
+        },
         int: IntKind::TwoTypes,
         attributes: Attributes::DictOffset,
         gil: GilPlace::InterpreterLock,

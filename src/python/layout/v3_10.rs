@@ -25,6 +25,11 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
+        told: ToldRules {
+            values_first: false,
+            classes: true,
+            names: false,
+        },
         int: IntKind::SignedSize,
         attributes: Attributes::DictOffset,
         gil: GilPlace::Runtime,

@@ -25,6 +25,11 @@ pub(super) const LAYOUT_0: Layout = Layout {
         bytearray_repr: ByteArrayRepr::Class,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
+        told: ToldRules {
+            values_first: true,
+            classes: true,
+            names: false,
+        },
         int: IntKind::Tagged,
         attributes: Attributes::Inline,
         gil: GilPlace::Interpreter,
@@ -387,7 +392,14 @@ pub(super) const LAYOUT_18: Layout = Layout {
         thread: 312,
         gc: 240,
     },
-    kinds: LAYOUT_0.kinds,
+    kinds: Kinds {
+        told: ToldRules {
+            values_first: false,
+            classes: true,
+            names: true,
+        },
+        ..LAYOUT_0.kinds
+    },
     fields: Fields {
         runtime: Some(Runtime {
             finalizing: at(608),

@@ -15,6 +15,11 @@ pub(super) const LAYOUT: Layout = Layout {
         gc: 248,
     },
     kinds: Kinds {
+        told: ToldRules {
+            values_first: false,
+            classes: true,
+            names: true,
+        },
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
             extra_has_a_head: true,
@@ -314,6 +319,14 @@ pub(super) const LAYOUT_5: Layout = Layout {
         runtime: 328320,
         thread: 304,
         ..LAYOUT.fingerprint
+    },
+    kinds: Kinds {
+        told: ToldRules {
+            values_first: true,
+            classes: true,
+            names: false,
+        },
+        ..LAYOUT.kinds
     },
     fields: Fields {
         runtime: Some(Runtime {

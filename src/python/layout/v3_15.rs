@@ -25,6 +25,11 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::AsBytes,
         dict: DictKind::CompactLog2,
         values: ValuesKind::Headed,
+        told: ToldRules {
+            values_first: false,
+            classes: true,
+            names: true,
+        },
         int: IntKind::Tagged,
         attributes: Attributes::Inline,
         gil: GilPlace::Interpreter,

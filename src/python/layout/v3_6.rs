@@ -25,6 +25,11 @@ pub(super) const LAYOUT: Layout = Layout {
         bytearray_repr: ByteArrayRepr::Fixed,
         dict: DictKind::Compact,
         values: ValuesKind::Bare,
+        told: ToldRules {
+            values_first: false,
+            classes: false,
+            names: false,
+        },
         int: IntKind::SignedSize,
         attributes: Attributes::DictOffset,
         gil: GilPlace::Statics,

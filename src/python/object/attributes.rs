@@ -131,14 +131,19 @@ impl Objects {
         if !dict.is_null() {
             return Ok(Place::Dict(dict));
         }
-        let values = object.add(ty.basicsize as u64);
+        let values = self.inline_values(object, ty)?;
+        Ok(values.map_or(Place::Nowhere, Place::Values))
+    }
+
+    /// 3.13+: the values behind the object, whether or not there is a dictionary made of them.
+    pub(super) fn inline_values(&self, object: Addr, ty: &TypeInfo) -> Result<Option<Addr>, Fault> {
+        const VALID: u64 = 3;
         let headed = self.layout.kinds.values == ValuesKind::Headed;
-        if headed && ty.flags & flags::INLINE_VALUES != 0 {
-            const VALID: u64 = 3;
-            if self.memory.u8(values.add(VALID))? == 1 {
-                return Ok(Place::Values(values));
-            }
+        if !headed || ty.flags & flags::INLINE_VALUES == 0 {
+            return Ok(None);
         }
-        Ok(Place::Nowhere)
+        let values = object.add(ty.basicsize as u64);
+        let valid = self.memory.u8(values.add(VALID))? == 1;
+        Ok(Some(values).filter(|_| valid))
     }
 }

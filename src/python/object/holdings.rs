@@ -6,12 +6,16 @@
 pub(super) enum Holding {
     /// They have none.
     Nothing,
+    /// They have some, but do not tell the collector.
+    Silent,
     /// In these words behind the header, of which each is a reference or NULL.
     Words(&'static [u8]),
     /// In any words of the struct, and of the items behind it.
     Struct,
     /// In any words of the struct but for these behind the header.
     But(&'static [u8]),
+    /// In the items behind the struct only.
+    Behind,
     /// As a list or tuple.
     Items,
     /// As a dictionary.
@@ -36,6 +40,18 @@ pub(super) enum Holding {
     Tee,
     /// As a `threading.local`.
     Local,
+    /// As a scanner of JSON while it is static (up to 3.8).
+    Scanner,
+    /// As a type parameter, which begins with its name.
+    Named,
+    /// As a reader of pickles.
+    Unpickler,
+    /// As a parser of XML.
+    Parser,
+    /// As an element of a document.
+    Element,
+    /// As an iterator over elements of a document.
+    Elements,
     /// As a module.
     Module,
     /// As a class.
@@ -50,9 +66,15 @@ const LISTED: &[(&str, Holding)] = &[
     ("PyCapsule", Holding::Nothing),
     ("StgDict", Holding::Dict),
     ("Token.MISSING", Holding::Nothing),
+    ("_collections._deque_iterator", Holding::But(&[0])),
+    ("_collections._deque_reverse_iterator", Holding::But(&[0])),
     ("_contextvars.ContextVar", Holding::Words(&[0, 1])),
-    ("_io.StringIO", Holding::But(&[18])),
+    ("_ctypes.CArgObject", Holding::But(&[1, 5, 7])),
+    ("_ctypes.CField", Holding::Words(&[3])),
+    ("_elementtree._element_iterator", Holding::Elements),
+    ("_io.StringIO", Holding::But(&[0, 18])),
     ("_io.TextIOWrapper", Holding::But(&[22])),
+    ("_pickle.Unpickler", Holding::Unpickler),
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
     ("_socket.socket", Holding::But(&[4])),
@@ -71,12 +93,17 @@ const LISTED: &[(&str, Holding)] = &[
     ("classmethod_descriptor", Holding::Words(&[0])),
     ("code", Holding::Words(&[1])),
     ("collections.OrderedDict", Holding::Ordered),
+    ("collections._deque_iterator", Holding::But(&[0])),
+    ("collections._deque_reverse_iterator", Holding::But(&[0])),
     ("collections.defaultdict", Holding::DefaultDict),
     ("collections.deque", Holding::Deque),
     ("complex", Holding::Nothing),
     ("coroutine", Holding::Generator),
-    ("ctypes.CField", Holding::But(&[7])),
+    ("ctypes.CField", Holding::Words(&[3])),
     ("decimal.Context", Holding::But(&[10])),
+    ("decimal.Decimal", Holding::Nothing),
+    ("decimal.SignalDict", Holding::Nothing),
+    ("decimal.SignalDictMixin", Holding::Nothing),
     ("dict", Holding::Dict),
     ("dict_items", Holding::Words(&[0])),
     ("dict_keys", Holding::Words(&[0])),
@@ -89,9 +116,12 @@ const LISTED: &[(&str, Holding)] = &[
     ("frozendict", Holding::Dict),
     ("frozenset", Holding::Set),
     ("functools._lru_cache_wrapper", Holding::Cache),
+    ("functools._lru_list_elem", Holding::Words(&[3, 4])),
     ("functools.partial", Holding::Words(&[0, 1, 2])),
     ("generator", Holding::Generator),
     ("getset_descriptor", Holding::Words(&[0])),
+    ("hamt_bitmap_node", Holding::Behind),
+    ("hamt_collision_node", Holding::Behind),
     ("instancemethod", Holding::Words(&[0, 1, 2])),
     ("int", Holding::Nothing),
     ("items", Holding::Words(&[0])),
@@ -115,9 +145,12 @@ const LISTED: &[(&str, Holding)] = &[
     ("odict_items", Holding::Words(&[0])),
     ("odict_keys", Holding::Words(&[0])),
     ("odict_values", Holding::Words(&[0])),
+    ("pyexpat.xmlparser", Holding::Parser),
+    ("re.Match", Holding::Words(&[1, 2, 3])),
     ("set", Holding::Set),
     ("slice", Holding::Words(&[0, 1, 2])),
     ("socket.socket", Holding::But(&[4])),
+    ("sqlite3.Connection", Holding::But(&[0, 1])),
     ("staticmethod", Holding::Words(&[0])),
     ("str", Holding::Nothing),
     ("super", Holding::Words(&[0, 1, 2])),
@@ -125,9 +158,10 @@ const LISTED: &[(&str, Holding)] = &[
     ("thread.lock", Holding::Nothing),
     ("tuple", Holding::Items),
     ("type", Holding::Type),
-    ("typing.ParamSpec", Holding::But(&[0])),
-    ("typing.TypeVar", Holding::But(&[0])),
-    ("typing.TypeVarTuple", Holding::But(&[0])),
+    ("typing.ParamSpec", Holding::Named),
+    ("typing.TypeAliasType", Holding::Named),
+    ("typing.TypeVar", Holding::Named),
+    ("typing.TypeVarTuple", Holding::Named),
     ("unicode", Holding::Nothing),
     ("values", Holding::Words(&[0])),
     ("weakcallableproxy", Holding::Words(&[1])),
@@ -137,14 +171,49 @@ const LISTED: &[(&str, Holding)] = &[
     ("weakref.ProxyType", Holding::Words(&[1])),
     ("weakref.ReferenceType", Holding::Words(&[1])),
     ("wrapper_descriptor", Holding::Words(&[0])),
+    ("xml.etree.ElementTree.Element", Holding::Element),
+    ("zlib.Compress", Holding::Silent),
+    ("zlib.Decompress", Holding::Silent),
 ];
 
-/// Types that tell of nothing but their instances' attributes while they are static (up to 3.11).
-const SILENT: &[&str] = &["_io.BufferedRWPair", "_io.BytesIO", "_io.StringIO"];
+/// Types that do otherwise while they are static, sorted.
+const STATIC: &[(&str, Holding)] = &[
+    ("_io.BufferedRWPair", Holding::Silent),
+    ("_io.BytesIO", Holding::Silent),
+    ("_io.StringIO", Holding::Silent),
+    ("_json.Scanner", Holding::Scanner),
+    ("operator.methodcaller", Holding::But(&[0])),
+];
+
+/// Types whose instances do not tell their class.
+pub(super) const CLASSLESS: &[&str] = &["typing.ParamSpecArgs", "typing.ParamSpecKwargs"];
+
+/// What is known of a type in C.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Knowledge {
+    /// Where all its references are.
+    All,
+    /// It is CPython's own, so it tells the collector of references if it has that flag; some are where
+    /// they are not found.
+    Some,
+    /// Nothing.
+    None,
+}
+
+/// Modules of CPython's own in C whose types keep some references in memory of their own.
+const HIDING: &[&str] = &[
+    "_elementtree",
+    "_pickle",
+    "_tkinter",
+    "cElementTree",
+    "cPickle",
+    "pyexpat",
+    "sqlite3",
+    "xml.etree.ElementTree",
+];
 
 /// Modules of CPython's own in C whose types keep their references in their structs; sorted. Those
-/// that keep some in memory of their own are not here (`_elementtree`, `_pickle`, `_tkinter`,
-/// `pyexpat`, `sqlite3`).
+/// that keep some in memory of their own are not here.
 const MODULES: &[&str] = &[
     "_abc",
     "_ast",
@@ -232,22 +301,33 @@ const MODULES: &[&str] = &[
     "zoneinfo",
 ];
 
-/// How instances of a type in C keep their references, and whether these are all. Of a type that is
-/// not known, those in its struct are.
-pub(super) fn of(name: &str, is_heap: bool) -> (Holding, bool) {
-    if !is_heap && SILENT.contains(&name) {
-        return (Holding::Nothing, true);
-    }
-    if let Ok(at) = LISTED.binary_search_by_key(&name, |(listed, _)| listed)
-        && let Some((_, holding)) = LISTED.get(at)
-    {
-        return (*holding, true);
-    }
-    let known = match name.rsplit_once('.') {
-        Some((module, _)) => MODULES.binary_search(&module).is_ok(),
+/// How instances of a type in C keep their references, and how much of that is known. Of a type that
+/// is not known, those in its struct are.
+pub(super) fn of(name: &str, is_heap: bool) -> (Holding, Knowledge) {
+    let listed = |list: &[(&str, Holding)]| {
+        let at = list
+            .binary_search_by_key(&name, |(listed, _)| listed)
+            .ok()?;
+        list.get(at).map(|(_, holding)| *holding)
+    };
+    let special = if is_heap { None } else { listed(STATIC) };
+    let special = special.or_else(|| listed(LISTED));
+    let module = name.rsplit_once('.').map(|(module, _)| module);
+    let is_known = match module {
+        Some(module) => MODULES.binary_search(&module).is_ok(),
         None => !is_heap,
     };
-    (Holding::Struct, known)
+    let knowledge = match special {
+        // What these have beside is told of nowhere else.
+        Some(Holding::But(_) | Holding::Unpickler) | None
+            if module.is_some_and(|module| HIDING.contains(&module)) =>
+        {
+            Knowledge::Some
+        }
+        None if !is_known => Knowledge::None,
+        _ => Knowledge::All,
+    };
+    (special.unwrap_or(Holding::Struct), knowledge)
 }
 
 #[cfg(test)]
@@ -258,14 +338,21 @@ mod tests {
     fn modules_can_be_searched() {
         assert!(MODULES.is_sorted());
         assert!(LISTED.is_sorted_by_key(|(name, _)| name));
+        assert!(STATIC.is_sorted_by_key(|(name, _)| name));
     }
 
     #[test]
     fn types_of_others_may_hide_references() {
-        assert_eq!(of("cell", false), (Holding::Words(&[0]), true));
-        assert_eq!(of("itertools.chain", false), (Holding::Struct, true));
-        assert_eq!(of("numpy.ndarray", false), (Holding::Struct, false));
+        assert_eq!(of("cell", false), (Holding::Words(&[0]), Knowledge::All));
+        assert_eq!(
+            of("itertools.chain", false),
+            (Holding::Struct, Knowledge::All)
+        );
+        assert_eq!(
+            of("numpy.ndarray", false),
+            (Holding::Struct, Knowledge::None)
+        );
         assert_eq!(of("_queue.SimpleQueue", true).0, Holding::SimpleQueue);
-        assert_eq!(of("Thing", true), (Holding::Struct, false));
+        assert_eq!(of("Thing", true), (Holding::Struct, Knowledge::None));
     }
 }

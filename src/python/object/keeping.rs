@@ -56,6 +56,8 @@ pub struct Keeping {
     pub completeness: Completeness,
     /// Whether instances keep objects alive that [`Objects::untold`] knows of.
     pub untold: bool,
+    /// Whether instances tell their class.
+    pub tells_class: bool,
     /// The offsets of slots, in bytes.
     pub slots: Box<[u64]>,
     /// Where attributes are.
@@ -65,8 +67,9 @@ pub struct Keeping {
 impl Keeping {
     /// Whether instances refer to anything.
     pub fn refers(&self) -> bool {
-        let more = self.ty.is_heap() || self.content != Content::Nothing;
-        self.untold || self.asked && more
+        let own = !self.slots.is_empty() || self.attributes != AttributesAt::Nowhere;
+        let more = self.tells_class || self.content != Content::Nothing;
+        self.untold || self.asked && (more || own)
     }
 }
 
@@ -75,7 +78,7 @@ impl Objects {
     pub fn keeping(&self, ty: &Arc<TypeInfo>) -> Keeping {
         let plan = self.plan(ty);
         let content = match plan.holding {
-            Holding::Nothing => Content::Nothing,
+            Holding::Nothing | Holding::Silent => Content::Nothing,
             Holding::Words(words) => Content::Words(words),
             Holding::Items if ty.is(flags::TUPLE) => Content::Tuple,
             Holding::Items if ty.is(flags::LIST) => Content::List,
@@ -105,9 +108,10 @@ impl Objects {
                 _ => content,
             },
             asked: plan.asked,
+            tells_class: plan.tells_class,
             completeness: plan.completeness,
             untold: ty.is(flags::TYPE) || self.is_code(ty),
-            slots: plan.slots.iter().map(|(_, offset)| *offset).collect(),
+            slots: plan.slots.clone(),
             attributes,
             ty: Arc::clone(ty),
         }

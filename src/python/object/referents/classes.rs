@@ -1,9 +1,10 @@
 //! Classes (Objects/typeobject.c `type_traverse`) and modules (Objects/moduleobject.c
 //! `module_traverse`).
 
-use super::super::Objects;
-use super::{Plan, Stop, Tell, WORD, tell};
+use super::super::{Objects, flags};
+use super::{MOST_METATYPES, Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
+use std::sync::Arc;
 
 /// The largest state of a module, in bytes.
 const LARGEST_STATE: u64 = 1 << 16;
@@ -25,6 +26,12 @@ impl Objects {
         if let Some(module) = module.filter(|at| ty.is_heap() && *at < size) {
             self.tell_words(addr.add(module), 1, found)?;
         }
+        // From 3.13 on the classes of `_ctypes` have what makes them up behind the struct.
+        let own = self.size_of_types(plan);
+        let own = own.filter(|own| *own < size && size <= LARGEST_STATE);
+        if let Some(own) = own {
+            self.tell_words(addr.add(own), (size - own) / WORD, found)?;
+        }
         // What a pointer of `_ctypes` points to is kept behind its namespace, up to 3.12: { size; align;
         // length; ffi_type; proto }.
         if !plan.base.is_heap() && *self.full_name(&plan.base) == *"_ctypes.PyCPointerType" {
@@ -33,6 +40,18 @@ impl Objects {
             self.tell_words(dict.add(own + 6 * WORD), 1, found)?;
         }
         Ok(())
+    }
+
+    /// The size of a class that is an instance of `type` itself.
+    fn size_of_types(&self, plan: &Plan) -> Option<u64> {
+        let mut root = Arc::clone(&plan.base);
+        for _ in 0..MOST_METATYPES {
+            match self.type_at(root.base) {
+                Ok(base) if base.is(flags::TYPE) => root = base,
+                _ => return u64::try_from(root.basicsize).ok(),
+            }
+        }
+        None
     }
 
     /// A module: its namespace, and what its code in C keeps, where it tells of that.

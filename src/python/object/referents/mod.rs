@@ -8,8 +8,8 @@ mod frames;
 mod told;
 mod words;
 
-use super::holdings::{self, Holding};
-use super::{Objects, RefCount, TypeInfo, class::Slot, flags};
+use super::holdings::{self, Holding, Knowledge};
+use super::{Objects, RefCount, TypeInfo, flags};
 use crate::addr::Addr;
 use crate::python::layout::Counting;
 use crate::target::Fault;
@@ -46,7 +46,10 @@ pub(super) struct Plan {
     pub(super) base: Arc<TypeInfo>,
     pub(super) holding: Holding,
     pub(super) completeness: Completeness,
-    pub(super) slots: Arc<[Slot]>,
+    /// The offsets of slots.
+    pub(super) slots: Box<[u64]>,
+    /// Whether instances tell their class.
+    pub(super) tells_class: bool,
     /// Whether the collector asks the instances at all.
     pub(super) asked: bool,
     /// Whether it is known that instances have no references, even those it does not ask for.
@@ -135,7 +138,8 @@ impl Objects {
     /// its place, it is no object, or a free one.
     fn is_referred_to(&self, addr: Addr) -> bool {
         let fits = match self.layout.kinds.counting {
-            Counting::Biased => Ok(true),
+            // High bits of the flags and of the lock are never used.
+            Counting::Biased => self.memory.u64(addr.add(WORD)).map(|w| w & 0xfc_fc00 == 0),
             // From 3.14 on flags follow the count; the bits between are only used by an overflow.
             Counting::Word | Counting::LowHalf => self.memory.u64(addr).map(|w| w << 16 >> 48 == 0),
         };
@@ -169,7 +173,7 @@ impl Objects {
             };
             base = next;
         }
-        let (holding, known) = holdings::of(&self.full_name(&base), base.is_heap());
+        let (holding, knowledge) = holdings::of(&self.full_name(&base), base.is_heap());
         let holding = match ty.is(flags::TYPE) {
             true => Holding::Type,
             false => holding,
@@ -178,7 +182,7 @@ impl Objects {
         // Subclasses of these are asked, but the zone of a time is not told.
         let silent = !base.is(flags::HAVE_GC) && self.full_name(&base).starts_with("datetime.");
         // Types of extensions may have references without telling the collector.
-        let asked = ty.is(flags::HAVE_GC) || !known;
+        let asked = ty.is(flags::HAVE_GC) || knowledge == Knowledge::None;
         let weakrefs = self.layout.fields.type_object.weaklistoffset.of(base.addr);
         let weakrefs = self.memory.i64(weakrefs).ok();
         Plan {
@@ -191,13 +195,32 @@ impl Objects {
                 true => holding,
                 false => Holding::Nothing,
             },
-            completeness: match known {
-                true => Completeness::Whole,
-                false => Completeness::MayHide,
+            completeness: match knowledge {
+                Knowledge::All => Completeness::Whole,
+                Knowledge::Some | Knowledge::None => Completeness::MayHide,
             },
-            slots: self.slot_table(ty).unwrap_or_default(),
+            slots: self.own_slots(ty, &base),
+            tells_class: self.tells_class(ty, &base),
             base,
         }
+    }
+
+    /// The offsets of slots of classes written in Python. Members of types in C have descriptors of
+    /// the same kind, but are in the struct.
+    fn own_slots(&self, ty: &Arc<TypeInfo>, base: &TypeInfo) -> Box<[u64]> {
+        let table = self.slot_table(ty).unwrap_or_default();
+        let offsets = table.iter().map(|(_, offset)| *offset);
+        let size = u64::try_from(base.basicsize).unwrap_or(0);
+        offsets.filter(|offset| *offset >= size).collect()
+    }
+
+    /// Whether instances tell their class.
+    fn tells_class(&self, ty: &TypeInfo, base: &TypeInfo) -> bool {
+        let is_in_c = ty.addr == base.addr;
+        let silent = || {
+            !self.layout.kinds.told.classes || holdings::CLASSLESS.contains(&&*self.full_name(ty))
+        };
+        ty.is_heap() && !(is_in_c && silent())
     }
 
     /// Whether a type was made by a `class` statement: it is freed as all those are.

@@ -2,14 +2,18 @@
 
 use super::super::attributes::Place;
 use super::super::holdings::Holding;
-use super::super::{Objects, flags, malformed};
+use super::super::{Objects, TypeInfo, flags, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
 use crate::python::layout::DictKind;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Larger structs of a type are damage, in bytes.
 const LARGEST: u64 = 1 << 16;
+
+/// Bytes in front of values from 3.13 on: capacity, size, embedded, valid.
+const VALUES: u64 = 8;
 
 /// `dk_kind` of a table with any keys, from 3.11 on.
 const GENERAL: u8 = 0;
@@ -25,12 +29,21 @@ impl Objects {
         if plan.holding == Holding::Type && !self.type_at(addr)?.is_heap() {
             return Ok(());
         }
-        if plan.ty.is_heap() {
+        if plan.tells_class {
             tell(found, plan.ty.addr)?;
         }
         self.tell_held(addr, plan, found)?;
-        for (_, offset) in plan.slots.iter() {
+        for offset in &plan.slots {
             tell(found, self.memory.ptr(addr.add(*offset))?)?;
+        }
+        if self.layout.kinds.told.values_first
+            && let Some(values) = self.inline_values(addr, &plan.ty)?
+        {
+            let capacity = self.memory.u8(values)?;
+            for value in self.pointers(values.add(VALUES), capacity.into())? {
+                tell(found, value)?;
+            }
+            return Ok(());
         }
         match self.attributes_place(addr, &plan.ty)? {
             Place::Nowhere => {}
@@ -54,7 +67,7 @@ impl Objects {
     fn tell_held(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
         let size = self.struct_size(plan)?;
         match plan.holding {
-            Holding::Nothing => {}
+            Holding::Nothing | Holding::Silent => {}
             Holding::Words(words) => {
                 for word in words {
                     let at = self.after(addr, u64::from(*word) * WORD);
@@ -74,12 +87,43 @@ impl Objects {
                     }
                 }
             }
+            Holding::Behind => self.tell_own_items(addr, plan, size, found)?,
             Holding::Items => {
                 for item in self.item_iter(addr)? {
                     tell(found, item?)?;
                 }
             }
+            Holding::Scanner => {
+                // The seventh word may be the memo, which is not told.
+                let word = self.after(Addr(0), 6 * WORD).0;
+                let memo = self.memory.ptr(addr.add(word))?;
+                let is_memo = self.is_object(memo) && self.type_of(memo)?.is(flags::DICT);
+                let end = if is_memo { word } else { size };
+                self.tell_struct(addr, plan, 0..end, found)?;
+            }
+            Holding::Named => {
+                let start = if self.layout.kinds.told.names { 0 } else { 1 };
+                let start = self.after(Addr(0), start * WORD).0;
+                self.tell_struct(addr, plan, start..size, found)?;
+            }
+            Holding::Unpickler => {
+                // The text that it reads is in its struct without being told.
+                let told = &mut |referent| match self.is_text_or_bytes(referent) {
+                    true => ControlFlow::Continue(()),
+                    false => found(referent),
+                };
+                self.tell_struct(addr, plan, 0..size, told)?;
+            }
+            Holding::Parser => self.tell_handlers(addr, size, found)?,
+            Holding::Element => self.tell_element(addr, found)?,
+            Holding::Elements => {
+                self.tell_struct(addr, plan, 0..size, found)?;
+                self.tell_parents(addr, found)?;
+            }
             Holding::Dict | Holding::DefaultDict => {
+                if self.are_values_told(addr)? {
+                    return Ok(());
+                }
                 let keys = self.tells_keys(addr)?;
                 for item in self.dict_iter(addr)? {
                     let (key, value) = item?;
@@ -122,9 +166,9 @@ impl Objects {
             Holding::Tee => self.tell_tee(addr, found)?,
             Holding::Local => {
                 // Up to 3.12 { key; args; kw; weakrefs; dummies; callback }, of which the first and the
-                // last are not told; then { dummies; args; kw; weakrefs; watchdogs }.
+                // last are not told; then { args; kw; weakrefs; dicts; watchdogs }.
                 let is_old = size >= self.after(Addr(0), 6 * WORD).0;
-                let words: [u64; 3] = if is_old { [1, 2, 4] } else { [0, 1, 2] };
+                let words: &[u64] = if is_old { &[1, 2, 4] } else { &[0, 1, 3, 4] };
                 for word in words {
                     self.tell_words(self.after(addr, word * WORD), 1, found)?;
                 }
@@ -137,12 +181,17 @@ impl Objects {
         Ok(())
     }
 
+    fn is_text_or_bytes(&self, addr: Addr) -> bool {
+        let is_text = |ty: Arc<TypeInfo>| ty.is(flags::STR) || ty.is(flags::BYTES);
+        self.type_of(addr).is_ok_and(is_text)
+    }
+
     /// What is kept without the collector being told.
     pub(super) fn tell_more(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
         let size = self.struct_size(plan)?;
         match plan.holding {
             _ if plan.leaf => Ok(()),
-            Holding::Nothing => {
+            Holding::Nothing | Holding::Silent => {
                 let first = u64::from(self.layout.fields.object.size.offset);
                 let weak = plan.weakrefs.filter(|at| (first..size).contains(at));
                 let end = weak.unwrap_or(size);
@@ -163,6 +212,17 @@ impl Objects {
             Holding::Type => self.tell_type(addr, plan, found),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the values of a dictionary lie in an instance that tells them.
+    fn are_values_told(&self, addr: Addr) -> Result<bool, Stop> {
+        const EMBEDDED: u64 = 2;
+        let values = self.layout.fields.dict.values;
+        let Some(values) = values.filter(|_| self.layout.kinds.told.values_first) else {
+            return Ok(false);
+        };
+        let values = self.memory.ptr(values.of(addr))?;
+        Ok(!values.is_null() && self.memory.u8(values.add(EMBEDDED))? == 1)
     }
 
     /// Whether a dictionary tells its keys: one all whose keys are strings, and were when anyone

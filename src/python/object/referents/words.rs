@@ -1,7 +1,7 @@
 //! References in plain structs of C: each word that is an object is one. And what such structs keep
 //! elsewhere: rings and lists.
 
-use super::super::{Objects, malformed};
+use super::super::{Objects, flags, malformed};
 use super::{Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
 use std::ops::Range;
@@ -66,11 +66,69 @@ impl Objects {
             if link == addr || link.is_null() {
                 return Ok(());
             }
-            tell(found, self.memory.ptr(self.after(link, 3 * WORD))?)?;
-            tell(found, self.memory.ptr(self.after(link, 4 * WORD))?)?;
+            // While links are objects of the collector's, they tell for themselves.
+            if self.type_of(link)?.is(flags::HAVE_GC) {
+                tell(found, link)?;
+            } else {
+                tell(found, self.memory.ptr(self.after(link, 3 * WORD))?)?;
+                tell(found, self.memory.ptr(self.after(link, 4 * WORD))?)?;
+            }
             link = self.memory.ptr(self.after(link, WORD))?;
         }
         Err(malformed(addr).into())
+    }
+
+    /// An element of a document (Modules/_elementtree.c): { tag; text; tail; extra }, of which the texts
+    /// may have a mark, and extra is { attrib; length; allocated; children } or NULL.
+    pub(super) fn tell_element(&self, addr: Addr, found: Tell<'_>) -> Result<(), Stop> {
+        const MARK: u64 = 1;
+        for word in 0..3 {
+            let object = self.memory.u64(self.after(addr, word * WORD))?;
+            tell(found, Addr(object & !MARK))?;
+        }
+        let extra = self.memory.ptr(self.after(addr, 3 * WORD))?;
+        if extra.is_null() {
+            return Ok(());
+        }
+        self.tell_words(extra, 1, found)?;
+        let length = self.memory.u64(extra.add(WORD))?;
+        let children = self.memory.ptr(extra.add(3 * WORD))?;
+        self.plausible(children, length, WORD)?;
+        self.tell_words(children, length, found)
+    }
+
+    /// A parser (Modules/pyexpat.c): its handlers are behind the struct's only dictionary, which is not
+    /// told; before that there may be the parser that it was made from.
+    pub(super) fn tell_handlers(&self, addr: Addr, size: u64, found: Tell<'_>) -> Result<(), Stop> {
+        const HANDLERS: u64 = 22;
+        let words = size.saturating_sub(self.after(Addr(0), 0).0) / WORD;
+        for word in 0..words.saturating_sub(1) {
+            let object = self.memory.ptr(self.after(addr, word * WORD))?;
+            if !self.is_object(object) {
+                continue;
+            }
+            if self.type_of(object)?.is(flags::DICT) {
+                let handlers = self.memory.ptr(self.after(addr, (word + 1) * WORD))?;
+                return self.tell_words(handlers, HANDLERS, found);
+            }
+            if self.type_of(object)?.addr == self.type_of(addr)?.addr {
+                tell(found, object)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The elements that an iterator is in (Modules/_elementtree.c): { stack; used }, of rows
+    /// { element; number of the child }.
+    pub(super) fn tell_parents(&self, addr: Addr, found: Tell<'_>) -> Result<(), Stop> {
+        const ROW: u64 = 16;
+        let stack = self.memory.ptr(self.after(addr, 0))?;
+        let used = self.memory.u64(self.after(addr, WORD))?;
+        self.plausible(stack, used, ROW)?;
+        for row in 0..used {
+            self.tell_words(stack.add(row * ROW), 1, found)?;
+        }
+        Ok(())
     }
 
     /// A link of `itertools.tee`: { it; int numread; int running; nextlink; values[57] }. What is behind
