@@ -61,7 +61,7 @@ impl Census {
         let memory = &*python.process.target.memory;
         let pieces = Pieces::new(memory, &python.process.target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types, follow);
+        let found = closure::find(python, &pieces, &types, follow, false);
         let kinds = types.into_kinds();
         let rows = |tallies: &mut dyn Iterator<Item = Tally>, dicts| {
             let rows = kinds.iter().zip(tallies);

@@ -25,8 +25,8 @@ const STRIDE: u64 = 1 << 14;
 pub(super) struct Closure {
     pub(super) tracked: Tracked,
     pub(super) roots: Roots,
-    /// What the certain ones of the roots lead to.
-    pub(super) reached: Marks,
+    /// What the certain ones of the roots lead to, if it was asked for.
+    pub(super) reached: Option<Marks>,
     pub(super) marks: Marks,
     /// By the number of the type.
     pub(super) tallies: Vec<Tally>,
@@ -74,6 +74,7 @@ pub(super) fn find<'a>(
     pieces: &Pieces<'_>,
     types: &Types<'a>,
     follow: Follow,
+    keep_reached: bool,
 ) -> Closure {
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces, follow),
@@ -93,7 +94,7 @@ pub(super) fn find<'a>(
     let certain = roots.all.iter().filter(|root| root.certain);
     let certain: Vec<Addr> = certain.map(|root| root.object).collect();
     search.spread(|meet| certain.into_iter().for_each(meet));
-    let reached = search.marks.clone();
+    let reached = keep_reached.then(|| search.marks.clone());
     let mut tracked = Tracked::default();
     search.spread(|meet| {
         let each = &mut |addr, _generation| meet(addr);

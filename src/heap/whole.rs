@@ -72,7 +72,7 @@ impl Heap {
         };
         let pieces = Pieces::new(&*target.memory, &target.mappings);
         let types = Types::new(&python.objects);
-        let found = closure::find(python, &pieces, &types, Follow::Everything);
+        let found = closure::find(python, &pieces, &types, Follow::Everything, true);
         if found.cancelled {
             return Err(HeapError::Stopped);
         }
@@ -95,8 +95,8 @@ impl Heap {
         held.sort_unstable();
         let leads = |root: &Root| {
             // Words that look like references count where nothing else holds the object.
-            let place = pieces.place(root.object);
-            root.certain || !place.is_some_and(|place| reached.is_set(place))
+            let reached = reached.as_ref().zip(pieces.place(root.object));
+            root.certain || !reached.is_some_and(|(reached, place)| reached.is_set(place))
         };
         let leading = roots.all.iter().filter(|root| leads(root));
         let mut leading: Vec<u32> = leading.filter_map(|root| index.id(root.object)).collect();

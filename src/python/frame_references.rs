@@ -6,14 +6,16 @@ use super::variables::is_cell;
 use super::{Attachment, PyFrame, PyThread, Python};
 use crate::addr::Addr;
 use crate::target::Fault;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Bytes of a slot.
 const WORD: u64 = 8;
 
-/// What a reference is to the frame that holds it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FramePart {
+/// What a reference is to the frame that holds it; `N` stands for the name of a variable.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FramePart<N> {
     /// The frame is itself an object (up to 3.10): this is the reference to it.
     Frame,
     /// The code object.
@@ -29,18 +31,36 @@ pub enum FramePart {
     /// The frame object that was made of the frame, from 3.11 on.
     FrameObject,
     /// The value of a variable.
-    Variable(Arc<str>),
+    Variable(N),
     /// The cell that holds the value of a variable.
-    Cell(Arc<str>),
+    Cell(N),
     /// A value on the evaluation stack, that many values above its bottom.
     Stack(u32),
+}
+
+impl<N> FramePart<N> {
+    /// The same with something else for the names of variables.
+    pub fn map<M>(&self, name: impl FnOnce(&N) -> M) -> FramePart<M> {
+        match self {
+            FramePart::Frame => FramePart::Frame,
+            FramePart::Code => FramePart::Code,
+            FramePart::Function => FramePart::Function,
+            FramePart::Globals => FramePart::Globals,
+            FramePart::Builtins => FramePart::Builtins,
+            FramePart::Namespace => FramePart::Namespace,
+            FramePart::FrameObject => FramePart::FrameObject,
+            FramePart::Variable(variable) => FramePart::Variable(name(variable)),
+            FramePart::Cell(variable) => FramePart::Cell(name(variable)),
+            FramePart::Stack(index) => FramePart::Stack(*index),
+        }
+    }
 }
 
 /// One reference of a frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FrameReference {
     /// What it is.
-    pub part: FramePart,
+    pub part: FramePart<Arc<str>>,
     /// Where it stands.
     pub at: Addr,
     /// The object.
@@ -77,7 +97,7 @@ impl Python {
                 certain: true,
             });
         }
-        let parts: [(FramePart, Option<Field>); 6] = [
+        let parts: [(FramePart<Arc<str>>, Option<Field>); 6] = [
             (FramePart::Code, Some(f.code)),
             (FramePart::Function, f.function),
             (FramePart::Globals, Some(f.globals)),
@@ -142,7 +162,7 @@ impl Python {
     fn push(
         &self,
         found: &mut Vec<FrameReference>,
-        part: FramePart,
+        part: FramePart<Arc<str>>,
         at: Addr,
         word: Addr,
         certain: bool,

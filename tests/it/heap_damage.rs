@@ -66,7 +66,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     for (kind, places) in places(&whole) {
         for turn in 0..EACH * usize::from(!places.is_empty()) {
             let at = |_| {
-                let address = places[random.number() as usize % places.len()];
+                let address = places[random.below(places.len())];
                 bytes.place(address).map(|at| (at, random.number()))
             };
             let damage: Vec<(usize, u64)> = (0..WORDS).filter_map(at).collect();

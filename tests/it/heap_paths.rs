@@ -7,6 +7,7 @@ use pydbg::Addr;
 use pydbg::heap::Heap;
 use pydbg::native::Process;
 use pydbg::python::Python;
+use pydbg::target::synth_random::Random;
 use pydbg::target::{self, Options};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,13 +54,8 @@ fn print(heap: &Heap) -> (Vec<Printed>, BTreeSet<Arc<str>>) {
         }
     }
     by_kind.retain(|ids| !ids.is_empty());
-    let mut state = 1_u64;
-    let mut random = |below: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize % below.max(1)
-    };
+    let mut numbers = Random::new(0x5eed_0001);
+    let mut random = |below: usize| numbers.below(below);
     let (mut printed, mut types) = (Vec::new(), BTreeSet::new());
     for draw in 0..MOST_DRAWS {
         if printed.len() >= PATHS {

@@ -8,6 +8,7 @@ use pydbg::heap::label::{Chain, Start, Via, vias};
 use pydbg::heap::roots::{Part, Root, RootKind, Roots};
 use pydbg::native::Process;
 use pydbg::python::Python;
+use pydbg::target::synth_random::Random;
 use pydbg::target::{self, Options};
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -96,13 +97,8 @@ fn referents(python: &Python, from: Addr) -> Vec<Addr> {
 
 /// Random paths from roots, and what is wrong with the ways between their objects.
 fn walks(python: &Python, roots: &Roots, failures: &mut Failures, id: &str) -> Vec<Written> {
-    let mut state = 1_u64;
-    let mut random = |below: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 33) as usize % below.max(1)
-    };
+    let mut numbers = Random::new(0x5eed_0001);
+    let mut random = |below: usize| numbers.below(below);
     let is_app = |root: &&Root| {
         let RootKind::Module { name, .. } = root.kind else {
             return false;

@@ -4,7 +4,7 @@
 use super::{Part, RootKind, Roots, number};
 use crate::addr::Addr;
 use crate::native::spread;
-use crate::python::{FramePart, FrameReference, PyThread, Python};
+use crate::python::{PyThread, Python};
 use rustc_hash::FxHashSet;
 
 /// How many frames are read at once, on all processors.
@@ -47,7 +47,7 @@ impl Roots {
                     continue;
                 };
                 for reference in held {
-                    let part = self.part(&reference);
+                    let part = reference.part.map(|name| self.names.number(name));
                     let is_shared = matches!(
                         part,
                         Part::Code | Part::Function | Part::Globals | Part::Builtins
@@ -65,20 +65,5 @@ impl Roots {
             }
         }
         lost
-    }
-
-    fn part(&mut self, reference: &FrameReference) -> Part {
-        match &reference.part {
-            FramePart::Frame => Part::Frame,
-            FramePart::Code => Part::Code,
-            FramePart::Function => Part::Function,
-            FramePart::Globals => Part::Globals,
-            FramePart::Builtins => Part::Builtins,
-            FramePart::Namespace => Part::Namespace,
-            FramePart::FrameObject => Part::FrameObject,
-            FramePart::Variable(name) => Part::Variable(self.names.number(name)),
-            FramePart::Cell(name) => Part::Cell(self.names.number(name)),
-            FramePart::Stack(index) => Part::Stack(*index),
-        }
     }
 }

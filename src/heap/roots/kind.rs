@@ -2,6 +2,7 @@
 //! of the process, names by their numbers in the table of the roots.
 
 use crate::addr::Addr;
+use crate::python::FramePart;
 use serde::Serialize;
 
 /// One reference to an object from outside of the graph of objects.
@@ -91,31 +92,8 @@ pub enum RootKind {
     },
 }
 
-/// Which reference of a frame.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// To itself: the frame is an object (up to 3.10).
-    Frame,
-    /// To the code object.
-    Code,
-    /// To the function.
-    Function,
-    /// To the namespace of the module.
-    Globals,
-    /// To the namespace of `builtins`.
-    Builtins,
-    /// To the namespace of a module or class body.
-    Namespace,
-    /// To the frame object made of it.
-    FrameObject,
-    /// To the value of a variable, by the number of its name.
-    Variable(u32),
-    /// To the cell of a variable, by the number of its name.
-    Cell(u32),
-    /// To a value on the evaluation stack, so many values above its bottom.
-    Stack(u32),
-}
+/// Which reference of a frame; variables by the numbers of their names.
+pub type Part = FramePart<u32>;
 
 /// Which reference to or of a type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! Dictionaries (Objects/dictobject.c), as `python::object::dict` reads them, on borrowed bytes:
 //! the tables of 3.6 and later. 2.7's are read there.
 
-use super::{AT_ONCE, Broken, Follow, MOST_ITEMS, Tracer, Visit, WORD, tell};
+use super::{Broken, Follow, MOST_ITEMS, Tracer, Visit, WORD, tell};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::python::layout::{DictKind, ValuesKind};
@@ -70,26 +70,16 @@ impl Tracer<'_, '_> {
     /// A table with its values.
     fn table(&self, entries: Entries, found: &mut impl Visit) -> Result<(), Broken> {
         let keys = entries.general || self.follow == Follow::Everything;
-        let Entries { mut at, .. } = entries;
-        let mut left = entries.count;
-        while left > 0 {
-            let now = left.min(AT_ONCE);
-            let size = now * entries.stride;
-            let raw = self.pieces.bytes(at, size as usize).ok_or(Broken)?;
-            for row in raw.chunks_exact(entries.stride as usize) {
-                let key = bytes::u64_at(row, entries.key as usize).unwrap_or(0);
-                let value = bytes::u64_at(row, (entries.key + WORD) as usize).unwrap_or(0);
-                if key != 0 && value != 0 {
-                    if keys {
-                        found.refer(Addr(key));
-                    }
-                    found.refer(Addr(value));
+        self.rows(entries.at, entries.count, entries.stride, |row| {
+            let key = bytes::u64_at(row, entries.key as usize).unwrap_or(0);
+            let value = bytes::u64_at(row, (entries.key + WORD) as usize).unwrap_or(0);
+            if key != 0 && value != 0 {
+                if keys {
+                    found.refer(Addr(key));
                 }
+                found.refer(Addr(value));
             }
-            at = at.add(size);
-            left -= now;
-        }
-        Ok(())
+        })
     }
 
     /// Keys whose values lie apart.

@@ -157,38 +157,43 @@ impl<'a, 'm> Tracer<'a, 'm> {
 
     /// Asks whoever knows all types.
     fn others(&self, addr: Addr, found: &mut impl Visit) -> Result<(), Broken> {
-        let mut tell = |referent| {
-            found.refer(referent);
-            ControlFlow::Continue(())
-        };
-        let told = self.objects.referents(addr, &mut tell);
+        let told = self.objects.referents(addr, &mut telling(found));
         told.map(|_| ()).map_err(|_| Broken)
     }
 
     /// What an object keeps alive without telling the collector.
     fn untold(&self, addr: Addr, found: &mut impl Visit) -> Result<(), Broken> {
-        let mut tell = |referent| {
-            found.refer(referent);
-            ControlFlow::Continue(())
-        };
-        let told = self.objects.untold(addr, &mut tell);
+        let told = self.objects.untold(addr, &mut telling(found));
         told.map_err(|_| Broken)
     }
 
     /// `count` pointers in a row.
     #[inline]
     fn pointers(&self, at: Addr, count: u64, found: &mut impl Visit) -> Result<(), Broken> {
+        self.rows(at, count, WORD, |word| {
+            tell(bytes::u64_at(word, 0).unwrap_or(0), found);
+        })
+    }
+
+    /// `count` rows of `stride` bytes, some at a time: what is damaged may claim any number.
+    #[inline]
+    fn rows(
+        &self,
+        at: Addr,
+        count: u64,
+        stride: u64,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Broken> {
         if count > MOST_ITEMS {
             return Err(Broken);
         }
         let (mut at, mut left) = (at, count);
         while left > 0 {
             let now = left.min(AT_ONCE);
-            let raw = self.pieces.bytes(at, (now * WORD) as usize);
-            for word in raw.ok_or(Broken)?.chunks_exact(WORD as usize) {
-                tell(bytes::u64_at(word, 0).unwrap_or(0), found);
-            }
-            at = at.add(now * WORD);
+            let size = now * stride;
+            let raw = self.pieces.bytes(at, size as usize).ok_or(Broken)?;
+            raw.chunks_exact(stride as usize).for_each(&mut each);
+            at = at.add(size);
             left -= now;
         }
         Ok(())
@@ -208,21 +213,21 @@ impl<'a, 'm> Tracer<'a, 'm> {
         let word = |index: usize| bytes::u64_at(&header, index * WORD as usize).unwrap_or(0);
         let (fill, used, mask, table) = (word(0), word(1), word(2), word(3));
         let slots = mask.checked_add(1).filter(|slots| slots.is_power_of_two());
-        let slots = slots.filter(|slots| *slots <= MOST_ITEMS && used <= fill && fill <= mask);
-        let (mut at, mut left) = (Addr(table), slots.ok_or(Broken)?);
-        while left > 0 {
-            let now = left.min(AT_ONCE);
-            let raw = self.pieces.bytes(at, (now * 2 * WORD) as usize);
-            for row in raw.ok_or(Broken)?.chunks_exact(2 * WORD as usize) {
-                let key = bytes::u64_at(row, 0).unwrap_or(0);
-                if bytes::u64_at(row, WORD as usize) != Some(REMOVED) {
-                    tell(key, found);
-                }
+        let slots = slots.filter(|_| used <= fill && fill <= mask);
+        self.rows(Addr(table), slots.ok_or(Broken)?, 2 * WORD, |row| {
+            let key = bytes::u64_at(row, 0).unwrap_or(0);
+            if bytes::u64_at(row, WORD as usize) != Some(REMOVED) {
+                tell(key, found);
             }
-            at = at.add(now * 2 * WORD);
-            left -= now;
-        }
-        Ok(())
+        })
+    }
+}
+
+/// Tells whatever it is told.
+fn telling(found: &mut impl Visit) -> impl FnMut(Addr) -> ControlFlow<()> {
+    |referent| {
+        found.refer(referent);
+        ControlFlow::Continue(())
     }
 }
 
