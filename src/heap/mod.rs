@@ -1,5 +1,6 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
+pub mod alloc;
 mod census;
 mod closure;
 mod doubts;
