@@ -193,6 +193,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("type_object", "heap_name") => (&["PyHeapTypeObject"], &["ht_name"]),
         ("type_object", "heap_qualname") => (&["PyHeapTypeObject"], &["ht_qualname"]),
         ("type_object", "heap_slots") => (&["PyHeapTypeObject"], &["ht_slots"]),
+        ("type_object", "c_name") => (&["PyHeapTypeObject"], &["_ht_tpname"]),
         ("code", "consts") => (&["PyCodeObject"], &["co_consts"]),
         ("code", "names") => (&["PyCodeObject"], &["co_names"]),
         ("code", "exceptiontable") => (&["PyCodeObject"], &["co_exceptiontable"]),
@@ -247,6 +248,9 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("code", "cell2arg") => (&["PyCodeObject"], &["co_cell2arg"]),
         ("code", "opcache") => (&["PyCodeObject"], &["co_opcache"]),
         ("code", "opcache_size") => (&["PyCodeObject"], &["co_opcache_size"]),
+        ("code", "zombie_frame") => (&["PyCodeObject"], &["co_zombieframe"]),
+        ("code", "cached") => (&["PyCodeObject"], &["_co_cached"]),
+        ("code", "line_array") => (&["PyCodeObject"], &["_co_linearray"]),
         ("monitoring", "lines") => (&["_PyCoMonitoringData"], &["lines"]),
         ("monitoring", "instructions") => {
             (&["_PyCoMonitoringData"], &["per_instruction_opcodes"])
@@ -262,6 +266,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("deque", "left_index") => (&["dequeobject"], &["leftindex"]),
         ("deque", "length") => (&["dequeobject"], &["len"]),
         ("deque", "maxlen") => (&["dequeobject"], &["maxlen"]),
+        ("deque", "free_blocks") => (&["dequeobject"], &["numfreeblocks"]),
         ("deque_block", "data") => (&["struct BLOCK", "struct _block", "block", "struct block"], &["data"]),
         ("deque_block", "right") => (&["struct BLOCK", "struct _block", "block", "struct block"], &["rightlink"]),
         ("frame", "valuestack") => (&["PyFrameObject"], &["f_valuestack"]),

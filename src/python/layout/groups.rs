@@ -397,6 +397,12 @@ groups! {
         opcache: Option<Field>,
         /// How many there are, in a byte.
         opcache_size: Option<Field>,
+        /// A frame that is kept for the next call, up to 3.10.
+        zombie_frame: Option<Field>,
+        /// `_co_cached`: what attributes of the code were made of it (3.12+).
+        cached: Option<Field>,
+        /// `_co_linearray`: lines by instruction, for tracing (3.11).
+        line_array: Option<Field>,
     }
 
     /// `_PyCoMonitoringData`: what instrumented opcodes were written over.

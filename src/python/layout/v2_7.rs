@@ -165,6 +165,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: has(112),
+            cached: None,
+            line_array: None,
         },
         monitoring: None,
         object: Object {
@@ -192,6 +195,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(856),
             heap_qualname: None,
             heap_slots: at(864),
+            c_name: None,
         },
         str: Str {
             length: at(16),
@@ -274,6 +278,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(32),
             length: has(48),
             maxlen: at(64),
+            free_blocks: None,
         },
         deque_block: DequeBlock {
             data: at(0),

@@ -194,6 +194,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: None,
+            line_array: has(160),
         },
         monitoring: None,
         object: Object {
@@ -221,6 +224,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(848),
             heap_qualname: has(864),
             heap_slots: at(856),
+            c_name: has(888),
         },
         str: Str {
             length: at(16),
@@ -318,6 +322,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -196,6 +196,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(160),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -226,6 +229,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             heap_name: at(856),
             heap_qualname: has(872),
             heap_slots: at(864),
+            c_name: has(896),
         },
         str: Str {
             length: at(16),
@@ -323,6 +327,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -151,6 +151,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(176),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -181,6 +184,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(872),
             heap_qualname: has(888),
             heap_slots: at(880),
+            c_name: has(912),
         },
         str: Str {
             length: at(32),
@@ -262,6 +266,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(56),
             length: None,
             maxlen: at(80),
+            free_blocks: has(88),
         },
         lock: LockObject {
             lock: None,

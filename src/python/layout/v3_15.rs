@@ -196,6 +196,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(160),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -226,6 +229,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(864),
             heap_qualname: has(880),
             heap_slots: at(872),
+            c_name: has(904),
         },
         str: Str {
             length: at(16),
@@ -323,6 +327,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -142,6 +142,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(176),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -172,6 +175,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(880),
             heap_qualname: has(896),
             heap_slots: at(888),
+            c_name: has(920),
         },
         str: Str {
             length: at(32),
@@ -253,6 +257,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(56),
             length: None,
             maxlen: at(80),
+            free_blocks: has(88),
         },
         lock: LockObject {
             lock: None,

@@ -165,6 +165,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: has(88),
             opcache: None,
             opcache_size: None,
+            zombie_frame: has(120),
+            cached: None,
+            line_array: None,
         },
         monitoring: None,
         object: Object {
@@ -192,6 +195,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(832),
             heap_qualname: has(848),
             heap_slots: at(840),
+            c_name: None,
         },
         str: Str {
             length: at(16),
@@ -279,6 +283,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: None,
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -190,6 +190,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: has(96),
             opcache: has(160),
             opcache_size: has(172),
+            zombie_frame: has(128),
+            cached: None,
+            line_array: None,
         },
         monitoring: None,
         object: Object {
@@ -217,6 +220,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(848),
             heap_qualname: has(864),
             heap_slots: at(856),
+            c_name: None,
         },
         str: Str {
             length: at(16),
@@ -309,6 +313,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: None,
         },
         deque_block: DequeBlock {
             data: at(8),
