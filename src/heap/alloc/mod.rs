@@ -3,6 +3,8 @@
 //! Every allocator tells its memory as [`Span`]s that lie side by side without gaps, so that what
 //! several of them say adds up to the memory they have.
 
+pub mod glibc;
+
 use crate::addr::Addr;
 use serde::Serialize;
 
