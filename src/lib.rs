@@ -13,6 +13,7 @@
 //! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
+//! | [`memory`] | where all memory of the process is |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
 //!
@@ -26,6 +27,7 @@ pub mod escape;
 pub mod expr;
 pub mod heap;
 pub mod image;
+pub mod memory;
 pub mod native;
 pub mod python;
 pub mod sync;

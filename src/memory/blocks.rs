@@ -92,7 +92,9 @@ impl<'p, 'm> Blocks<'p, 'm> {
                 PartKind::Buffer if reached => (What::Buffers, &self.buffers),
                 PartKind::Mapping => {
                     let len = part.len.unwrap_or(0);
-                    found.mapped.push(part.start.0..part.start.0.saturating_add(len));
+                    found
+                        .mapped
+                        .push(part.start.0..part.start.0.saturating_add(len));
                     return;
                 }
                 _ => (what, marks),

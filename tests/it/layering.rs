@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
+    &["memory"],
 ];
 
 /// Every Rust file below `folder`.
