@@ -5,7 +5,7 @@ use super::claims::Claims;
 use super::ledger::Ledger;
 use super::what::What;
 use crate::addr::Addr;
-use crate::heap::alloc::glibc::Glibc;
+use crate::heap::alloc::glibc::{Figures, Glibc};
 use crate::heap::alloc::{Span, Use};
 use crate::heap::pieces::Pieces;
 use crate::python::Python;
@@ -39,6 +39,12 @@ impl<'p, 'm> Books<'p, 'm> {
             glibc,
             other_malloc: None,
         }
+    }
+
+    /// The figures of glibc's malloc.
+    pub(super) fn figures(&self) -> Option<Figures> {
+        let glibc = self.glibc.as_ref()?;
+        Some(glibc.figures(self.pieces))
     }
 
     /// Claims what the allocators have.
