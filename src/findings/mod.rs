@@ -19,7 +19,7 @@ const SHARE: u64 = 4;
 
 /// What is less than this is no cause of anything, in bytes: an interpreter with its usual modules
 /// has some 10 MB.
-const LEAST: u64 = 12 << 20;
+const LEAST: u64 = 8 << 20;
 
 /// What sort of cause it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
