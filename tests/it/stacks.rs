@@ -101,6 +101,7 @@ const ELSEWHERE: &[&str] = &[
     "referents",
     "retained",
     "tracked",
+    "small_blocks",
     "roots",
     "sizes",
     "sizes_packages",

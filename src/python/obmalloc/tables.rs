@@ -8,6 +8,7 @@ use crate::python::layout::ArenasIn;
 use crate::python::scan::{Regions, is_python};
 use crate::python::{Python, scan};
 use crate::target::Memory;
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 /// Fields of `struct _obmalloc_state` (3.12+).
@@ -190,23 +191,32 @@ impl Search<'_> {
         let target = &self.python.process.target;
         let regions = Regions::of(target);
         regions.all().into_iter().take(2).find_map(|(name, regions)| {
-            let mut found = None;
+            let mut best: Option<(usize, Place)> = None;
+            let mut seen = FxHashSet::default();
             scan::each_word(self.memory(), regions, &mut |at, word| {
-                if found.is_some() || !word.is_multiple_of(16) || word >> 47 != 0 {
+                let there = Addr(word);
+                let fits = word.is_multiple_of(16) && word >> 47 == 0;
+                let mapping = target.mapping(there).filter(|_| fits);
+                if !mapping.is_some_and(|mapping| mapping.write)
+                    || self.entries(there, FIRST_ENTRIES).is_none()
+                    || !seen.insert(there)
+                {
                     return;
                 }
-                let writable = target.mapping(Addr(word)).filter(|there| there.write);
-                let is_table = |_: &_| self.entries(Addr(word), FIRST_ENTRIES).is_some();
-                if writable.filter(is_table).is_some() {
-                    found = Some(Place {
-                        address: Addr(word),
-                        count: self.longest(Addr(word)),
+                let count = self.longest(there);
+                let arenas = self.entries(there, count).map_or(0, |arenas| arenas.len());
+                // Other variables point into the table.
+                if best.as_ref().is_none_or(|(most, _)| *most < arenas) {
+                    let place = Place {
+                        address: there,
+                        count,
                         source: format!("what {at} in {name} points to is a table of arenas"),
                         totals: None,
-                    });
+                    };
+                    best = Some((arenas, place));
                 }
             });
-            found
+            best.map(|(_, place)| place)
         })
     }
 
