@@ -1,6 +1,7 @@
 //! Whose each block of an allocator is: for every object where its block begins, and where the
 //! blocks begin that belong to it.
 
+use super::OfType;
 use super::claims::Claims;
 use super::what::What;
 use crate::addr::Addr;
@@ -9,6 +10,7 @@ use crate::heap::marks::Marks;
 use crate::heap::parts::{Part, PartKind, Parts};
 use crate::heap::pieces::Pieces;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Objects that one task looks at.
@@ -28,11 +30,14 @@ pub(super) struct Blocks<'p, 'm> {
     pub(super) loose: Vec<(Range<u64>, What)>,
     /// The memory that objects have mapped.
     pub(super) mapped: Vec<Range<u64>>,
+    /// How many buffers the instances of each type have, and their bytes; by the type's number.
+    sums: FxHashMap<u32, (u64, u64)>,
 }
 
-/// What one task found outside.
+/// What one task found.
 #[derive(Default)]
 struct Found {
+    sums: FxHashMap<u32, (u64, u64)>,
     loose: Vec<(Range<u64>, What)>,
     mapped: Vec<Range<u64>>,
 }
@@ -47,6 +52,7 @@ impl<'p, 'm> Blocks<'p, 'm> {
             buffers: Marks::new(pieces),
             loose: Vec::new(),
             mapped: Vec::new(),
+            sums: FxHashMap::default(),
         };
         let parts = Parts::new(&heap.python, pieces);
         let batches = (0..heap.count().div_ceil(BATCH)).into_par_iter();
@@ -60,7 +66,16 @@ impl<'p, 'm> Blocks<'p, 'm> {
                 found
             })
             .collect();
-        for Found { loose, mapped } in found {
+        for Found {
+            loose,
+            mapped,
+            sums,
+        } in found
+        {
+            for (number, (count, bytes)) in sums {
+                let sum = blocks.sums.entry(number).or_default();
+                *sum = (sum.0 + count, sum.1.saturating_add(bytes));
+            }
             blocks.loose.extend(loose);
             blocks.mapped.extend(mapped);
         }
@@ -88,11 +103,18 @@ impl<'p, 'm> Blocks<'p, 'm> {
         };
         let mut tables = 0;
         let mut each = |part: Part| {
+            if part.kind != PartKind::Table {
+                let sum = found.sums.entry(heap.kind_number(id)).or_default();
+                let bytes = part.len.unwrap_or(0);
+                *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
+            }
             let (what, marks) = match part.kind {
                 PartKind::Buffer if reached => (What::Buffers, &self.buffers),
                 PartKind::Mapping => {
                     let len = part.len.unwrap_or(0);
-                    found.mapped.push(part.start.0..part.start.0.saturating_add(len));
+                    found
+                        .mapped
+                        .push(part.start.0..part.start.0.saturating_add(len));
                     return;
                 }
                 _ => (what, marks),
@@ -128,6 +150,18 @@ impl<'p, 'm> Blocks<'p, 'm> {
             }
             _ => {}
         }
+    }
+
+    /// The buffers by the types of what has them.
+    pub(super) fn buffers(&self, heap: &Heap) -> Vec<OfType> {
+        let row = |(number, (count, bytes)): (&u32, &(u64, u64))| OfType {
+            class: heap.kind_name(*number),
+            count: *count,
+            bytes: *bytes,
+        };
+        let mut rows: Vec<OfType> = self.sums.iter().map(row).collect();
+        rows.sort_by(|one, other| (other.bytes, &one.class).cmp(&(one.bytes, &other.class)));
+        rows
     }
 
     /// Whose the block is that begins at an address; `None` when no object has it.

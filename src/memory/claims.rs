@@ -19,8 +19,12 @@ impl Claims {
         let first = self.runs.partition_point(|known| known.end < run.start);
         let behind = self.runs.partition_point(|known| known.start <= run.end);
         let touched = self.runs.get(first..behind).unwrap_or_default();
-        let start = touched.first().map_or(run.start, |known| known.start.min(run.start));
-        let end = touched.last().map_or(run.end, |known| known.end.max(run.end));
+        let start = touched
+            .first()
+            .map_or(run.start, |known| known.start.min(run.start));
+        let end = touched
+            .last()
+            .map_or(run.end, |known| known.end.max(run.end));
         self.runs.splice(first..behind, [start..end]);
         free
     }

@@ -52,15 +52,6 @@ impl<'r> Ledger<'r> {
         }
     }
 
-    /// Adds what another one has.
-    pub(super) fn join(&mut self, other: &Ledger<'_>) {
-        for (row, more) in self.rows.iter_mut().zip(&other.rows) {
-            row.size += more.size;
-            row.resident += more.resident;
-            row.count += more.count;
-        }
-    }
-
     /// The lines, in the order of the table, without those that have nothing.
     pub(super) fn rows(&self) -> Vec<Row> {
         let rows = self.rows.iter().filter(|row| row.size > 0);

@@ -41,9 +41,11 @@ impl<'p> Rest<'p> {
         match path {
             Some("[stack]") => What::ThreadStacks,
             _ if self.stacks.contains(&mapping.start.0) => What::ThreadStacks,
-            Some(path) if mapping.shared || shared(path) => What::Shared,
-            _ if mapping.shared => What::Shared,
+            Some(path) if shared(path) => What::Shared,
+            // A file that is only read is the same for all who map it.
+            _ if mapping.shared && mapping.write => What::Shared,
             Some(_) if mapping.file().is_some() => What::Files,
+            _ if mapping.shared => What::Shared,
             // The kernel's own pages, a kind of library.
             Some("[vdso]" | "[vvar]" | "[vvar_vclock]" | "[vsyscall]") => What::Files,
             // What a library has beyond the end of its file.
