@@ -38,6 +38,7 @@ mod mutation;
 mod native_truth;
 mod packages;
 mod packed;
+mod pymalloc;
 mod pystack;
 mod referents;
 mod referents_all;

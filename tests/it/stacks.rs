@@ -102,6 +102,7 @@ const ELSEWHERE: &[&str] = &[
     "referents",
     "retained",
     "tracked",
+    "small_blocks",
     "roots",
     "sizes",
     "sizes_packages",

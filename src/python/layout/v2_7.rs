@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        arenas: ArenasIn::Statics,
         page_tag: None,
         imports_one_by_one: true,
         library: LibraryReprs {
@@ -76,6 +77,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: None,
+            obmalloc: None,
         },
         thread: Thread {
             prev: None,

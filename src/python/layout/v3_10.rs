@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        arenas: ArenasIn::Statics,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -68,6 +69,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: None,
             size: at(672),
         }),
         interpreter: Interpreter {
@@ -88,6 +90,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: has(3488),
+            obmalloc: None,
         },
         thread: Thread {
             prev: has(0),
