@@ -71,7 +71,8 @@ fn domain(python: &Python, at: Addr) -> Option<Domain> {
         malloc: memory.ptr(at.add(8)).ok()?,
     };
     let code = python.process.images.at(domain.malloc);
-    code.is_some_and(|image| image.is_code(domain.malloc)).then_some(domain)
+    code.is_some_and(|image| image.is_code(domain.malloc))
+        .then_some(domain)
 }
 
 /// The name of a function.
