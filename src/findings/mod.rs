@@ -82,7 +82,7 @@ impl Facts<'_> {
 
 /// The causes, the largest first; none for a process that has what it needs.
 pub fn of_memory(heap: &Heap, memory: &Memory) -> Vec<Finding> {
-    let others = memory.resident(&[What::Files, What::Shared]);
+    let others = memory.resident(&[What::Files, What::Shared, What::Zeros]);
     let facts = Facts {
         heap,
         memory,

@@ -120,6 +120,9 @@ impl Memory {
                 mappings.push(area);
             }
         }
+        if resident.zeros > 0 {
+            ledger.add(What::Zeros, resident.zeros, resident.zeros);
+        }
         mappings.sort_by_key(|area| std::cmp::Reverse(area.resident));
         Ok(Memory {
             basis: resident.basis,
