@@ -6,11 +6,13 @@
 mod buffers;
 mod code;
 mod forms;
+mod free_lists;
 mod plain;
 mod tables;
 mod types;
 
 pub(super) use forms::Form;
+pub use free_lists::{FreeKind, FreeLists, free_lists};
 
 use super::pieces::{Pieces, Words};
 use super::trace::{Broken, Follow, Tracer, WORD};

@@ -205,7 +205,9 @@ impl Parts<'_, '_> {
         let legacy = kinds.str == StrKind::BitsWithLegacy;
         let (width, compact, ascii) = (u64::from(state & 7), state & 8 != 0, state & 16 != 0);
         let alone = compact && ascii;
-        if alone && !legacy {
+        // Those of constants of the binary are constants, too.
+        let is_static = !legacy && state & 32 != 0;
+        if alone && !legacy || is_static {
             return Ok(());
         }
         let length = || self.word(f.length.of(addr));

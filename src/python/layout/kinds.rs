@@ -1,5 +1,6 @@
 //! How versions of CPython do things, where an offset alone does not tell.
 
+use super::free_lists::FreeList;
 use serde::Serialize;
 
 /// One choice of each kind.
@@ -58,6 +59,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Lists of freed objects that are kept for the next of their kind, as far as they can be found.
+    pub free_lists: &'static [FreeList],
     /// Where a page of mimalloc says which kind of heap it belongs to, in builds that allocate
     /// with it.
     pub page_tag: Option<PageTag>,

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        free_lists: &[],
         page_tag: None,
         imports_one_by_one: true,
         library: LibraryReprs {

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        free_lists: free_lists::V3_11,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {

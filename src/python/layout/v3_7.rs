@@ -46,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        free_lists: &[],
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
