@@ -107,6 +107,9 @@ impl<W: Words + ?Sized> Walk<'_, W> {
 
     fn list(&mut self, head: Addr, told: Option<u64>, found: &mut dyn FnMut(Part)) -> Option<()> {
         let told = told.filter(|told| *told <= MOST)?;
+        if told == 0 {
+            return Some(());
+        }
         let mut next = head;
         for index in 0..told {
             let entry = match self.list.links {

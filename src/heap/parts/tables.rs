@@ -56,7 +56,10 @@ impl Parts<'_, '_> {
         }
         let entries = self.tracer.entries(keys)?;
         if layout.kinds.dict == DictKind::Compact {
-            table(values, entries.room.saturating_mul(WORD), found);
+            // Keys without room share values that are a constant.
+            if entries.room > 0 {
+                table(values, entries.room.saturating_mul(WORD), found);
+            }
             return Ok(());
         }
         // The byte in front of the values tells how many bytes lie in front of them.

@@ -41,7 +41,10 @@ impl Parts<'_, '_> {
         let before = u64::from(self.layout().kinds.gc_head);
         let fixed = before + u64::from(f.tuple.items.offset);
         let items = self.word(f.object.ob_size.of(tuple))?.saturating_mul(WORD);
-        table(tuple.sub(before), items.saturating_add(fixed), found);
+        // The empty one is shared by all.
+        if items > 0 {
+            table(tuple.sub(before), items.saturating_add(fixed), found);
+        }
         Ok(())
     }
 }

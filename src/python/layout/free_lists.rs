@@ -92,7 +92,11 @@ const fn memory_errors(head: u32, dict: u32) -> FreeList {
 pub(super) const V3_10: &[FreeList] = &[
     sized(24, list("float", 9784, 9776, Links::Word(8))),
     one("slice", 9792),
-    tuples(9800, 9960, 24),
+    // The first one is the empty tuple, which is alive.
+    FreeList {
+        lists: 19,
+        ..tuples(9808, 9964, 24)
+    },
     list("list", 10040, 10680, Links::Array),
     list("dict", 10688, 11328, Links::Array),
     sized(168, list("dict keys", 11336, 11976, Links::Array)),
@@ -169,6 +173,9 @@ pub(super) const V3_13: &[FreeList] = &arrays(10952, 82648, 0);
 
 /// 3.13 without a GIL
 pub(super) const V3_13T: &[FreeList] = &in_threads(arrays(14248, 85736, 16));
+
+/// The first of 3.13 without a GIL, whose threads have a word less
+pub(super) const V3_13T_5: &[FreeList] = &in_threads(arrays(14240, 85736, 16));
 
 /// Without a GIL all lists but the last one are in the threads.
 const fn in_threads<const N: usize>(mut lists: [FreeList; N]) -> [FreeList; N] {

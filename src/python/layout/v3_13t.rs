@@ -332,6 +332,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             classes: true,
             names: false,
         },
+        free_lists: free_lists::V3_13T_5,
         ..LAYOUT.kinds
     },
     fields: Fields {
