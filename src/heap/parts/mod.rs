@@ -61,7 +61,8 @@ impl<'a, 'm> Parts<'a, 'm> {
         }
     }
 
-    /// Where the block of the object at `addr` begins. What is no object on the heap, as a static
+    /// Where the block of the object at `addr` begins, as CPython sees it: debug hooks have another 16
+    /// bytes in front. What is no object on the heap, as a static
     /// type, has none; then this is no block's address.
     #[inline]
     pub fn block_of(&self, addr: Addr, kind: &Kind) -> Addr {
