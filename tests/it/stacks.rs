@@ -84,6 +84,7 @@ fixtures! {
 /// Fixtures that only a test of their own starts: with arguments, with packages installed, or on
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
+    "buffers",
     "bytecode",
     "census",
     "crash",

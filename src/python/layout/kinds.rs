@@ -1,5 +1,6 @@
 //! How versions of CPython do things, where an offset alone does not tell.
 
+use super::free_lists::FreeList;
 use serde::Serialize;
 
 /// One choice of each kind.
@@ -60,6 +61,8 @@ pub struct Kinds {
     pub pool_size: Option<u32>,
     /// Where pymalloc keeps the list of its arenas.
     pub arenas: ArenasIn,
+    /// Lists of freed objects that are kept for the next of their kind, as far as they can be found.
+    pub free_lists: &'static [FreeList],
     /// Where a page of mimalloc says which kind of heap it belongs to, in builds that allocate
     /// with it.
     pub page_tag: Option<PageTag>,

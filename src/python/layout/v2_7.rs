@@ -48,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
         counting: Counting::Word,
         pool_size: Some(4096),
         arenas: ArenasIn::Statics,
+        free_lists: &[],
         page_tag: None,
         imports_one_by_one: true,
         library: LibraryReprs {

@@ -48,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
         counting: Counting::Word,
         pool_size: Some(16384),
         arenas: ArenasIn::Statics,
+        free_lists: free_lists::V3_11,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {

@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
         counting: Counting::LowHalf,
         pool_size: Some(16384),
         arenas: ArenasIn::Embedded,
+        free_lists: free_lists::V3_12,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {

@@ -28,6 +28,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        free_lists: free_lists::V3_13T,
         page_tag: Some(PageTag {
             byte: 8,
             shift: 3,
@@ -337,6 +338,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             classes: true,
             names: false,
         },
+        free_lists: free_lists::V3_13T_5,
         ..LAYOUT.kinds
     },
     fields: Fields {

@@ -24,6 +24,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        free_lists: free_lists::V3_14T,
         page_tag: Some(PageTag {
             byte: 35,
             shift: 0,
