@@ -95,6 +95,7 @@ const ELSEWHERE: &[&str] = &[
     "lock_graphs",
     "lock_log_shapes",
     "lost_wakeups",
+    "mallocs",
     "many_locks",
     "packages",
     "paths",

@@ -17,6 +17,8 @@ const PAGE: u64 = 4096;
 const MOST_PAGES: u64 = 1 << 26;
 /// Alignments that a program asks for, as binary logarithms.
 const ALIGNMENTS: std::ops::RangeInclusive<u32> = 5..=12;
+/// The most that malloc's own count is believed to be too large.
+const MOST_EXCESS: u64 = 1 << 20;
 /// From 2.43 on the size leaves out the header, and this flag is in the offset.
 const HUGE: u64 = 1;
 
@@ -43,9 +45,14 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Whether those that were found are those that were counted.
+    /// Whether those that were found are those that were counted. From 2.43 on each `mremap` of one
+    /// counts the 16 bytes of its header once more.
     pub fn is_certain(&self) -> bool {
-        self.counted == Some(self.found)
+        self.counted.is_some_and(|counted| {
+            let excess = counted.bytes.checked_sub(self.found.bytes);
+            let right = |excess| excess < MOST_EXCESS && excess % HEADER == 0;
+            counted.count == self.found.count && excess.is_some_and(right)
+        })
     }
 
     fn add(&mut self, alone: Alone) {
@@ -125,9 +132,9 @@ fn everywhere<W: Words + ?Sized>(
 
 /// The chunk whose mapping begins at a page.
 fn at_page<W: Words + ?Sized>(words: &W, page: Addr, end: Addr) -> Option<Alone> {
-    let plain = std::iter::once(0);
+    // Where it was moved for the sake of alignment, the first header is still there.
     let aligned = ALIGNMENTS.map(|bits| (1 << bits) - HEADER);
-    plain.chain(aligned).find_map(|offset| {
+    aligned.chain(std::iter::once(0)).find_map(|offset| {
         let at = page.add(offset);
         let word = words.u64(at.add(8))?;
         let ahead = words.u64(at)?;
