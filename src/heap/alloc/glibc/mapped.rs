@@ -19,7 +19,8 @@ const MOST_PAGES: u64 = 1 << 26;
 const ALIGNMENTS: std::ops::RangeInclusive<u32> = 5..=12;
 /// The most that malloc's own count is believed to be too large.
 const MOST_EXCESS: u64 = 1 << 20;
-/// From 2.43 on the size leaves out the header, and this flag is in the offset.
+/// From 2.43 on the size leaves out the header and as much at the end, and this flag is in the
+/// offset.
 const HUGE: u64 = 1;
 
 /// A chunk with a mapping of its own.
@@ -31,6 +32,8 @@ pub(super) struct Alone {
     pub(super) len: u64,
     /// Where the user's bytes begin.
     pub(super) user: Addr,
+    /// How many they are.
+    pub(super) usable: u64,
 }
 
 /// All of them.
@@ -141,14 +144,21 @@ fn at_page<W: Words + ?Sized>(words: &W, page: Addr, end: Addr) -> Option<Alone>
         if word & FLAGS != IS_MMAPPED || ahead & !HUGE != offset {
             return None;
         }
-        let len = (word & !FLAGS).checked_add(offset)?;
-        let len = [len, len.checked_add(HEADER)?];
-        let len = len.into_iter().find(|len| len.is_multiple_of(PAGE))?;
+        let size = word & !FLAGS;
+        let to_end = size.checked_add(offset)?;
+        let (len, usable) = match to_end.is_multiple_of(PAGE) {
+            true => (to_end, size.checked_sub(HEADER)?),
+            false => (to_end.checked_add(HEADER)?, size.checked_sub(8)?),
+        };
+        if !len.is_multiple_of(PAGE) {
+            return None;
+        }
         let fits = len > 0 && page.0.checked_add(len)? <= end.0;
         fits.then_some(Alone {
             start: page,
             len,
             user: at.add(HEADER),
+            usable,
         })
     })
 }

@@ -288,20 +288,30 @@ impl Glibc {
                 }
             }
             let end = region.map_or(at, |region| region.lost.unwrap_or(region.end));
-            let user = match block.arena {
-                Some(_) => block.start.add(walk::HEADER),
-                None => alone.next().map_or(block.start, |alone| alone.user),
+            // The first word of the next chunk belongs to this one.
+            let (user, behind) = match block.arena {
+                Some(_) => {
+                    let behind = block.start.add(block.size).add(8);
+                    (block.start.add(walk::HEADER), behind)
+                }
+                None => match alone.next() {
+                    Some(alone) => (alone.user, alone.user.add(alone.usable)),
+                    None => return,
+                },
             };
             let used = match block.state {
                 BlockUse::Used => Use::Used,
                 BlockUse::Cached | BlockUse::Fast | BlockUse::Free | BlockUse::Top => Use::Free,
                 BlockUse::Table | BlockUse::Fence => Use::Overhead,
             };
-            // The first word of the next chunk belongs to this one.
-            let behind = block.start.add(block.size).add(8).min(end);
+            let behind = behind.min(end);
             tell(at, user.min(end), Use::Overhead);
             tell(user, behind, used);
             at = behind.max(user.min(end));
+            if block.arena.is_none() {
+                tell(at, end, Use::Overhead);
+                at = end;
+            }
         });
     }
 }
