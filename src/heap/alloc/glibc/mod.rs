@@ -22,6 +22,7 @@ pub use lists::{Bins, Sum};
 pub use mapped::Mapped;
 pub use parameters::Parameters;
 use serde::Serialize;
+use std::ops::Range;
 pub use walk::Stop;
 
 /// The most chunks of the size of a thread's cache that are looked at.
@@ -144,23 +145,24 @@ impl Glibc {
     }
 
     fn find_mapped<W: Words + ?Sized>(&mut self, process: &Process, words: &W) {
-        let heaps: Vec<&Segment> = self
-            .arenas
-            .iter()
-            .flat_map(|arena| &arena.segments)
-            .collect();
         let may_have = |mapping: &&Mapping| {
-            let anonymous = mapping
-                .path
-                .as_deref()
-                .is_none_or(|path| path.starts_with("[anon"));
-            let apart = |segment: &&Segment| {
-                mapping.end <= segment.start || segment.committed <= mapping.start
-            };
-            mapping.read && mapping.write && !mapping.shared && anonymous && heaps.iter().all(apart)
+            let path = mapping.path.as_deref();
+            let anonymous = path.is_none_or(|path| path.starts_with("[anon"));
+            mapping.read && mapping.write && !mapping.shared && anonymous
         };
-        let mappings: Vec<&Mapping> = process.target.mappings.iter().filter(may_have).collect();
-        self.mapped = mapped::find(words, &mappings, self.parameters.as_ref(), &process.cancel);
+        let mappings = process.target.mappings.iter().filter(may_have);
+        let mut runs: Vec<Range<Addr>> =
+            mappings.map(|mapping| mapping.start..mapping.end).collect();
+        for segment in self.arenas.iter().flat_map(|arena| &arena.segments) {
+            let touches =
+                |run: &Range<Addr>| run.start < segment.committed && segment.start < run.end;
+            let touched: Vec<Range<Addr>> = runs.extract_if(.., |run| touches(run)).collect();
+            for run in touched {
+                let apart = [run.start..segment.start, segment.committed..run.end];
+                runs.extend(apart.into_iter().filter(|run| run.start < run.end));
+            }
+        }
+        self.mapped = mapped::find(words, &runs, self.parameters.as_ref(), &process.cancel);
     }
 
     /// Says what is doubtful.
