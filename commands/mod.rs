@@ -28,6 +28,7 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod locks;
+mod memory;
 mod objects;
 mod path;
 mod py_bt;
@@ -86,6 +87,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<locks::LocksCommand>(),
+    Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),
     Command::of::<path::Path>(),
     Command::of::<py_bt::PyBt>(),

@@ -15,6 +15,8 @@
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`memory`] | where all memory of the process is |
+//! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -24,8 +26,10 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod findings;
 pub mod heap;
 pub mod image;
+pub mod memory;
 pub mod native;
 pub mod python;
 pub mod sync;

@@ -14,6 +14,7 @@ mod modules;
 mod neighbours;
 mod owners;
 pub mod partition;
+pub mod parts;
 mod paths;
 pub mod pieces;
 pub mod roots;

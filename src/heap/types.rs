@@ -1,6 +1,7 @@
 //! The types of all objects, numbered in the order in which they are met, each with what its
 //! instances have in common.
 
+use super::parts::{self, Form};
 use crate::addr::Addr;
 use crate::python::object::{Keeping, Objects, Quick};
 use rustc_hash::FxHashMap;
@@ -19,6 +20,12 @@ pub struct Kind {
     pub keeping: Keeping,
     /// How sizes are told.
     pub(super) size: Quick,
+    /// How the blocks are found that belong to instances.
+    pub(super) form: Form,
+    /// Bytes of an instance's block in front of it.
+    pub(super) before: u64,
+    /// Whether values of attributes may lie in a block of their own.
+    pub(super) values_apart: bool,
 }
 
 /// All types met so far.
@@ -80,6 +87,9 @@ impl<'a> Types<'a> {
         keeping.is_type.then(|| {
             Arc::new(Kind {
                 size: self.objects.quick_size(&ty),
+                form: self.objects.form(&ty),
+                before: self.objects.bytes_before(&ty),
+                values_apart: parts::has_values_apart(&self.objects.layout, keeping.attributes),
                 keeping,
             })
         })

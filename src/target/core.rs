@@ -77,11 +77,12 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         backings,
         ..
     } = space;
-    let cut: Vec<Range<u64>> = pieces
-        .iter()
-        .filter(|piece| piece.source == Source::Cut)
-        .map(|piece| piece.start..piece.end)
-        .collect();
+    let from = |wanted: fn(&Source) -> bool| -> Vec<Range<u64>> {
+        let found = pieces.iter().filter(|piece| wanted(&piece.source));
+        found.map(|piece| piece.start..piece.end).collect()
+    };
+    let cut = from(|source| *source == Source::Cut);
+    let dumped = from(|source| matches!(source, Source::Core(_)));
     let memory = Splice::new(core, pieces, backings, Arc::clone(&opener), diag.clone());
     let stack = stack(&notes, &mappings).or_else(|| highest_stack(&memory, &mappings));
     let (auxv_at, auxv) = find_auxv(&memory, stack.as_ref(), &notes, &diag);
@@ -102,6 +103,7 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         auxv,
         files: opener,
         notes: diag,
+        dumped,
         live: None,
     })
 }

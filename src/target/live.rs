@@ -201,6 +201,7 @@ fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result
         signal: None,
         files: Arc::new(files),
         notes,
+        dumped: Vec::new(),
         live: Some(LiveHold {
             pid,
             start_ticks: roster.leader.start_ticks,

@@ -26,11 +26,13 @@ mod ptrace;
 mod refusal;
 pub mod registers;
 mod remote;
+pub mod resident;
 mod rooted;
 mod roster;
 mod segments;
 pub mod sharing;
 pub mod signal;
+pub mod smaps;
 mod snapshot;
 pub mod sockets;
 mod splice;
@@ -50,6 +52,7 @@ pub use signal::SignalInfo;
 use crate::addr::Addr;
 use crate::diag::{Cancel, Notes, Progress};
 use serde::Serialize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -198,6 +201,8 @@ pub struct Target {
     pub files: Arc<Files>,
     /// What was noticed while opening.
     pub notes: Notes,
+    /// What a core holds, by address, apart; of other targets nothing is said here.
+    pub(crate) dumped: Vec<Range<u64>>,
     /// Keeps a live process stopped; dropping it lets the process go on.
     pub(crate) live: Option<live::LiveHold>,
 }

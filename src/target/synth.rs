@@ -206,6 +206,7 @@ impl TargetBuilder {
             signal: self.signal,
             files: Arc::new(files),
             notes,
+            dumped: Vec::new(),
             live: None,
         }
     }

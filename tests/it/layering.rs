@@ -14,6 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
+    &["memory"],
+    &["findings"],
 ];
 
 /// Every Rust file below `folder`.

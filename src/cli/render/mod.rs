@@ -36,4 +36,5 @@ pub mod thread;
 pub mod traceback;
 pub mod value;
 pub mod variables;
+pub mod waterfall;
 pub mod width;

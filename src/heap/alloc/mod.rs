@@ -6,6 +6,8 @@
 pub mod glibc;
 pub mod recognise;
 
+pub mod pymalloc;
+
 use crate::addr::Addr;
 use serde::Serialize;
 
@@ -33,4 +35,15 @@ pub struct Span {
     pub len: u64,
     /// What it is for.
     pub used: Use,
+}
+
+/// A run of an allocator's memory of which its books do not tell what it is for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Gap {
+    /// Its first byte.
+    pub start: Addr,
+    /// How many bytes.
+    pub len: u64,
+    /// Why, in words.
+    pub why: String,
 }

@@ -126,6 +126,8 @@ groups! {
         stoptheworld_mutex: Option<Field>,
         /// `stoptheworld`, embedded, from 3.13 on: of all interpreters.
         stoptheworld: Option<Field>,
+        /// `allocators`: the functions that allocate, from 3.12 on.
+        allocators: Option<Field>,
         /// Size of the struct.
         size: Field,
     }
@@ -166,6 +168,8 @@ groups! {
         import_lock_thread: Option<Field>,
         /// What `atexit` will call: an array and its length, from 3.14 on a list; from 3.10 on.
         exit_callbacks: Option<Field>,
+        /// `obmalloc`: the state of pymalloc, embedded in 3.12, a pointer to it from 3.13 on.
+        obmalloc: Option<Field>,
     }
 
     /// `PyThreadState`.
@@ -397,6 +401,12 @@ groups! {
         opcache: Option<Field>,
         /// How many there are, in a byte.
         opcache_size: Option<Field>,
+        /// A frame that is kept for the next call, up to 3.10.
+        zombie_frame: Option<Field>,
+        /// `_co_cached`: what attributes of the code were made of it (3.12+).
+        cached: Option<Field>,
+        /// `_co_linearray`: lines by instruction, for tracing (3.11).
+        line_array: Option<Field>,
     }
 
     /// `_PyCoMonitoringData`: what instrumented opcodes were written over.

@@ -53,6 +53,8 @@ groups! {
         heap_qualname: Option<Field>,
         /// `ht_slots`: the names in `__slots__`.
         heap_slots: Field,
+        /// `_ht_tpname`: the name of a type that C code made, if the type owns it (3.11+).
+        c_name: Option<Field>,
     }
 
     /// `PyASCIIObject`, `PyCompactUnicodeObject`, `PyUnicodeObject`.
@@ -273,6 +275,8 @@ groups! {
         length: Option<Field>,
         /// `maxlen`, negative for none.
         maxlen: Field,
+        /// How many blocks it keeps for later; pointers to these follow (3.11+).
+        free_blocks: Option<Field>,
     }
 
     /// `struct BLOCK` of a deque.

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        arenas: ArenasIn::Statics,
         page_tag: None,
         imports_one_by_one: true,
         library: LibraryReprs {
@@ -76,6 +77,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: None,
+            obmalloc: None,
         },
         thread: Thread {
             prev: None,
@@ -165,6 +167,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: has(112),
+            cached: None,
+            line_array: None,
         },
         monitoring: None,
         object: Object {
@@ -192,6 +197,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(856),
             heap_qualname: None,
             heap_slots: at(864),
+            c_name: None,
         },
         str: Str {
             length: at(16),
@@ -274,6 +280,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(32),
             length: has(48),
             maxlen: at(64),
+            free_blocks: None,
         },
         deque_block: DequeBlock {
             data: at(0),

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        arenas: ArenasIn::Statics,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -68,6 +69,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: None,
             size: at(166688),
         }),
         interpreter: Interpreter {
@@ -88,6 +90,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: has(3536),
+            obmalloc: None,
         },
         thread: Thread {
             prev: has(0),
@@ -194,6 +197,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: None,
+            line_array: has(160),
         },
         monitoring: None,
         object: Object {
@@ -221,6 +227,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(848),
             heap_qualname: has(864),
             heap_slots: at(856),
+            c_name: has(888),
         },
         str: Str {
             length: at(16),
@@ -318,6 +325,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

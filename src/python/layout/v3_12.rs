@@ -52,6 +52,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Embedded,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +74,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: has(88),
             size: at(459944),
         }),
         interpreter: Interpreter {
@@ -93,6 +95,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(992),
             import_lock_thread: has(1000),
             exit_callbacks: has(3944),
+            obmalloc: has(3960),
         },
         thread: Thread {
             prev: has(0),
@@ -199,6 +202,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(152),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(40),
@@ -229,6 +235,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(856),
             heap_qualname: has(872),
             heap_slots: at(864),
+            c_name: has(896),
         },
         str: Str {
             length: at(16),
@@ -326,6 +333,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

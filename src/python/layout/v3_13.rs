@@ -52,6 +52,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +74,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
+            allocators: has(696),
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -93,6 +95,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             import_lock: has(7704),
             import_lock_thread: has(7712),
             exit_callbacks: has(10712),
+            obmalloc: has(10800),
         },
         thread: Thread {
             prev: has(0),
@@ -196,6 +199,9 @@ pub(super) const LAYOUT_0: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(160),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -226,6 +232,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             heap_name: at(856),
             heap_qualname: has(872),
             heap_slots: at(864),
+            c_name: has(896),
         },
         str: Str {
             length: at(16),
@@ -323,6 +330,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),
@@ -412,6 +420,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
+            allocators: has(696),
             size: at(283408),
         }),
         interpreter: Interpreter {

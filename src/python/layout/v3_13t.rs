@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
+            allocators: has(696),
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -62,6 +63,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7712),
             import_lock_thread: has(7720),
             exit_callbacks: has(10728),
+            obmalloc: has(17432),
             ..v3_13::LAYOUT_0.fields.interpreter
         },
         thread: Thread {
@@ -96,6 +98,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(9),
             capacity: at(10),
+            reserved: at(12),
+            used: at(24),
             free: at(16),
             local_free: at(32),
             thread_free: at(40),
@@ -110,6 +114,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(216),
             thread_id: at(256),
             slice_entries: at(248),
+            own_slices: at(232),
+            all_slices: at(224),
             slices: at(264),
             abandoned_next: has(176),
             subproc: None,
@@ -151,6 +157,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(176),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(32),
@@ -181,6 +190,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(872),
             heap_qualname: has(888),
             heap_slots: at(880),
+            c_name: has(912),
         },
         str: Str {
             length: at(32),
@@ -262,6 +272,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(56),
             length: None,
             maxlen: at(80),
+            free_blocks: has(88),
         },
         lock: LockObject {
             lock: None,
@@ -340,6 +351,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
+            allocators: has(696),
             size: at(328320),
         }),
         thread: Thread {

@@ -51,6 +51,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -72,6 +73,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
+            allocators: has(872),
             size: at(316616),
         }),
         interpreter: Interpreter {
@@ -92,6 +94,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7736),
             import_lock_thread: has(7744),
             exit_callbacks: has(10792),
+            obmalloc: has(10904),
         },
         thread: Thread {
             prev: has(0),
@@ -195,6 +198,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(160),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(96),
@@ -225,6 +231,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(856),
             heap_qualname: has(872),
             heap_slots: at(864),
+            c_name: has(896),
         },
         str: Str {
             length: at(16),
@@ -322,6 +329,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -43,6 +43,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
+            allocators: has(872),
             size: at(365624),
         }),
         interpreter: Interpreter {
@@ -58,6 +59,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7760),
             import_lock_thread: has(7768),
             exit_callbacks: has(10840),
+            obmalloc: has(17328),
             ..v3_14::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {
@@ -88,6 +90,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(37),
             capacity: at(10),
+            reserved: at(12),
+            used: at(32),
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
@@ -102,6 +106,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(224),
             thread_id: at(280),
             slice_entries: at(272),
+            own_slices: at(256),
+            all_slices: at(248),
             slices: at(288),
             abandoned_next: None,
             subproc: has(40),
@@ -148,6 +154,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(176),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(96),
@@ -178,6 +187,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(872),
             heap_qualname: has(888),
             heap_slots: at(880),
+            c_name: has(912),
         },
         str: Str {
             length: at(32),
@@ -259,6 +269,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(56),
             length: None,
             maxlen: at(80),
+            free_blocks: has(88),
         },
         lock: LockObject {
             lock: None,

@@ -52,6 +52,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +74,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
+            allocators: has(1000),
             size: at(346568),
         }),
         interpreter: Interpreter {
@@ -93,6 +95,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7688),
             import_lock_thread: has(7696),
             exit_callbacks: has(10768),
+            obmalloc: has(10880),
         },
         thread: Thread {
             prev: has(0),
@@ -196,6 +199,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(160),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -226,6 +232,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(864),
             heap_qualname: has(880),
             heap_slots: at(872),
+            c_name: has(904),
         },
         str: Str {
             length: at(16),
@@ -323,6 +330,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: has(72),
         },
         deque_block: DequeBlock {
             data: at(8),

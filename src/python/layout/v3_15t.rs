@@ -43,6 +43,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
+            allocators: has(1000),
             size: at(409296),
         }),
         interpreter: Interpreter {
@@ -52,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
             static_types: has(186000),
             extension_types: has(195760),
             exit_callbacks: has(10792),
+            obmalloc: has(17280),
             ..v3_15::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {
@@ -82,6 +84,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(37),
             capacity: at(10),
+            reserved: at(12),
+            used: at(32),
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
@@ -96,6 +100,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(224),
             thread_id: at(280),
             slice_entries: at(272),
+            own_slices: at(256),
+            all_slices: at(248),
             slices: at(288),
             abandoned_next: None,
             subproc: has(40),
@@ -142,6 +148,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: None,
             opcache: None,
             opcache_size: None,
+            zombie_frame: None,
+            cached: has(176),
+            line_array: None,
         },
         monitoring: Some(Monitoring {
             lines: at(104),
@@ -172,6 +181,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(880),
             heap_qualname: has(896),
             heap_slots: at(888),
+            c_name: has(920),
         },
         str: Str {
             length: at(32),
@@ -253,6 +263,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(56),
             length: None,
             maxlen: at(80),
+            free_blocks: has(88),
         },
         lock: LockObject {
             lock: None,

@@ -46,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        arenas: ArenasIn::Statics,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -67,6 +68,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: has(320),
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: None,
             size: at(1520),
         }),
         interpreter: Interpreter {
@@ -87,6 +89,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: None,
+            obmalloc: None,
         },
         thread: Thread {
             prev: has(0),
@@ -190,6 +193,9 @@ pub(super) const LAYOUT: Layout = Layout {
             cell2arg: has(88),
             opcache: None,
             opcache_size: None,
+            zombie_frame: has(120),
+            cached: None,
+            line_array: None,
         },
         monitoring: None,
         object: Object {
@@ -217,6 +223,7 @@ pub(super) const LAYOUT: Layout = Layout {
             heap_name: at(832),
             heap_qualname: has(848),
             heap_slots: at(840),
+            c_name: None,
         },
         str: Str {
             length: at(16),
@@ -309,6 +316,7 @@ pub(super) const LAYOUT: Layout = Layout {
             left_index: at(40),
             length: None,
             maxlen: at(64),
+            free_blocks: None,
         },
         deque_block: DequeBlock {
             data: at(8),

@@ -184,7 +184,7 @@ impl Objects {
     }
 
     /// Bytes of a character of 2.7's `unicode`: `sys.maxunicode` tells.
-    pub(super) fn unicode_width(&self) -> u64 {
+    pub(crate) fn unicode_width(&self) -> u64 {
         const WIDE: u64 = 4;
         const NARROW: u64 = 2;
         if let Some(known) = self.unicode_width.get() {

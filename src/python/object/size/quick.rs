@@ -54,6 +54,11 @@ impl Objects {
         }
     }
 
+    /// Bytes that lie in front of instances of a type and belong to them.
+    pub(crate) fn bytes_before(&self, ty: &Arc<TypeInfo>) -> u64 {
+        self.size_plan(ty).map_or(0, |plan| plan.before)
+    }
+
     /// The size of the struct with its items and of what lies in front of it, whatever its
     /// `__sizeof__` may tell.
     pub(crate) fn plain_bytes(&self, addr: Addr) -> Result<u64, Fault> {

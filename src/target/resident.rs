@@ -1,0 +1,261 @@
+//! Which bytes of the address space there really are: in RAM (live), or in the core.
+//!
+//! For a live process /proc/PID/pagemap tells of each page whether it is in RAM (bit 63; Linux
+//! Documentation/admin-guide/mm/pagemap.rst), and smaps how many bytes of each mapping the kernel
+//! counts to its resident set. A core has the bytes that were dumped.
+//!
+//! A page that was read before it was ever written is the kernel's page of zeros. pagemap has it as
+//! present and smaps does not count it; what a debugger reads makes more of them.
+
+use super::memory::Memory;
+use super::proc::Task;
+use super::smaps::{self, Smap};
+use super::{Mapping, Origin, Target};
+use crate::addr::Addr;
+use rustc_hash::FxHashSet;
+use serde::Serialize;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
+/// Bytes of an entry of pagemap.
+const ENTRY: u64 = 8;
+
+/// The bit of a page that is in RAM.
+const PRESENT: u64 = 1 << 63;
+
+/// The bits of a page of a file, and of one that no other process has (bits 61 and 56). The page of
+/// zeros has neither, nor has one that is shared with a forked process.
+const OF_FILE: u64 = 1 << 61;
+const EXCLUSIVE: u64 = 1 << 56;
+
+/// How many entries of pagemap are read at once.
+const AT_ONCE: u64 = 1 << 16;
+
+/// What the bytes are counted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// A live process: bytes in RAM, as the kernel's resident set size.
+    Resident,
+    /// A core: bytes that it holds.
+    Dumped,
+}
+
+/// The bytes that there are.
+#[derive(Debug)]
+pub struct Resident {
+    /// What they are counted by.
+    pub basis: Basis,
+    /// All of them, in bytes: for a live process the sum of what smaps tells.
+    pub total: u64,
+    /// In swap, in bytes.
+    pub swapped: u64,
+    /// What smaps tells of each mapping, by address; empty for a core.
+    pub smaps: Vec<Smap>,
+    /// By address, apart.
+    runs: Vec<Range<u64>>,
+    /// How many bytes all runs before each one have.
+    before: Vec<u64>,
+}
+
+impl Target {
+    /// Which bytes there are. For a live process that runs on it is what there is now.
+    pub fn resident(&self) -> io::Result<Resident> {
+        match self.origin {
+            Origin::Live(pid) => live(Task::of(pid), &self.mappings, &*self.memory),
+            Origin::Core(_) => Ok(Resident::new(Basis::Dumped, self.dumped.clone())),
+            Origin::Synthetic => {
+                let whole = self.mappings.iter().map(|m| m.start.0..m.end.0);
+                Ok(Resident::new(Basis::Dumped, whole.collect()))
+            }
+        }
+    }
+}
+
+impl Resident {
+    /// Of runs by address that do not overlap.
+    pub fn new(basis: Basis, runs: Vec<Range<u64>>) -> Resident {
+        let mut total = 0;
+        let before = runs.iter().map(|run| {
+            let before = total;
+            total += run.end.saturating_sub(run.start);
+            before
+        });
+        let before = before.collect();
+        Resident {
+            basis,
+            total,
+            swapped: 0,
+            smaps: Vec::new(),
+            runs,
+            before,
+        }
+    }
+
+    /// How many of `len` bytes from an address on there are.
+    pub fn bytes(&self, start: Addr, len: u64) -> u64 {
+        let end = start.0.saturating_add(len);
+        self.below(end).saturating_sub(self.below(start.0))
+    }
+
+    /// How many bytes there are below an address.
+    fn below(&self, at: u64) -> u64 {
+        let index = self.runs.partition_point(|run| run.start < at);
+        let last = index.checked_sub(1);
+        let found = last.and_then(|last| Some((self.runs.get(last)?, self.before.get(last)?)));
+        found.map_or(0, |(run, before)| before + (at.min(run.end) - run.start))
+    }
+}
+
+/// What pagemap and smaps tell of a live process.
+fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Resident> {
+    let smaps = smaps::parse(&task.read("smaps")?);
+    let pagemap = fs::File::open(task.path("pagemap"))?;
+    let mut runs: Vec<Range<u64>> = Vec::new();
+    let mut add = |start: u64, end: u64| match runs.last_mut() {
+        Some(last) if last.end == start => last.end = end,
+        _ => runs.push(start..end),
+    };
+    for mapping in mappings {
+        let known = smaps.binary_search_by_key(&mapping.start.0, |smap| smap.start);
+        let smap = known.ok().and_then(|index| smaps.get(index));
+        match smap.map_or(mapping.len(), |smap| smap.resident) {
+            0 => {}
+            all if all == mapping.len() => add(mapping.start.0, mapping.end.0),
+            counted => {
+                let mut present = Present::read(&pagemap, mapping)?;
+                present.drop_zeros(counted / PAGE, memory);
+                present
+                    .pages
+                    .iter()
+                    .for_each(|page| add(*page, page + PAGE));
+            }
+        }
+    }
+    let (total, swapped) = (
+        smaps.iter().map(|smap| smap.resident).sum(),
+        smaps.iter().map(|smap| smap.swapped).sum(),
+    );
+    Ok(Resident {
+        total,
+        swapped,
+        smaps,
+        ..Resident::new(Basis::Resident, runs)
+    })
+}
+
+/// The pages of a mapping that pagemap has as present.
+struct Present {
+    /// Their addresses, in order.
+    pages: Vec<u64>,
+    /// Those of them that may be the page of zeros.
+    doubtful: FxHashSet<u64>,
+}
+
+impl Present {
+    fn read(pagemap: &fs::File, mapping: &Mapping) -> io::Result<Present> {
+        let mut present = Present {
+            pages: Vec::new(),
+            doubtful: FxHashSet::default(),
+        };
+        let (first, last) = (mapping.start.0 / PAGE, mapping.end.0 / PAGE);
+        let mut entries = vec![0; (AT_ONCE.min(last - first) * ENTRY) as usize];
+        let mut number = first;
+        while number < last {
+            let wanted = ((last - number).min(AT_ONCE) * ENTRY) as usize;
+            let Some(buffer) = entries.get_mut(..wanted) else {
+                break;
+            };
+            let read = pagemap.read_at(buffer, number * ENTRY)?;
+            let (whole, _) = buffer.get(..read).unwrap_or_default().as_chunks::<8>();
+            for (number, entry) in (number..).zip(whole) {
+                let entry = u64::from_le_bytes(*entry);
+                if entry & PRESENT != 0 {
+                    present.pages.push(number * PAGE);
+                    if entry & (OF_FILE | EXCLUSIVE) == 0 {
+                        present.doubtful.insert(number * PAGE);
+                    }
+                }
+            }
+            match whole.len() as u64 {
+                0 => break,
+                count => number += count,
+            }
+        }
+        Ok(present)
+    }
+
+    /// Drops pages of zeros, down to as many as the kernel has counted: all that may be some, or
+    /// if others must be among them, those in which nothing but zeros is.
+    fn drop_zeros(&mut self, counted: u64, memory: &dyn Memory) {
+        let mut surplus = (self.pages.len() as u64).saturating_sub(counted);
+        let all = self.doubtful.len() as u64 <= surplus;
+        let doubtful = &self.doubtful;
+        self.pages.retain(|page| {
+            let zero = surplus > 0 && doubtful.contains(page) && (all || is_zero(memory, *page));
+            surplus -= u64::from(zero);
+            !zero
+        });
+    }
+}
+
+fn is_zero(memory: &dyn Memory, page: u64) -> bool {
+    let bytes = memory.bytes(Addr(page), PAGE as usize);
+    bytes.is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::synth::Synth;
+
+    #[test]
+    fn bytes_within_and_between_runs() {
+        let resident = Resident::new(Basis::Dumped, vec![0x1000..0x3000, 0x5000..0x6000]);
+        let bytes = |start, len| resident.bytes(Addr(start), len);
+        assert_eq!(resident.total, 0x3000);
+        assert_eq!(bytes(0, 0x10_0000), 0x3000);
+        assert_eq!(bytes(0x1800, 0x10), 0x10);
+        assert_eq!(bytes(0x2fff, 0x2002), 2);
+        assert_eq!(bytes(0x3000, 0x2000), 0);
+        assert_eq!(bytes(0x5fff, u64::MAX), 1);
+        assert_eq!(
+            Resident::new(Basis::Dumped, Vec::new()).bytes(Addr(7), 9),
+            0
+        );
+    }
+
+    #[test]
+    fn a_page_that_was_written_is_there() {
+        let task = Task::leader(std::process::id() as i32);
+        let block = vec![1_u8; 1 << 20];
+        let at = Addr(block.as_ptr() as u64);
+        let found = live(task, &task.maps().unwrap(), &Synth::default()).unwrap();
+        assert_eq!(found.bytes(at, 1 << 20), 1 << 20);
+        assert!(found.total >= 1 << 20);
+    }
+
+    #[test]
+    fn pages_of_zeros_are_not_counted() {
+        let mut memory = Synth::default();
+        memory.add(0x2000, vec![0; 0x1000]);
+        memory.add(0x3000, vec![1; 0x1000]);
+        let present = |doubtful: &[u64]| Present {
+            pages: vec![0x1000, 0x2000, 0x3000, 0x4000],
+            doubtful: doubtful.iter().copied().collect(),
+        };
+        let left = |doubtful: &[u64], counted| {
+            let mut present = present(doubtful);
+            present.drop_zeros(counted, &memory);
+            present.pages
+        };
+        assert_eq!(left(&[0x2000, 0x3000], 4).len(), 4);
+        assert_eq!(left(&[0x2000, 0x3000], 2), [0x1000, 0x4000]);
+        assert_eq!(left(&[0x2000, 0x3000], 3), [0x1000, 0x3000, 0x4000]);
+    }
+}
