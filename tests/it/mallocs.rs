@@ -1,7 +1,8 @@
 //! glibc's malloc as it lies in memory, against what `malloc_info`, `mallinfo2` and
 //! `malloc_usable_size` say in the process itself.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use crate::harness::corefile::CoreFile;
+use crate::harness::{Failures, Fixture, Interpreter, cpu_time, interpreters};
 use pydbg::Addr;
 use pydbg::heap::alloc::Use;
 use pydbg::heap::alloc::glibc::{ArenaFigures, BlockUse, Glibc};
@@ -10,6 +11,7 @@ use pydbg::native::Process;
 use pydbg::target::{self, Target};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the blocks in the fixture's table are.
 const USED: u64 = 0;
@@ -224,4 +226,69 @@ fn figures_are_those_of_malloc_itself() {
         }
     };
     Failures::together(interpreters(), each).finish();
+}
+
+/// Damage to sizes, links and arenas is found, ends, and leaves the rest as it was.
+#[test]
+fn damage_is_told_and_ends() {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let Some(interpreter) = interpreters().iter().find(|one| !one.is_chroot()) else {
+        return;
+    };
+    let mut fixture = Fixture::start(interpreter, "mallocs", &["plain"]);
+    let path = fixture.kernel_core();
+    let core = CoreFile::read(&path);
+    let open = |path: &std::path::Path| {
+        let target = target::core::open(path, &interpreter.options()).expect("a core");
+        Process::new(Arc::new(target))
+    };
+    let process = open(&path);
+    let pieces = Pieces::new(&*process.target.memory, &process.target.mappings);
+    let glibc = Glibc::find(&process, &pieces).expect("glibc");
+    let mut chunks = Vec::new();
+    glibc.blocks(&pieces, &mut |block| chunks.push(block.start));
+    let cache = glibc.caches.first().expect("a cache").address;
+    let arena = glibc.arenas.get(1).expect("an arena");
+    let sizes = [0, 8, 0x18, 0x13, 1 << 60, u64::MAX, 0x10_0001];
+    let mut places: Vec<(Addr, u64)> = Vec::new();
+    for (index, size) in sizes.into_iter().enumerate() {
+        let chunk = chunks[chunks.len() * (index + 1) / (sizes.len() + 2)];
+        places.push((chunk.add(8), size));
+    }
+    // Lists that lead to themselves or to nothing, a ring that does not close, a top elsewhere.
+    for value in [cache.0, 0x1234_5670, u64::MAX] {
+        let fields = (0..76).map(|field| cache.add(field * 8));
+        places.extend(fields.map(|at| (at, value)).step_by(19));
+        let fields = (0..270).map(|field| arena.address.add(field * 8));
+        places.extend(fields.map(|at| (at, value)).step_by(67));
+        places.push((arena.segments[0].start.add(8), value));
+        places.push((arena.segments[0].start.add(16), value));
+    }
+    let damaged = fixture.dir().join("damaged");
+    for (at, value) in places {
+        let Some(offset) = core.place(at.0) else {
+            continue;
+        };
+        let mut bytes = core.bytes.clone();
+        bytes[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+        std::fs::write(&damaged, &bytes).expect("write");
+        let process = open(&damaged);
+        let pieces = Pieces::new(&*process.target.memory, &process.target.mappings);
+        let before = cpu_time();
+        if let Some(glibc) = Glibc::find(&process, &pieces) {
+            let figures = glibc.figures(&pieces);
+            let mut told = 0;
+            glibc.each(&pieces, &mut |span| told += span.len);
+            let regions = glibc.regions();
+            let known = |region: &pydbg::heap::alloc::glibc::Region| {
+                region.lost.unwrap_or(region.end).0 - region.start.0
+            };
+            let all: u64 = regions.iter().map(known).sum();
+            assert!(told <= all, "{at} {value:#x}: {told} of {all} bytes");
+            let size = sizes.contains(&value);
+            let quiet = glibc.problems.is_empty() && figures.problems.is_empty();
+            assert!(!(size && quiet), "{at} {value:#x} was not noticed");
+        }
+        assert!(cpu_time() - before < LIMIT, "{at} {value:#x} takes long");
+    }
 }

@@ -27,8 +27,8 @@ use serde::Serialize;
 use std::ops::Range;
 pub use walk::Stop;
 
-/// The most chunks of the size of a thread's cache that are looked at.
-const MOST_CANDIDATES: usize = 1 << 20;
+/// The most chunks of the size of a thread's cache that are looked at although no thread has them.
+const MOST_CANDIDATES: usize = 1 << 16;
 
 /// What a block is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
@@ -124,14 +124,19 @@ impl Glibc {
 
     /// What only seems to be in use.
     fn find_kept<W: Words + ?Sized>(&mut self, process: &Process, words: &W) {
+        let locals = caches::locals(process, words);
         let mut candidates = Vec::new();
+        let mut left = MOST_CANDIDATES;
         self.chunks(words, &mut |_, chunk| {
             let used = chunk.state == walk::State::Used && caches::may_be(chunk.size);
-            if used && candidates.len() < MOST_CANDIDATES {
+            if used && locals.contains_key(&chunk.start.add(walk::HEADER).0) {
+                candidates.push(chunk.start);
+            } else if used && left > 0 {
+                left -= 1;
                 candidates.push(chunk.start);
             }
         });
-        self.caches = caches::find(words, &candidates, &caches::locals(process, words));
+        self.caches = caches::find(words, &candidates, &locals);
         for cache in &self.caches {
             self.kept
                 .push((cache.address.sub(walk::HEADER), BlockUse::Table));
