@@ -34,6 +34,7 @@ mod locks_processes;
 mod locks_threading;
 mod locks_verdicts;
 mod locks_with;
+mod mallocs;
 mod memory;
 mod mutation;
 mod native_truth;

@@ -96,6 +96,7 @@ const ELSEWHERE: &[&str] = &[
     "lock_graphs",
     "lock_log_shapes",
     "lost_wakeups",
+    "mallocs",
     "many_locks",
     "memory_shapes",
     "packages",

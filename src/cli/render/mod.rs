@@ -21,6 +21,7 @@ pub mod kept;
 pub mod listing;
 pub mod location;
 pub mod locks;
+pub mod malloc;
 pub mod memory;
 pub mod number;
 pub mod raw;

@@ -4,6 +4,7 @@
 //! several of them say adds up to the memory they have.
 
 pub mod glibc;
+pub mod recognise;
 
 pub mod pymalloc;
 
