@@ -4,7 +4,7 @@
 //! several of them say adds up to the memory they have.
 
 pub mod glibc;
-
+pub mod mimalloc;
 pub mod pymalloc;
 
 use crate::addr::Addr;
