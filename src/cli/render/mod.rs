@@ -23,6 +23,7 @@ pub mod location;
 pub mod locks;
 pub mod memory;
 pub mod number;
+pub mod pymalloc;
 pub mod raw;
 pub mod register;
 pub mod request;
