@@ -2,8 +2,8 @@
 
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use crate::values_without_files::hide_files;
-use pydbg::heap::alloc::Use;
 use pydbg::diag::Cancel;
+use pydbg::heap::alloc::Use;
 use pydbg::heap::alloc::mimalloc::{HeapRow, Segments};
 use pydbg::heap::alloc::pymalloc::{Pymalloc, StateFigures};
 use pydbg::heap::pieces::Pieces;
@@ -23,7 +23,10 @@ fn python(target: Target) -> Python {
 fn told(text: &str) -> (BTreeMap<String, u64>, Vec<[u64; 5]>) {
     let (mut named, mut rows) = (BTreeMap::new(), Vec::new());
     let number = |word: &str| word.replace(',', "").parse::<u64>().ok();
-    for line in text.lines().take_while(|line| !line.starts_with("arena map")) {
+    for line in text
+        .lines()
+        .take_while(|line| !line.starts_with("arena map"))
+    {
         if let Some((name, value)) = line.split_once('=') {
             if let Some(value) = number(value.trim()) {
                 named.entry(name.trim().to_owned()).or_insert(value);
@@ -50,7 +53,15 @@ fn compare_statistics(state: &StateFigures, text: &str) -> Result<(), String> {
     let rows: Vec<[u64; 5]> = state
         .classes
         .iter()
-        .map(|row| [row.class.into(), row.size.into(), row.pools, row.used, row.available()])
+        .map(|row| {
+            [
+                row.class.into(),
+                row.size.into(),
+                row.pools,
+                row.used,
+                row.available(),
+            ]
+        })
         .collect();
     equal("classes", rows, told)?;
     let ends = |end: &str| {
@@ -58,7 +69,10 @@ fn compare_statistics(state: &StateFigures, text: &str) -> Result<(), String> {
         found.map_or(u64::MAX, |(_, value)| *value)
     };
     let bytes = &state.bytes;
-    let unused = format!("{} unused pools * {} bytes", state.unused_pools, state.pool_size);
+    let unused = format!(
+        "{} unused pools * {} bytes",
+        state.unused_pools, state.pool_size
+    );
     for (name, found) in [
         ("# arenas allocated current", state.arenas.len() as u64),
         ("bytes/arena", state.size),
@@ -112,7 +126,11 @@ fn compare_spans(
     }
     let bytes = &state.bytes;
     equal("used", used, bytes.used)?;
-    equal("overhead", overhead, bytes.headers + bytes.quantization + bytes.alignment)?;
+    equal(
+        "overhead",
+        overhead,
+        bytes.headers + bytes.quantization + bytes.alignment,
+    )?;
     // With debug hooks what Python has of a block begins behind them.
     let hooks = pymalloc.serving.hooks == Some(true);
     for kept in list(&fixture.truth.expect["kept"]) {
@@ -122,7 +140,9 @@ fn compare_spans(
             *start + if hooks { 16 } else { 0 } == address && address + size <= start + len
         });
         if !whole && size <= if hooks { 480 } else { 512 } {
-            return Err(format!("{size} bytes at {address:#x} are not in use: {block:x?}"));
+            return Err(format!(
+                "{size} bytes at {address:#x} are not in use: {block:x?}"
+            ));
         }
     }
     Ok(())
@@ -135,7 +155,11 @@ fn compare_pymalloc(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(
     let figures = pymalloc.figures(&pieces);
     equal("problems", &figures.problems, &Vec::new())?;
     let serving = &figures.serving;
-    equal("serving", (serving.allocator, serving.hooks), (Some(Allocator::Pymalloc), Some(hooks)))?;
+    equal(
+        "serving",
+        (serving.allocator, serving.hooks),
+        (Some(Allocator::Pymalloc), Some(hooks)),
+    )?;
     let [state] = figures.states.as_slice() else {
         return Err(format!("{} states", figures.states.len()));
     };

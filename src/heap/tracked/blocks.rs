@@ -44,7 +44,10 @@ impl<'a, W: Words + ?Sized> Objects<'a, W> {
         let problem = self.mimalloc.mark_free(page, &blocks, free);
         let problem =
             problem.map(|problem| format!("{problem}; only the objects' own marks tell there"));
-        let debug_offset = self.mimalloc.u16(self.mimalloc.page.debug_offset.of(page.addr))? & 0xff;
+        let debug_offset = self
+            .mimalloc
+            .u16(self.mimalloc.page.debug_offset.of(page.addr))?
+            & 0xff;
         let into = debug_offset
             .checked_sub(self.ob_type)
             .filter(|into| *into <= 48);
@@ -56,7 +59,11 @@ impl<'a, W: Words + ?Sized> Objects<'a, W> {
         };
         for index in (0..blocks.count).filter(|index| !free.contains(*index)) {
             let object = blocks.start.add(index * blocks.size + into);
-            let bits = self.mimalloc.memory.u64(object.add(self.gc_bits)).unwrap_or(0);
+            let bits = self
+                .mimalloc
+                .memory
+                .u64(object.add(self.gc_bits))
+                .unwrap_or(0);
             if bits & TRACKED != 0 && self.has_type(object) {
                 meet(object, bits & FROZEN != 0);
             }
@@ -68,7 +75,11 @@ impl<'a, W: Words + ?Sized> Objects<'a, W> {
     /// of its heap has none under CPython's debug hooks, which fill it with a pattern.
     fn has_type(&self, object: Addr) -> bool {
         const BEYOND: u64 = 1 << 47;
-        let ty = self.mimalloc.memory.u64(object.add(self.ob_type)).unwrap_or(0);
+        let ty = self
+            .mimalloc
+            .memory
+            .u64(object.add(self.ob_type))
+            .unwrap_or(0);
         ty != 0 && ty.is_multiple_of(8) && ty < BEYOND
     }
 }

@@ -140,7 +140,9 @@ impl World<'_> {
         let mappings = [mapping(OWN.sub(SLICE), 3 * SEGMENT + SLICE)];
         let mimalloc = Mimalloc::new(self.layout, &mappings, &self.ram).unwrap();
         let objects = Objects::new(self.layout, mimalloc).unwrap();
-        let pages = objects.mimalloc.pages(INTERPRETER, std::iter::empty(), &HEAPS);
+        let pages = objects
+            .mimalloc
+            .pages(INTERPRETER, std::iter::empty(), &HEAPS);
         let mut free = Free::default();
         let mut found = Vec::new();
         let mut problems = pages.problems;

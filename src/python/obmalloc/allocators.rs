@@ -71,7 +71,8 @@ fn domain(python: &Python, at: Addr) -> Option<Domain> {
         malloc: memory.ptr(at.add(8)).ok()?,
     };
     let code = python.process.images.at(domain.malloc);
-    code.is_some_and(|image| image.is_code(domain.malloc)).then_some(domain)
+    code.is_some_and(|image| image.is_code(domain.malloc))
+        .then_some(domain)
 }
 
 /// The name of a function.
@@ -120,7 +121,7 @@ fn by_runtime(python: &Python) -> Option<Serving> {
     Some(Serving {
         allocator,
         hooks: Some(hooks),
-        evidence: format!("_PyRuntime.allocators: {function} serves requests for objects"),
+        evidence: format!("_PyRuntime.allocators has {function}"),
     })
 }
 
@@ -140,6 +141,6 @@ fn by_static(python: &Python) -> Option<Serving> {
     Some(Serving {
         allocator: known(&function),
         hooks: Some(hooks),
-        evidence: format!("the variable _PyObject: {function} serves requests for objects"),
+        evidence: format!("the variable _PyObject has {function}"),
     })
 }

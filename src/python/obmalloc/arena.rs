@@ -108,7 +108,10 @@ mod tests {
         let Entry::Arena(arena) = read(AT, 0x7f00_0010_c000, 61, 63) else {
             panic!("no arena");
         };
-        assert_eq!((arena.size, arena.first_pool), (1 << 20, Addr(0x7f00_0010_4000)));
+        assert_eq!(
+            (arena.size, arena.first_pool),
+            (1 << 20, Addr(0x7f00_0010_4000))
+        );
         assert_eq!((arena.pools, arena.carved), (63, 2));
         assert_eq!(read(0, 1, 2, 3), Entry::Spare(Addr::NULL));
         assert_eq!(read(AT, 0x7f00_0010_c000, 61, 64), Entry::Damaged);

@@ -204,7 +204,10 @@ pub(crate) mod tests {
             let raw = pool(AT, bytes, size, carved, freed);
             let mut free = FreeBlocks::default();
             let read = Pool::read(&raw, Addr(AT), &mut free).unwrap().unwrap();
-            assert_eq!((read.block_size, read.carved, read.room), (size, carved, room));
+            assert_eq!(
+                (read.block_size, read.carved, read.room),
+                (size, carved, room)
+            );
             assert_eq!(read.used + freed.len() as u32, carved);
             for index in 0..room {
                 assert_eq!(free.contains(index), freed.contains(&index));
@@ -224,7 +227,9 @@ pub(crate) mod tests {
             }
             let mut free = FreeBlocks::default();
             if let Ok(Some(read)) = Pool::read(&raw, Addr(AT), &mut free) {
-                let marked = (0..read.carved).filter(|index| free.contains(*index)).count();
+                let marked = (0..read.carved)
+                    .filter(|index| free.contains(*index))
+                    .count();
                 assert_eq!(read.used + marked as u32, read.carved);
                 assert!(read.carved <= read.room);
             }

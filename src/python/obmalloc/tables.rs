@@ -168,56 +168,62 @@ impl Search<'_> {
 
     fn by_symbol(&self) -> Option<Place> {
         let images = self.python.process.images.all.iter();
-        images.filter(|image| is_python(&image.path)).find_map(|image| {
-            let word = |name| self.memory().u64(image.named(name)?.0).ok();
-            let totals = || {
-                Some(Totals {
-                    now: word("narenas_currently_allocated")?,
-                    ever: word("ntimes_arena_allocated")?,
-                    most: word("narenas_highwater")?,
+        images
+            .filter(|image| is_python(&image.path))
+            .find_map(|image| {
+                let word = |name| self.memory().u64(image.named(name)?.0).ok();
+                let totals = || {
+                    Some(Totals {
+                        now: word("narenas_currently_allocated")?,
+                        ever: word("ntimes_arena_allocated")?,
+                        most: word("narenas_highwater")?,
+                    })
+                };
+                Some(Place {
+                    address: Addr(word("arenas")?),
+                    count: word("maxarenas")? & 0xffff_ffff,
+                    source: format!("symbol arenas of {}", image.path),
+                    totals: totals(),
                 })
-            };
-            Some(Place {
-                address: Addr(word("arenas")?),
-                count: word("maxarenas")? & 0xffff_ffff,
-                source: format!("symbol arenas of {}", image.path),
-                totals: totals(),
             })
-        })
     }
 
     /// The pointer to a table in the variables of the Python image, of an image, or elsewhere.
     fn by_search(&self) -> Option<Place> {
         let target = &self.python.process.target;
         let regions = Regions::of(target);
-        regions.all().into_iter().take(2).find_map(|(name, regions)| {
-            let mut best: Option<(usize, Place)> = None;
-            let mut seen = FxHashSet::default();
-            scan::each_word(self.memory(), regions, &mut |at, word| {
-                let there = Addr(word);
-                let fits = word.is_multiple_of(16) && word >> 47 == 0;
-                let mapping = target.mapping(there).filter(|_| fits);
-                if !mapping.is_some_and(|mapping| mapping.write)
-                    || self.entries(there, FIRST_ENTRIES).is_none()
-                    || !seen.insert(there)
-                {
-                    return;
-                }
-                let count = self.longest(there);
-                let arenas = self.entries(there, count).map_or(0, |arenas| arenas.len());
-                // Other variables point into the table.
-                if best.as_ref().is_none_or(|(most, _)| *most < arenas) {
-                    let place = Place {
-                        address: there,
-                        count,
-                        source: format!("what {at} in {name} points to is a table of arenas"),
-                        totals: None,
-                    };
-                    best = Some((arenas, place));
-                }
-            });
-            best.map(|(_, place)| place)
-        })
+        regions
+            .all()
+            .into_iter()
+            .take(2)
+            .find_map(|(name, regions)| {
+                let mut best: Option<(usize, Place)> = None;
+                let mut seen = FxHashSet::default();
+                scan::each_word(self.memory(), regions, &mut |at, word| {
+                    let there = Addr(word);
+                    let fits = word.is_multiple_of(16) && word >> 47 == 0;
+                    let mapping = target.mapping(there).filter(|_| fits);
+                    if !mapping.is_some_and(|mapping| mapping.write)
+                        || self.entries(there, FIRST_ENTRIES).is_none()
+                        || !seen.insert(there)
+                    {
+                        return;
+                    }
+                    let count = self.longest(there);
+                    let arenas = self.entries(there, count).map_or(0, |arenas| arenas.len());
+                    // Other variables point into the table.
+                    if best.as_ref().is_none_or(|(most, _)| *most < arenas) {
+                        let place = Place {
+                            address: there,
+                            count,
+                            source: format!("what {at} in {name} points to is a table of arenas"),
+                            totals: None,
+                        };
+                        best = Some((arenas, place));
+                    }
+                });
+                best.map(|(_, place)| place)
+            })
     }
 
     /// The most entries that a table may have without damage.

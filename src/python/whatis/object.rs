@@ -4,8 +4,8 @@
 
 use crate::addr::Addr;
 use crate::python::layout::IntKind;
-use crate::python::obmalloc;
 use crate::python::object::{Objects, TypeInfo, flags};
+use crate::python::obmalloc;
 use serde::Serialize;
 use std::sync::Arc;
 

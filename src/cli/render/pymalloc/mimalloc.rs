@@ -1,7 +1,7 @@
 //! mimalloc's heaps, sizes of blocks and segments.
 
 use super::super::heap::percent;
-use super::bytes;
+use super::{bytes, count};
 use crate::cli::{Out, Style};
 use pydbg::heap::alloc::mimalloc::Figures;
 use std::io;
@@ -51,7 +51,12 @@ pub(super) fn text(out: &mut Out<'_>, figures: &Figures, each: bool) -> io::Resu
     if figures.damaged > 0 {
         bytes(out, "damaged pages", figures.damaged, whole)?;
     }
-    bytes(out, &format!("total, {} segments", figures.segments.len()), whole, whole)?;
+    bytes(
+        out,
+        &format!("total, {}", count(figures.segments.len() as u64, "segment")),
+        whole,
+        whole,
+    )?;
     match each {
         true => segments(out, figures),
         false => Ok(()),
@@ -72,7 +77,11 @@ fn segments(out: &mut Out<'_>, figures: &Figures) -> io::Result<()> {
             row.used_blocks,
             row.used,
             percent(row.used, row.size),
-            if row.thread == 0 { "  of a thread that has ended" } else { "" },
+            match (row.thread, row.pages) {
+                (0, 0) => "  given back, kept for later",
+                (0, _) => "  of a thread that has ended",
+                _ => "",
+            }
         ))?;
     }
     Ok(())

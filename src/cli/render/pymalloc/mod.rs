@@ -42,7 +42,9 @@ impl Allocators {
         });
         Allocators {
             figures: pymalloc.figures(&pieces),
-            fillings: tables.map(|table| pymalloc.fillings(&pieces, table)).collect(),
+            fillings: tables
+                .map(|table| pymalloc.fillings(&pieces, table))
+                .collect(),
             mimalloc,
             arenas,
             written: None,
@@ -83,7 +85,8 @@ impl Report for Allocators {
                 pools::arenas(out, state)?;
             }
         }
-        if self.figures.states.is_empty() && self.mimalloc.is_none() {
+        let none = self.figures.states.is_empty() && self.figures.problems.is_empty();
+        if none && self.mimalloc.is_none() {
             out.put(format_args!("pymalloc has no arenas.\n"))?;
         }
         match &self.mimalloc {
@@ -108,7 +111,10 @@ impl Report for Allocators {
         let damaged = self.mimalloc.as_ref().map_or(0, |found| found.gaps.len());
         let first = self.mimalloc.as_ref().and_then(|found| found.gaps.first());
         let gaps = first.map(|gap| {
-            format!("{damaged} pages of mimalloc cannot be believed: {}", gap.why)
+            format!(
+                "{damaged} pages of mimalloc cannot be believed: {}",
+                gap.why
+            )
         });
         let problems = self.figures.problems.iter().cloned().chain(gaps);
         let note = |text| Note {
@@ -116,6 +122,14 @@ impl Report for Allocators {
             text,
         };
         problems.map(note).collect()
+    }
+}
+
+/// `1 pool`, `2 pools`.
+fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arenas as a picture: a row for each, and in it a cell for each pool, whose colour tells the size
 //! of its blocks and how many of them are in use.
 
-use super::Allocators;
+use super::{Allocators, count};
 use pydbg::heap::alloc::pymalloc::{Filling, PoolUse};
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ fn words(arena: &Filling) -> String {
         in_pools += 1;
         in_use += used;
     }
-    format!("{in_use} blocks in {in_pools} pools")
+    format!("{} in {}", count(in_use, "block"), count(in_pools, "pool"))
 }
 
 /// Bytes of blocks in use.

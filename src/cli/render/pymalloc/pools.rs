@@ -1,7 +1,7 @@
 //! pymalloc's classes of sizes, bytes and arenas.
 
 use super::super::heap::percent;
-use super::bytes;
+use super::{bytes, count};
 use crate::cli::{Out, Style};
 use pydbg::heap::alloc::pymalloc::{ArenaRow, StateFigures};
 use std::io;
@@ -13,7 +13,11 @@ const FEW: f64 = 10.0;
 pub(super) fn state(out: &mut Out<'_>, state: &StateFigures, named: bool) -> io::Result<()> {
     if named {
         let ids: Vec<String> = state.interpreters.iter().map(i64::to_string).collect();
-        let what = if ids.len() == 1 { "Interpreter" } else { "Interpreters" };
+        let what = if ids.len() == 1 {
+            "Interpreter"
+        } else {
+            "Interpreters"
+        };
         out.put(format_args!("{what} {}:\n", ids.join(", ")))?;
     }
     out.put(format_args!(
@@ -32,11 +36,24 @@ pub(super) fn state(out: &mut Out<'_>, state: &StateFigures, named: bool) -> io:
     out.put(format_args!("{:<42} {:>15} {:>6}\n", "Bytes", "", "%"))?;
     bytes(out, "blocks in use", state.bytes.used, whole)?;
     bytes(out, "available blocks", state.bytes.available, whole)?;
-    let unused = format!("{} unused pools of {} bytes", state.unused_pools, state.pool_size);
+    let unused = format!(
+        "{} unused pools of {} bytes",
+        state.unused_pools, state.pool_size
+    );
     bytes(out, &unused, state.bytes.unused_pools, whole)?;
     bytes(out, "headers of pools", state.bytes.headers, whole)?;
-    bytes(out, "lost behind the blocks of pools", state.bytes.quantization, whole)?;
-    bytes(out, "lost to the alignment of arenas", state.bytes.alignment, whole)?;
+    bytes(
+        out,
+        "lost behind the blocks of pools",
+        state.bytes.quantization,
+        whole,
+    )?;
+    bytes(
+        out,
+        "lost to the alignment of arenas",
+        state.bytes.alignment,
+        whole,
+    )?;
     if state.bytes.damaged > 0 {
         bytes(out, "damaged pools", state.bytes.damaged, whole)?;
     }
@@ -104,12 +121,4 @@ pub(super) fn arenas(out: &mut Out<'_>, state: &StateFigures) -> io::Result<()> 
         out.end()?;
     }
     Ok(())
-}
-
-/// `1 pool`, `2 pools`.
-fn count(number: u64, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
-    }
 }

@@ -78,9 +78,18 @@ impl Segments {
         let own = own.map(|(secret, _)| *secret);
         let mut all: Vec<Segment> = Vec::new();
         for at in found.into_iter().filter(|at| reader.secret(*at) == own) {
-            let before = all.last().map_or(Addr::NULL, |last| last.start.add(last.size));
-            if let Some(segment) = reader.segment(at).filter(|_| before <= at) {
-                all.push(segment);
+            let Some(segment) = reader.segment(at) else {
+                continue;
+            };
+            match all.last_mut() {
+                Some(last) if last.start.add(last.size) > at => {
+                    // Of a large segment that was given back, others may have parts by now.
+                    if last.thread == 0 && !reader.has_pages(last) {
+                        last.size = at.0 - last.start.0;
+                        all.push(segment);
+                    }
+                }
+                _ => all.push(segment),
             }
         }
         Segments { all }
@@ -145,10 +154,18 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
         })
     }
 
+    /// Whether a segment has any page in use.
+    fn has_pages(&self, segment: &Segment) -> bool {
+        let mut any = false;
+        self.runs(segment, &mut |_, _, run| any |= !matches!(run, Run::Unused));
+        any
+    }
+
     /// How many slices a segment's own description takes.
     fn own(&self, segment: &Segment) -> u64 {
         let own = self.memory.u64(self.segment.own_slices.of(segment.start));
-        own.unwrap_or(1).clamp(1, (segment.size / SLICE).clamp(1, MOST_SLICES))
+        own.unwrap_or(1)
+            .clamp(1, (segment.size / SLICE).clamp(1, MOST_SLICES))
     }
 
     /// Where that ends.
@@ -162,7 +179,9 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
         let end = segment.start.add(segment.size);
         let size = u64::from(self.page.size.offset);
         let slices = self.segment.slices.of(segment.start);
-        let entries = self.memory.u64(self.segment.slice_entries.of(segment.start));
+        let entries = self
+            .memory
+            .u64(self.segment.slice_entries.of(segment.start));
         let entries = entries.unwrap_or(0).min(MOST_SLICES);
         let place = |slice: u64| segment.start.add(slice * SLICE).min(end);
         let own = self.own(segment);
@@ -209,12 +228,20 @@ impl<W: Words + ?Sized> Mimalloc<'_, W> {
         if self.u32(f.block_size.of(page.addr)).unwrap_or(0) == 0 {
             return meet(from, to, Run::Unused);
         }
-        let Some(blocks) = self.blocks(page).filter(|blocks| (from..=to).contains(&blocks.start))
+        let Some(blocks) = self
+            .blocks(page)
+            .filter(|blocks| (from..=to).contains(&blocks.start))
         else {
-            let why = format!("the blocks of the page at {} are not where it lies", page.addr);
+            let why = format!(
+                "the blocks of the page at {} are not where it lies",
+                page.addr
+            );
             return meet(from, to, Run::Damaged(why));
         };
-        let room = self.u16(f.reserved.of(page.addr)).unwrap_or(0).max(blocks.count);
+        let room = self
+            .u16(f.reserved.of(page.addr))
+            .unwrap_or(0)
+            .max(blocks.count);
         let extent = to.0 - blocks.start.0;
         // A block that fills its page may have no size of its own.
         let size = match room {

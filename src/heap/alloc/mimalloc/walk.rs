@@ -43,7 +43,11 @@ pub(in crate::heap) struct Pages {
 }
 
 impl<'a, W: Words + ?Sized> Mimalloc<'a, W> {
-    pub(in crate::heap) fn new(layout: &'a Layout, mappings: &'a [Mapping], memory: &'a W) -> Option<Mimalloc<'a, W>> {
+    pub(in crate::heap) fn new(
+        layout: &'a Layout,
+        mappings: &'a [Mapping],
+        memory: &'a W,
+    ) -> Option<Mimalloc<'a, W>> {
         let fields = &layout.fields;
         Some(Mimalloc {
             layout,

@@ -37,7 +37,9 @@ pub(super) fn cells(
             (Some(all), _) => all.get(index * size..(index + 1) * size),
             (None, single) => single.as_deref(),
         };
-        let read = raw.map_or(Err(Damage::Unreadable), |raw| Pool::read(raw, at, &mut free));
+        let read = raw.map_or(Err(Damage::Unreadable), |raw| {
+            Pool::read(raw, at, &mut free)
+        });
         match &read {
             Ok(None) => meet(at, Cell::Free),
             Ok(Some(pool)) => meet(at, Cell::Used(pool, &free)),

@@ -136,7 +136,8 @@ impl Pymalloc {
             let tables = self.tables.iter();
             tables.map(move |table| (table, pool_size))
         });
-        let states = states.map(|(table, pool_size)| state(pieces, table, pool_size, &mut problems));
+        let states =
+            states.map(|(table, pool_size)| state(pieces, table, pool_size, &mut problems));
         Figures {
             serving: self.serving.clone(),
             states: states.collect(),
@@ -150,7 +151,9 @@ impl Pymalloc {
             return Vec::new();
         };
         let arenas = table.arenas.par_iter();
-        arenas.map(|arena| Filling::of(pieces, arena, pool_size)).collect()
+        arenas
+            .map(|arena| Filling::of(pieces, arena, pool_size))
+            .collect()
     }
 }
 
@@ -191,7 +194,10 @@ fn state(
         problems.extend(sum.problem);
     }
     if let Some(first) = state.gaps.first() {
-        problems.push(format!("{damaged} pools of pymalloc cannot be believed: {}", first.why));
+        problems.push(format!(
+            "{damaged} pools of pymalloc cannot be believed: {}",
+            first.why
+        ));
     }
     let rows = classes.into_iter().filter(|row| row.pools > 0);
     state.classes = rows.collect();

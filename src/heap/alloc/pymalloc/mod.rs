@@ -85,8 +85,12 @@ impl Pymalloc {
                 }),
             }
         });
-        let carved = arena.first_pool.add(u64::from(arena.carved) * u64::from(pool_size));
-        let pools = arena.first_pool.add(u64::from(arena.pools) * u64::from(pool_size));
+        let carved = arena
+            .first_pool
+            .add(u64::from(arena.carved) * u64::from(pool_size));
+        let pools = arena
+            .first_pool
+            .add(u64::from(arena.pools) * u64::from(pool_size));
         put(carved, pools.0.saturating_sub(carved.0), Use::Fresh);
         put(pools, end.0.saturating_sub(pools.0), Use::Overhead);
         gaps
@@ -121,7 +125,11 @@ impl Pymalloc {
             // Nothing tells whether there is no pymalloc or no table was found.
             (_, 0) if !self.problems.is_empty() => return,
             (_, 0) => (Allocator::Malloc, false, "pymalloc has no blocks in use"),
-            _ => (Allocator::Pymalloc, hooked * 2 > seen, "blocks of pymalloc are in use"),
+            _ => (
+                Allocator::Pymalloc,
+                hooked * 2 > seen,
+                "blocks of pymalloc are in use",
+            ),
         };
         let (allocator, hooks, evidence) = found;
         let serving = &mut self.serving;
@@ -134,7 +142,13 @@ impl Pymalloc {
 }
 
 /// Tells a pool with blocks in use.
-fn blocks(at: Addr, size: u64, pool: &Pool, free: &FreeBlocks, put: &mut dyn FnMut(Addr, u64, Use)) {
+fn blocks(
+    at: Addr,
+    size: u64,
+    pool: &Pool,
+    free: &FreeBlocks,
+    put: &mut dyn FnMut(Addr, u64, Use),
+) {
     let block = u64::from(pool.block_size);
     let place = |index: u32| at.add(u64::from(Pool::HEADER) + u64::from(index) * block);
     put(at, Pool::HEADER.into(), Use::Overhead);
