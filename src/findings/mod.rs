@@ -19,7 +19,7 @@ const SHARE: u64 = 4;
 
 /// What is less than this is no cause of anything, in bytes: an interpreter with its usual modules
 /// has some 10 MB.
-const LEAST: u64 = 12 << 20;
+const LEAST: u64 = 8 << 20;
 
 /// What sort of cause it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -82,7 +82,7 @@ impl Facts<'_> {
 
 /// The causes, the largest first; none for a process that has what it needs.
 pub fn of_memory(heap: &Heap, memory: &Memory) -> Vec<Finding> {
-    let others = memory.resident(&[What::Files, What::Shared]);
+    let others = memory.resident(&[What::Files, What::Shared, What::Zeros]);
     let facts = Facts {
         heap,
         memory,

@@ -85,12 +85,11 @@ impl Memory {
         let target = &process.target;
         let resident = target.resident()?;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
-        let books = Books::of(&heap.python, &pieces);
+        let mut books = Books::of(&heap.python, &pieces);
         let mut claims = Claims::default();
         let regions = books.claim(&mut claims);
         let blocks = Blocks::of(heap, &pieces, &claims);
-        let mut ledger = Ledger::new(&resident);
-        books.book(&regions, &blocks, &mut ledger);
+        let mut ledger = books.book(&regions, &blocks, &resident);
         let mut claim = |what, run: Range<u64>, ledger: &mut Ledger<'_>| {
             for part in claims.claim(run) {
                 ledger.book(what, Addr(part.start), part.end - part.start);
@@ -120,6 +119,9 @@ impl Memory {
                 ledger.add(area.what, area.size, area.resident);
                 mappings.push(area);
             }
+        }
+        if resident.zeros > 0 {
+            ledger.add(What::Zeros, resident.zeros, resident.zeros);
         }
         mappings.sort_by_key(|area| std::cmp::Reverse(area.resident));
         Ok(Memory {

@@ -33,6 +33,7 @@ mod locks_processes;
 mod locks_threading;
 mod locks_verdicts;
 mod locks_with;
+mod memory;
 mod mutation;
 mod native_truth;
 mod packages;

@@ -96,6 +96,7 @@ const ELSEWHERE: &[&str] = &[
     "lock_log_shapes",
     "lost_wakeups",
     "many_locks",
+    "memory_shapes",
     "packages",
     "paths",
     "referents",
