@@ -1,6 +1,6 @@
 //! The books of pymalloc, and of mimalloc in free-threaded builds, against what `sys._debugmallocstats()` says in the very process.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use crate::values_without_files::hide_files;
 use pydbg::diag::Cancel;
 use pydbg::heap::alloc::Use;
@@ -235,12 +235,42 @@ fn compare(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(), String
     }
 }
 
+/// What the command prints is what the engine found, and the picture has a row for each arena.
+fn check_command(interpreter: &Interpreter, fixture: &Fixture) -> Result<(), String> {
+    let file = fixture.dir().join("pools.svg");
+    let answer = Pydbg::live(fixture.pid(), &[], "info pymalloc --arenas")?;
+    let data = &answer["data"];
+    let Some(state) = data["states"].get(0) else {
+        let heaps = list(&data["mimalloc"]["heaps"]);
+        return equal("heaps", heaps.is_empty(), !interpreter.id.ends_with('t'));
+    };
+    let bytes = state["bytes"].as_object().into_iter().flatten();
+    let sum: u64 = bytes.filter_map(|(_, bytes)| bytes.as_u64()).sum();
+    equal("bytes", Some(sum), state["size"].as_u64())?;
+    let command = format!("info pymalloc --svg {}", file.display());
+    Pydbg::live(fixture.pid(), &[], &command)?;
+    let picture = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    equal("picture", picture.ends_with("</svg>\n"), true)?;
+    let rows = list(&state["arenas"])
+        .iter()
+        .filter_map(|arena| arena["address"].as_str());
+    let missing = rows.filter(|address| !picture.contains(*address)).count();
+    equal("arenas that are not in the picture", missing, 0)
+}
+
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let hooks = interpreter.has("debug");
     let mut fixture = Fixture::start(interpreter, "small_blocks", &[]);
     let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
     let result = compare(&python(live), &fixture, hooks);
     failures.check(&format!("{} live", interpreter.id), result);
+    if ["3.8", "3.12", "3.14", "3.13t"]
+        .iter()
+        .any(|end| interpreter.id.ends_with(end))
+    {
+        let result = check_command(interpreter, &fixture);
+        failures.check(&format!("{} command", interpreter.id), result);
+    }
     let path = fixture.kernel_core();
     let core = target::core::open(&path, &interpreter.options()).expect("a core");
     let result = compare(&python(core), &fixture, hooks);
