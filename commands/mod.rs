@@ -22,6 +22,7 @@ mod info_interpreters;
 mod info_layout;
 mod info_malloc;
 mod info_proc;
+mod info_pymalloc;
 mod info_python;
 mod info_registers;
 mod info_sharedlibrary;
@@ -83,6 +84,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_malloc::InfoMalloc>(),
     Command::of::<info_proc::InfoProc>(),
+    Command::of::<info_pymalloc::InfoPymalloc>(),
     Command::of::<info_python::InfoPython>(),
     Command::of::<info_registers::InfoRegisters>(),
     Command::of::<info_sharedlibrary::InfoSharedlibrary>(),

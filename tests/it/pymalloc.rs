@@ -1,10 +1,13 @@
-//! pymalloc's books against what `sys._debugmallocstats()` says in the very process.
+//! The books of pymalloc, and of mimalloc in free-threaded builds, against what `sys._debugmallocstats()` says in the very process.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use crate::values_without_files::hide_files;
+use pydbg::diag::Cancel;
 use pydbg::heap::alloc::Use;
+use pydbg::heap::alloc::mimalloc::{HeapRow, Segments};
 use pydbg::heap::alloc::pymalloc::{Pymalloc, StateFigures};
 use pydbg::heap::pieces::Pieces;
+use pydbg::heap::tracked;
 use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::python::obmalloc::Allocator;
@@ -145,7 +148,7 @@ fn compare_spans(
     Ok(())
 }
 
-fn compare(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(), String> {
+fn compare_pymalloc(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(), String> {
     let target = &python.process.target;
     let pieces = Pieces::new(&*target.memory, &target.mappings);
     let pymalloc = Pymalloc::of(python, &pieces);
@@ -168,15 +171,106 @@ fn compare(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(), String
     compare_spans(&pymalloc, &pieces, state, fixture)
 }
 
-fn check(interpreter: &Interpreter, failures: &mut Failures) {
-    if interpreter.id.ends_with('t') {
-        return;
+/// Free-threaded builds: blocks in use by the process's own count, spans side by side, and whether
+/// all that the collector tracks and known blocks are in use.
+fn compare_mimalloc(python: &Python, fixture: &Fixture) -> Result<(), String> {
+    let target = &python.process.target;
+    let pieces = Pieces::new(&*target.memory, &target.mappings);
+    let segments = Segments::of(python, &pieces);
+    let figures = segments.figures(python, &pieces);
+    equal("gaps", &figures.gaps, &Vec::new())?;
+    let path = fixture.dir().join("truth.json.stats");
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let told: u64 = text.trim().parse().map_err(|_| text.clone())?;
+    let found: u64 = figures.heaps.iter().map(|heap| heap.used_blocks).sum();
+    equal("blocks in use", found, told + 1)?;
+    let (mut bytes, mut blocks) = ([0; 4], BTreeMap::new());
+    for segment in &segments.all {
+        let (mut at, mut apart) = (segment.start, None);
+        segments.spans(python, &pieces, segment, &mut |span| {
+            if span.start != at || span.len == 0 {
+                apart.get_or_insert((at, span));
+            }
+            at = span.start.add(span.len);
+            bytes[span.used as usize] += span.len;
+            if span.used == Use::Used {
+                blocks.insert(span.start.0, span.len);
+            }
+        });
+        equal("spans apart", apart, None)?;
+        equal("end of the spans", at, segment.start.add(segment.size))?;
     }
+    let sum = |part: fn(&HeapRow) -> u64| figures.heaps.iter().map(part).sum::<u64>();
+    let expected = [
+        sum(|heap| heap.used),
+        sum(|heap| heap.free) + figures.unused,
+        sum(|heap| heap.fresh),
+        sum(|heap| heap.overhead) + figures.headers,
+    ];
+    equal("bytes", bytes, expected)?;
+    equal("size", bytes.iter().sum(), figures.size)?;
+    let in_use = |address: u64, size: u64| {
+        let block = blocks.range(..=address).next_back();
+        block.is_some_and(|(start, len)| address + size <= start + len)
+    };
+    for kept in list(&fixture.truth.expect["kept"]) {
+        let [address, size] = [0, 1].map(|index| kept[index].as_u64().unwrap_or(0));
+        if !in_use(address, size) {
+            return Err(format!("{size} bytes at {address:#x} are not in use"));
+        }
+    }
+    let mut free = None;
+    tracked::each(python, &pieces, &Cancel::default(), &mut |object, _| {
+        if !in_use(object.0, 1) {
+            free = Some(object);
+        }
+    });
+    equal("tracked, but free", free, None)
+}
+
+fn compare(python: &Python, fixture: &Fixture, hooks: bool) -> Result<(), String> {
+    match python.layout.free_threaded {
+        true => compare_mimalloc(python, fixture),
+        false => compare_pymalloc(python, fixture, hooks),
+    }
+}
+
+/// What the command prints is what the engine found, and the picture has a row for each arena.
+fn check_command(interpreter: &Interpreter, fixture: &Fixture) -> Result<(), String> {
+    let file = fixture.dir().join("pools.svg");
+    let answer = Pydbg::live(fixture.pid(), &[], "info pymalloc --arenas")?;
+    let data = &answer["data"];
+    let Some(state) = data["states"].get(0) else {
+        let heaps = list(&data["mimalloc"]["heaps"]);
+        return equal("heaps", heaps.is_empty(), !interpreter.id.ends_with('t'));
+    };
+    let bytes = state["bytes"].as_object().into_iter().flatten();
+    let sum: u64 = bytes.filter_map(|(_, bytes)| bytes.as_u64()).sum();
+    equal("bytes", Some(sum), state["size"].as_u64())?;
+    let command = format!("info pymalloc --svg {}", file.display());
+    Pydbg::live(fixture.pid(), &[], &command)?;
+    let picture = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    equal("picture", picture.ends_with("</svg>\n"), true)?;
+    let rows = list(&state["arenas"])
+        .iter()
+        .filter_map(|arena| arena["address"].as_str());
+    let missing = rows.filter(|address| !picture.contains(*address)).count();
+    equal("arenas that are not in the picture", missing, 0)
+}
+
+fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let hooks = interpreter.has("debug");
     let mut fixture = Fixture::start(interpreter, "small_blocks", &[]);
     let live = target::live::attach(fixture.pid(), &interpreter.options()).expect("attach");
     let result = compare(&python(live), &fixture, hooks);
     failures.check(&format!("{} live", interpreter.id), result);
+    if ["3.8", "3.12", "3.14", "3.13t"]
+        .iter()
+        .any(|end| interpreter.id.ends_with(end))
+    {
+        let result = check_command(interpreter, &fixture);
+        failures.check(&format!("{} command", interpreter.id), result);
+    }
     let path = fixture.kernel_core();
     let core = target::core::open(&path, &interpreter.options()).expect("a core");
     let result = compare(&python(core), &fixture, hooks);

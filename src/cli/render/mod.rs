@@ -24,6 +24,7 @@ pub mod locks;
 pub mod malloc;
 pub mod memory;
 pub mod number;
+pub mod pymalloc;
 pub mod raw;
 pub mod register;
 pub mod request;

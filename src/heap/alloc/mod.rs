@@ -4,9 +4,9 @@
 //! several of them say adds up to the memory they have.
 
 pub mod glibc;
-pub mod recognise;
-
+pub mod mimalloc;
 pub mod pymalloc;
+pub mod recognise;
 
 use crate::addr::Addr;
 use serde::Serialize;

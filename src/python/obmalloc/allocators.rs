@@ -121,7 +121,7 @@ fn by_runtime(python: &Python) -> Option<Serving> {
     Some(Serving {
         allocator,
         hooks: Some(hooks),
-        evidence: format!("_PyRuntime.allocators: {function} serves requests for objects"),
+        evidence: format!("_PyRuntime.allocators has {function}"),
     })
 }
 
@@ -141,6 +141,6 @@ fn by_static(python: &Python) -> Option<Serving> {
     Some(Serving {
         allocator: known(&function),
         hooks: Some(hooks),
-        evidence: format!("the variable _PyObject: {function} serves requests for objects"),
+        evidence: format!("the variable _PyObject has {function}"),
     })
 }

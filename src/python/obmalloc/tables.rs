@@ -263,8 +263,10 @@ impl Search<'_> {
         }
         arenas.sort_unstable_by_key(|arena| arena.start);
         // Two arenas in one place are none.
-        let apart = arenas.array_windows();
-        let apart = apart.take_while(|[one, next]| one.start.0 + one.size <= next.start.0);
+        let apart = arenas.windows(2).take_while(|pair| match pair {
+            [one, next] => one.start.0 + one.size <= next.start.0,
+            _ => false,
+        });
         match apart.count() + 1 {
             kept if kept < arenas.len() => {
                 arenas.truncate(kept);
