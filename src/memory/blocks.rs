@@ -7,7 +7,7 @@ use super::what::What;
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::heap::marks::Marks;
-use crate::heap::parts::{Part, PartKind, Parts};
+use crate::heap::parts::{Part, PartKind, Parts, free_lists};
 use crate::heap::pieces::Pieces;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -26,6 +26,7 @@ pub(super) struct Blocks<'p, 'm> {
     objects: Marks,
     unreached: Marks,
     buffers: Marks,
+    freed: Marks,
     /// Blocks outside of all allocators that are known, by address.
     pub(super) loose: Vec<(Range<u64>, What)>,
     /// The memory that objects have mapped.
@@ -50,10 +51,16 @@ impl<'p, 'm> Blocks<'p, 'm> {
             objects: Marks::new(pieces),
             unreached: Marks::new(pieces),
             buffers: Marks::new(pieces),
+            freed: Marks::new(pieces),
             loose: Vec::new(),
             mapped: Vec::new(),
             sums: FxHashMap::default(),
         };
+        free_lists(&heap.python, pieces, &mut |part| {
+            if let Some(place) = pieces.place(part.start) {
+                blocks.freed.set(place);
+            }
+        });
         let parts = Parts::new(&heap.python, pieces);
         let batches = (0..heap.count().div_ceil(BATCH)).into_par_iter();
         let found: Vec<Found> = batches
@@ -177,6 +184,7 @@ impl<'p, 'm> Blocks<'p, 'm> {
             _ if self.objects.is_set(place) => Some(What::Objects),
             _ if self.buffers.is_set(place) => Some(What::Buffers),
             _ if self.unreached.is_set(place) => Some(What::Unreached),
+            _ if self.freed.is_set(place) => Some(What::FreeLists),
             _ => None,
         }
     }

@@ -6,8 +6,10 @@ use super::ledger::Ledger;
 use super::what::What;
 use crate::addr::Addr;
 use crate::heap::alloc::glibc::{Figures, Glibc};
+use crate::heap::alloc::mimalloc::{Segment, Segments};
 use crate::heap::alloc::pymalloc::Pymalloc;
-use crate::heap::alloc::{Span, Use};
+use crate::heap::alloc::recognise::{self, Library, Server};
+use crate::heap::alloc::{Gap, Span, Use};
 use crate::heap::pieces::Pieces;
 use crate::python::Python;
 use crate::python::obmalloc::ArenaObject;
@@ -19,13 +21,20 @@ use std::ops::Range;
 /// How many gaps in the books of one allocator are told one by one.
 const GAPS: usize = 3;
 
+/// What mimalloc cuts its segments into (`MI_SEGMENT_SLICE_SIZE`).
+const SLICE: u64 = 64 << 10;
+
 /// All allocators that were found.
 pub(super) struct Books<'p, 'm> {
+    python: &'p Python,
     pieces: &'p Pieces<'m>,
     glibc: Option<Glibc>,
     pymalloc: Pymalloc,
+    mimalloc: Segments,
+    /// Free memory of this size has nothing in use.
+    pool_size: u64,
     /// Another library than glibc that serves malloc.
-    pub(super) other_malloc: Option<String>,
+    pub(super) other_malloc: Option<Server>,
     /// What is wrong with them, in words.
     pub(super) problems: Vec<String>,
 }
@@ -38,16 +47,20 @@ pub(super) struct Regions {
 
 impl<'p, 'm> Books<'p, 'm> {
     /// Finds the allocators.
-    pub(super) fn of(python: &Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
+    pub(super) fn of(python: &'p Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
         let glibc = Glibc::find(&python.process, pieces);
         let pymalloc = Pymalloc::of(python, pieces);
         let problems = glibc.iter().flat_map(|glibc| glibc.problems.clone());
+        let server = recognise::server(&python.process);
         Books {
+            python,
             pieces,
             problems: problems.chain(pymalloc.problems.clone()).collect(),
             glibc,
+            pool_size: pymalloc.pool_size.map_or(SLICE, u64::from),
             pymalloc,
-            other_malloc: None,
+            mimalloc: Segments::of(python, pieces),
+            other_malloc: server.filter(|server| server.library != Library::Glibc),
         }
     }
 
@@ -64,7 +77,7 @@ impl<'p, 'm> Books<'p, 'm> {
             own.sort_unstable_by_key(|run| run.start);
             own
         };
-        let mut arenas = self.pymalloc.arenas().map(|arena| run(arena));
+        let mut arenas = self.arenas().map(|arena| arena.run());
         let regions = self.glibc.iter().flat_map(Glibc::regions);
         Regions {
             pools: claim(&mut arenas),
@@ -92,18 +105,17 @@ impl<'p, 'm> Books<'p, 'm> {
         blocks: &Blocks<'_, '_>,
         resident: &'r Resident,
     ) -> Ledger<'r> {
-        let pool_size = self.pymalloc.pool_size.map_or(u64::MAX, u64::from);
-        let arenas: Vec<&ArenaObject> = self.pymalloc.arenas().collect();
-        let booked: Vec<(Ledger<'r>, Vec<String>)> = arenas
-            .into_par_iter()
+        let arenas: Vec<Arena<'_>> = self.arenas().collect();
+        let booked: Vec<(Ledger<'r>, Vec<Gap>)> = arenas
+            .par_iter()
             .map(|arena| {
                 let mut ledger = Ledger::new(resident);
-                let own = own(&regions.pools, &run(arena));
-                let whole = ledger.is_whole(&run(arena)) && own == [run(arena)];
-                let gaps = self.pymalloc.spans(self.pieces, arena, &mut |span| {
+                let own = own(&regions.pools, &arena.run());
+                let whole = ledger.is_whole(&arena.run()) && own == [arena.run()];
+                let gaps = self.spans(arena, &mut |span| {
                     let what = match span.used {
                         Use::Used => blocks.owner(span.start).unwrap_or(What::Interpreter),
-                        Use::Free | Use::Fresh if span.len < pool_size => What::PoolHoles,
+                        Use::Free | Use::Fresh if span.len < self.pool_size => What::PoolHoles,
                         Use::Free | Use::Fresh => What::EmptyPools,
                         Use::Overhead => What::PoolOverhead,
                     };
@@ -115,21 +127,36 @@ impl<'p, 'm> Books<'p, 'm> {
                 for gap in &gaps {
                     book(&mut ledger, own, What::Unknown, gap.start, gap.len);
                 }
-                (ledger, gaps.into_iter().map(|gap| gap.why).collect())
+                (ledger, gaps)
             })
             .collect();
         let mut all = Ledger::new(resident);
         let mut gaps = Vec::new();
-        for (ledger, why) in booked {
+        for (ledger, more) in booked {
             all = all.join(&ledger);
-            gaps.extend(why);
+            gaps.extend(more);
         }
+        let few = gaps.iter().take(GAPS).map(|gap| gap.why.clone());
+        self.problems.extend(few);
         if let Some(more @ 1..) = gaps.len().checked_sub(GAPS) {
-            gaps.truncate(GAPS);
-            gaps.push(format!("{more} more pools of pymalloc are damaged"));
+            let problem = format!("{more} more places of Python's allocator are damaged");
+            self.problems.push(problem);
         }
-        self.problems.extend(gaps);
         all
+    }
+
+    /// What Python's allocator has from the system.
+    fn arenas(&self) -> impl Iterator<Item = Arena<'_>> {
+        let pools = self.pymalloc.arenas().map(Arena::Pools);
+        pools.chain(self.mimalloc.all.iter().map(Arena::Pages))
+    }
+
+    fn spans(&self, arena: &Arena<'_>, tell: &mut dyn FnMut(Span)) -> Vec<Gap> {
+        let (python, pieces) = (self.python, self.pieces);
+        match arena {
+            Arena::Pools(arena) => self.pymalloc.spans(pieces, arena, tell),
+            Arena::Pages(segment) => self.mimalloc.spans(python, pieces, segment, tell),
+        }
     }
 
     fn book_glibc<'r>(
@@ -164,8 +191,22 @@ impl<'p, 'm> Books<'p, 'm> {
     }
 }
 
-fn run(arena: &ArenaObject) -> Range<u64> {
-    arena.start.0..arena.start.0.saturating_add(arena.size)
+/// What Python's allocator has from the system in one piece.
+enum Arena<'b> {
+    /// An arena of pymalloc.
+    Pools(&'b ArenaObject),
+    /// A segment of mimalloc.
+    Pages(&'b Segment),
+}
+
+impl Arena<'_> {
+    fn run(&self) -> Range<u64> {
+        let (start, size) = match self {
+            Arena::Pools(arena) => (arena.start, arena.size),
+            Arena::Pages(segment) => (segment.start, segment.size),
+        };
+        start.0..start.0.saturating_add(size)
+    }
 }
 
 /// The regions that have a part of a run.

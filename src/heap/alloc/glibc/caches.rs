@@ -159,9 +159,8 @@ fn read<W: Words + ?Sized>(
         };
         if !right {
             cache.torn += 1;
-            if thread.is_none() {
-                return None;
-            }
+            // Only what belongs to a thread is a cache all the same.
+            thread?;
         }
         cache.chunks.extend(chunks.unwrap_or_default());
     }
