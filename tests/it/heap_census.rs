@@ -11,23 +11,9 @@ use pydbg::native::Process;
 use pydbg::python::Python;
 use pydbg::target::{self, Target};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// Types of which the process counts a few more or less, by no more than this, and the reason.
-const KNOWN: &[(&str, u64, &str)] = &[
-    ("bytes", 2, MODULES),
-    ("datetime.datetime", 1, MODULES),
-    ("int", 8, MODULES),
-    ("str", 16, MODULES),
-    ("tuple", 400, IMMORTAL),
-    ("type", 2, IMMORTAL),
-];
-
-const MODULES: &str = "the state of a module, or a buffer, has some that are not told";
-
-const IMMORTAL: &str = "3.12 keeps immortal ones where gc.get_objects does not look";
 
 /// Objects and bytes by the name of the type.
 type Counts = BTreeMap<String, (u64, u64)>;
@@ -55,24 +41,15 @@ fn found(target: Target) -> (Counts, u64) {
 }
 
 fn compare(truth: &Counts, found: &Counts) -> Result<(), String> {
-    let mut wrong = Vec::new();
-    let names: std::collections::BTreeSet<&String> = truth.keys().chain(found.keys()).collect();
-    for name in names {
+    let names: BTreeSet<&String> = truth.keys().chain(found.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|name| truth.get(*name) != found.get(*name));
+    let row = |name: &String| {
         let (told, counted) = (truth.get(name), found.get(name));
-        if told == counted {
-            continue;
-        }
-        let count = |row: Option<&(u64, u64)>| row.map_or(0, |row| row.0);
-        let differ = count(told).abs_diff(count(counted));
-        let known = KNOWN.iter().find(|(known, ..)| known == name);
-        if let Some((_, most, why)) = known
-            && differ <= *most
-        {
-            println!("{differ} of {name} differ: {why}");
-        } else {
-            wrong.push(format!("{name}: {counted:?}, truth {told:?}"));
-        }
-    }
+        format!("{name}: {counted:?}, truth {told:?}")
+    };
+    let wrong: Vec<String> = differ.map(row).collect();
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(format!("{} types: {}", wrong.len(), wrong.join("; "))),

@@ -19,6 +19,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: true,
             names: true,
+            memos: true,
         },
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
@@ -325,6 +326,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             values_first: true,
             classes: true,
             names: false,
+            memos: true,
         },
         ..LAYOUT.kinds
     },
