@@ -86,6 +86,7 @@ fixtures! {
 const ELSEWHERE: &[&str] = &[
     "bytecode",
     "census",
+    "guppy_heap",
     "crash",
     "expressions",
     "file_locks",

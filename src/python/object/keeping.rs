@@ -123,7 +123,7 @@ impl Objects {
         }
     }
 
-    fn is_code(&self, ty: &TypeInfo) -> bool {
+    pub(super) fn is_code(&self, ty: &TypeInfo) -> bool {
         !ty.is_heap() && *self.full_name(ty) == *"code"
     }
 

@@ -54,6 +54,31 @@ impl Objects {
         self.tell_words(objects, allocated, found)
     }
 
+    /// What code has once told of itself (Objects/codeobject.c, from 3.12 on): the first or second word
+    /// behind its weak references is NULL or leads to { code; variables; cells; free variables },
+    /// which are bytes and tuples or NULL.
+    pub(super) fn tell_cached(&self, weakrefs: Addr, found: Tell<'_>) -> Result<(), Stop> {
+        const PARTS: usize = 4;
+        let has = |object: Addr, flag| {
+            object.is_null() || self.type_of(object).is_ok_and(|ty| ty.is(flag))
+        };
+        for word in 1..=2 {
+            let Ok(cached) = self.memory.ptr(weakrefs.add(word * WORD)) else {
+                break;
+            };
+            let Ok(parts) = self.pointers(cached, PARTS) else {
+                continue;
+            };
+            let Some((code, names)) = parts.split_first() else {
+                continue;
+            };
+            if has(*code, flags::BYTES) && names.iter().all(|part| has(*part, flags::TUPLE)) {
+                return self.tell_words(cached, PARTS as u64, found);
+            }
+        }
+        Ok(())
+    }
+
     /// A capsule (Objects/capsule.c): { pointer; name; context; destructor; traverse; clear }, where
     /// the functions at the end exist.
     pub(super) fn tell_capsule(&self, addr: Addr, size: u64, found: Tell<'_>) -> Result<(), Stop> {

@@ -219,6 +219,9 @@ impl Objects {
                     false => ControlFlow::Continue(()),
                 };
                 self.tell_struct(addr, plan, end..size, &mut leaf)?;
+                if self.is_code(&plan.ty) {
+                    self.tell_cached(addr.add(end), found)?;
+                }
                 self.tell_own_items(addr, plan, size, found)
             }
             Holding::Words(words) => {
