@@ -127,8 +127,8 @@ impl Objects {
         !ty.is_heap() && *self.full_name(ty) == *"code"
     }
 
-    /// What the object at `addr` keeps alive without telling the collector: the names of a class, all
-    /// that code is made of, strings of a module in C, what a pickler has written. Other objects have nothing of the kind here.
+    /// What the object at `addr` keeps alive without telling the collector: the names of a class, all of a
+    /// static one, all that code is made of, strings of a module in C, what a pickler has written. Other objects have nothing of the kind here.
     pub(crate) fn untold(&self, addr: Addr, found: Tell<'_>) -> Result<(), Fault> {
         let ty = self.type_of(addr)?;
         if self.is_code(&ty) {
@@ -137,8 +137,12 @@ impl Objects {
         if is_partly_told(self.plan(&ty).holding) {
             return self.untold_in_c(addr, found);
         }
-        if !ty.is(flags::TYPE) || !self.type_at(addr)?.is_heap() {
+        if !ty.is(flags::TYPE) {
             return Ok(());
+        }
+        // The collector asks a static type for nothing.
+        if !self.type_at(addr)?.is_heap() {
+            return self.untold_in_c(addr, found);
         }
         let f = &self.layout.fields.type_object;
         let names = [Some(f.heap_name), f.heap_qualname, Some(f.heap_slots)];
