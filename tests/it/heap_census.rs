@@ -15,6 +15,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// How many of each kind there are.
+const FEW: &str = "20";
+
+/// The interpreter on which there are many, and how many of each kind.
+const MANY: (&str, &str) = ("pyenv-3.12", "60");
+
 /// Objects and bytes by the name of the type.
 type Counts = BTreeMap<String, (u64, u64)>;
 
@@ -56,8 +62,8 @@ fn compare(truth: &Counts, found: &Counts) -> Result<(), String> {
     }
 }
 
-fn check(interpreter: &Interpreter, failures: &mut Failures) {
-    let mut fixture = Fixture::start(interpreter, "census", &["mixed", "20"]);
+fn check(interpreter: &Interpreter, each: &str, failures: &mut Failures) {
+    let mut fixture = Fixture::start(interpreter, "census", &["mixed", each]);
     let truth = truth(&fixture.truth.expect);
     let id = &interpreter.id;
     let options = interpreter.options();
@@ -76,8 +82,21 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
     failures.check(&format!("{id} core"), compare(&truth, &counts));
 }
 
+/// Hundreds of thousands of objects of each family, on one interpreter.
+#[test]
+fn hundreds_of_thousands_are_counted_once() {
+    let Some(interpreter) = interpreters().iter().find(|i| i.id == MANY.0) else {
+        return;
+    };
+    let mut failures = Failures::default();
+    check(interpreter, MANY.1, &mut failures);
+    failures.finish();
+}
+
 #[test]
 fn every_object_is_counted_once_with_its_size() {
+    let check =
+        |interpreter: &Interpreter, failures: &mut Failures| check(interpreter, FEW, failures);
     Failures::together(interpreters(), check).finish();
 }
 

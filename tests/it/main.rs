@@ -10,7 +10,6 @@ mod cli;
 mod debuginfod;
 mod doing;
 mod exceptions;
-mod explore;
 mod expr;
 mod gdb_cases;
 mod harness;
