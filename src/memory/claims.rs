@@ -57,7 +57,10 @@ impl Claims {
 }
 
 #[cfg(test)]
-#[expect(clippy::single_range_in_vec_init, reason = "a list of one run is what is meant")]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one run is what is meant"
+)]
 mod tests {
     use super::*;
 

@@ -16,6 +16,7 @@ mod harness;
 mod heap;
 mod heap_census;
 mod heap_damage;
+mod heap_guppy;
 mod heap_parts;
 mod heap_paths;
 mod heap_retained;

@@ -35,7 +35,7 @@ const SETS: [(&str, [&str; 4]); 2] = [
 const INTERPRETER: &str = "pyenv-3.11";
 
 /// The interpreter of the virtual environment, which is made on first use.
-fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf {
+pub(crate) fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf {
     let home = |tail: &str| std::env::var_os("HOME").map(|home| Path::new(&home).join(tail));
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = set("PYDBG_CACHE").map(PathBuf::from).or_else(|| {

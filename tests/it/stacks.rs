@@ -87,6 +87,7 @@ const ELSEWHERE: &[&str] = &[
     "buffers",
     "bytecode",
     "census",
+    "guppy_heap",
     "crash",
     "expressions",
     "file_locks",

@@ -28,7 +28,7 @@ impl Dicts {
         let target = &heap.python.process.target;
         let objects = &heap.python.objects;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
-        let tracer = Tracer::new(objects, &pieces, Follow::Told);
+        let tracer = Tracer::new(objects, &pieces, Follow::Everything);
         let owned = |id: u32| {
             let keeping = &heap.kind(id)?.keeping;
             let class = keeping.ty.is(flags::TYPE);

@@ -136,7 +136,7 @@ impl<'a, 'm> Tracer<'a, 'm> {
             }
             Content::Dict => self.dict(addr, found)?,
             Content::Set => self.set(addr, found)?,
-            Content::Other => return self.others(addr, found),
+            Content::Other => return self.others(addr, keeping, found),
         }
         if keeping.tells_class {
             found.refer(keeping.ty.addr);
@@ -151,13 +151,27 @@ impl<'a, 'm> Tracer<'a, 'm> {
                 Ok(())
             }
             AttributesAt::Managed => self.managed(addr, keeping, found),
-            AttributesAt::Other => self.others(addr, found),
+            AttributesAt::Other => self.others(addr, keeping, found),
         }
     }
 
     /// Asks whoever knows all types.
-    fn others(&self, addr: Addr, found: &mut impl Visit) -> Result<(), Broken> {
-        let told = self.objects.referents(addr, &mut telling(found));
+    fn others(&self, addr: Addr, keeping: &Keeping, found: &mut impl Visit) -> Result<(), Broken> {
+        let dict = match keeping.attributes {
+            AttributesAt::Nowhere => 0,
+            AttributesAt::Offset(offset) => self.word(addr.add(offset))?,
+            AttributesAt::Managed | AttributesAt::Other => {
+                let dict = self.objects.dict_of(addr).map_err(|_| Broken)?;
+                dict.map_or(0, |dict| dict.0)
+            }
+        };
+        let told = self.objects.referents(addr, &mut |referent| {
+            match referent.0 == dict {
+                true => found.own(referent),
+                false => found.refer(referent),
+            }
+            ControlFlow::Continue(())
+        });
         told.map(|_| ()).map_err(|_| Broken)
     }
 

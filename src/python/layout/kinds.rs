@@ -95,6 +95,8 @@ pub struct ToldRules {
     pub classes: bool,
     /// Type parameters and aliases tell their names (the last of 3.13, and 3.14+).
     pub names: bool,
+    /// Picklers and unpicklers tell their memos (the last of 3.11, and 3.12+).
+    pub memos: bool,
 }
 
 /// How `repr` writes objects of the standard library that do not tell it themselves.

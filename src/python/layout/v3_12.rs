@@ -29,6 +29,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: true,
             names: false,
+            memos: true,
         },
         int: IntKind::Tagged,
         attributes: Attributes::TaggedWord,

@@ -29,6 +29,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             values_first: true,
             classes: true,
             names: false,
+            memos: true,
         },
         int: IntKind::Tagged,
         attributes: Attributes::Inline,
@@ -406,6 +407,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
             values_first: false,
             classes: true,
             names: true,
+            memos: true,
         },
         ..LAYOUT_0.kinds
     },

@@ -19,6 +19,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: true,
             names: true,
+            memos: true,
         },
         attributes: Attributes::InlineFreeThreaded,
         sizes: SizeRules {
@@ -337,6 +338,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             values_first: true,
             classes: true,
             names: false,
+            memos: true,
         },
         free_lists: free_lists::V3_13T_5,
         ..LAYOUT.kinds

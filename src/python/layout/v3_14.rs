@@ -28,6 +28,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: true,
             names: true,
+            memos: true,
         },
         int: IntKind::Tagged,
         attributes: Attributes::Inline,

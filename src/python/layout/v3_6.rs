@@ -29,6 +29,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: false,
             names: false,
+            memos: false,
         },
         int: IntKind::SignedSize,
         attributes: Attributes::DictOffset,

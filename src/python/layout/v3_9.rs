@@ -28,6 +28,7 @@ pub(super) const LAYOUT: Layout = Layout {
             values_first: false,
             classes: true,
             names: false,
+            memos: false,
         },
         int: IntKind::SignedSize,
         attributes: Attributes::DictOffset,

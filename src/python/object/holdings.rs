@@ -44,8 +44,14 @@ pub(super) enum Holding {
     Scanner,
     /// As a type parameter, which begins with its name.
     Named,
+    /// As a writer of pickles.
+    Pickler,
     /// As a reader of pickles.
     Unpickler,
+    /// As a capsule.
+    Capsule,
+    /// As a connection to a database.
+    Connection,
     /// As a parser of XML.
     Parser,
     /// As an element of a document.
@@ -63,17 +69,27 @@ const LISTED: &[(&str, Holding)] = &[
     ("ContextVar", Holding::Words(&[0, 1])),
     ("NoneType", Holding::Nothing),
     ("NotImplementedType", Holding::Nothing),
-    ("PyCapsule", Holding::Nothing),
+    ("PyCapsule", Holding::Capsule),
     ("StgDict", Holding::Dict),
     ("Token.MISSING", Holding::Nothing),
     ("_collections._deque_iterator", Holding::But(&[0])),
     ("_collections._deque_reverse_iterator", Holding::But(&[0])),
     ("_contextvars.ContextVar", Holding::Words(&[0, 1])),
+    ("_csv.reader", Holding::Words(&[0, 1, 2])),
+    ("_csv.writer", Holding::But(&[2])),
+    ("_ctypes.Array", Holding::Words(&[2, 6])),
     ("_ctypes.CArgObject", Holding::But(&[1, 5, 7])),
     ("_ctypes.CField", Holding::Words(&[3])),
+    ("_ctypes.CFuncPtr", Holding::But(&[0, 8, 9])),
+    ("_ctypes.PyCFuncPtr", Holding::But(&[0, 8, 9])),
+    ("_ctypes.Structure", Holding::Words(&[2, 6])),
+    ("_ctypes.Union", Holding::Words(&[2, 6])),
+    ("_ctypes._Pointer", Holding::Words(&[2, 6])),
+    ("_ctypes._SimpleCData", Holding::Words(&[2, 6])),
     ("_elementtree._element_iterator", Holding::Elements),
     ("_io.StringIO", Holding::But(&[0, 18])),
     ("_io.TextIOWrapper", Holding::But(&[22])),
+    ("_pickle.Pickler", Holding::Pickler),
     ("_pickle.Unpickler", Holding::Unpickler),
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
@@ -128,15 +144,23 @@ const LISTED: &[(&str, Holding)] = &[
     ("itertools._tee", Holding::Words(&[0])),
     ("itertools._tee_dataobject", Holding::Tee),
     ("itertools.accumulate", Holding::But(&[4])),
+    ("itertools.combinations", Holding::But(&[1])),
+    (
+        "itertools.combinations_with_replacement",
+        Holding::But(&[1]),
+    ),
     ("itertools.groupby", Holding::Words(&[0, 1, 2, 3, 4])),
+    ("itertools.permutations", Holding::But(&[1, 2])),
+    ("itertools.product", Holding::But(&[1])),
     ("itertools.tee", Holding::Words(&[0])),
     ("itertools.tee_dataobject", Holding::Tee),
     ("keys", Holding::Words(&[0])),
     ("list", Holding::Items),
     ("long", Holding::Nothing),
+    ("managedbuffer", Holding::Words(&[3])),
     ("mappingproxy", Holding::Words(&[0])),
     ("member_descriptor", Holding::Words(&[0])),
-    ("memoryview", Holding::But(&[6])),
+    ("memoryview", Holding::But(&[5, 6])),
     ("method", Holding::Words(&[0, 1])),
     ("method-wrapper", Holding::Words(&[0, 1])),
     ("method_descriptor", Holding::Words(&[0])),
@@ -150,7 +174,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("set", Holding::Set),
     ("slice", Holding::Words(&[0, 1, 2])),
     ("socket.socket", Holding::But(&[4])),
-    ("sqlite3.Connection", Holding::But(&[0, 1])),
+    ("sqlite3.Connection", Holding::Connection),
     ("staticmethod", Holding::Words(&[0])),
     ("str", Holding::Nothing),
     ("super", Holding::Words(&[0, 1, 2])),
@@ -172,6 +196,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("weakref.ReferenceType", Holding::Words(&[1])),
     ("wrapper_descriptor", Holding::Words(&[0])),
     ("xml.etree.ElementTree.Element", Holding::Element),
+    ("xml.etree.ElementTree.XMLParser", Holding::But(&[13, 14])),
     ("zlib.Compress", Holding::Silent),
     ("zlib.Decompress", Holding::Silent),
 ];
@@ -319,7 +344,8 @@ pub(super) fn of(name: &str, is_heap: bool) -> (Holding, Knowledge) {
     };
     let knowledge = match special {
         // What these have beside is told of nowhere else.
-        Some(Holding::But(_) | Holding::Unpickler) | None
+        Some(Holding::But(_) | Holding::Pickler | Holding::Unpickler | Holding::Connection)
+        | None
             if module.is_some_and(|module| HIDING.contains(&module)) =>
         {
             Knowledge::Some

@@ -73,6 +73,12 @@ impl Keeping {
     }
 }
 
+/// Whether the collector is told of some references only.
+fn is_partly_told(holding: Holding) -> bool {
+    use Holding::{Module, Pickler, Unpickler};
+    matches!(holding, Module | Pickler | Unpickler)
+}
+
 impl Objects {
     /// How the instances of a type keep their references.
     pub fn keeping(&self, ty: &Arc<TypeInfo>) -> Keeping {
@@ -110,26 +116,33 @@ impl Objects {
             asked: plan.asked,
             tells_class: plan.tells_class,
             completeness: plan.completeness,
-            untold: ty.is(flags::TYPE) || self.is_code(ty),
+            untold: ty.is(flags::TYPE) || self.is_code(ty) || is_partly_told(plan.holding),
             slots: plan.slots.clone(),
             attributes,
             ty: Arc::clone(ty),
         }
     }
 
-    fn is_code(&self, ty: &TypeInfo) -> bool {
+    pub(super) fn is_code(&self, ty: &TypeInfo) -> bool {
         !ty.is_heap() && *self.full_name(ty) == *"code"
     }
 
-    /// What the class or code at `addr` keeps alive without telling the collector: the names of a
-    /// class, all that code is made of. Other objects have nothing of the kind here.
+    /// What the object at `addr` keeps alive without telling the collector: the names of a class, all of a
+    /// static one, all that code is made of, strings of a module in C, what a pickler has written. Other objects have nothing of the kind here.
     pub(crate) fn untold(&self, addr: Addr, found: Tell<'_>) -> Result<(), Fault> {
         let ty = self.type_of(addr)?;
         if self.is_code(&ty) {
             return self.leads_to(addr, found).map(|_| ());
         }
-        if !ty.is(flags::TYPE) || !self.type_at(addr)?.is_heap() {
+        if is_partly_told(self.plan(&ty).holding) {
+            return self.untold_in_c(addr, found);
+        }
+        if !ty.is(flags::TYPE) {
             return Ok(());
+        }
+        // The collector asks a static type for nothing.
+        if !self.type_at(addr)?.is_heap() {
+            return self.untold_in_c(addr, found);
         }
         let f = &self.layout.fields.type_object;
         let names = [Some(f.heap_name), f.heap_qualname, Some(f.heap_slots)];

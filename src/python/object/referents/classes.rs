@@ -1,13 +1,12 @@
-//! Classes (Objects/typeobject.c `type_traverse`) and modules (Objects/moduleobject.c
-//! `module_traverse`).
+//! Classes (Objects/typeobject.c `type_traverse`).
 
 use super::super::{Objects, flags};
 use super::{MOST_METATYPES, Plan, Stop, Tell, WORD, tell};
 use crate::addr::Addr;
 use std::sync::Arc;
 
-/// The largest state of a module, in bytes.
-const LARGEST_STATE: u64 = 1 << 16;
+/// The largest struct of a class, in bytes.
+const LARGEST: u64 = 1 << 16;
 
 impl Objects {
     /// A class: its namespace, its bases, and its module in C.
@@ -28,7 +27,7 @@ impl Objects {
         }
         // From 3.13 on the classes of `_ctypes` have what makes them up behind the struct.
         let own = self.size_of_types(plan);
-        let own = own.filter(|own| *own < size && size <= LARGEST_STATE);
+        let own = own.filter(|own| *own < size && size <= LARGEST);
         if let Some(own) = own {
             self.tell_words(addr.add(own), (size - own) / WORD, found)?;
         }
@@ -52,40 +51,5 @@ impl Objects {
             }
         }
         None
-    }
-
-    /// A module: its namespace, and what its code in C keeps, where it tells of that.
-    pub(super) fn tell_module(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
-        /// Bytes behind the header of `PyModuleDef`.
-        const DEF_SIZE: u64 = 40;
-        const DEF_TRAVERSE: u64 = 64;
-        let dict = self.layout.fields.module.dict.of(addr);
-        tell(found, self.memory.ptr(dict)?)?;
-        // The state is in front of the weak references; up to 3.14 the definition is in front of it,
-        // since then the size and the function follow.
-        let Some(weakrefs) = plan.weakrefs.filter(|at| *at > WORD).map(|at| addr.add(at)) else {
-            return Ok(());
-        };
-        let state = weakrefs.sub(WORD);
-        let (size, traverse) = match state.since(dict) {
-            Some(16) => {
-                let definition = self.memory.ptr(dict.add(WORD))?;
-                if definition.is_null() {
-                    return Ok(());
-                }
-                let at = |offset| self.memory.u64(self.after(definition, offset));
-                (at(DEF_SIZE)?, at(DEF_TRAVERSE)?)
-            }
-            Some(8) => {
-                let at = |words: u64| self.memory.u64(weakrefs.add(words * WORD));
-                (at(3)?, at(4)?)
-            }
-            _ => return Ok(()),
-        };
-        let state = self.memory.ptr(state)?;
-        if state.is_null() || traverse == 0 || size > LARGEST_STATE {
-            return Ok(());
-        }
-        self.tell_words(state, size / WORD, found)
     }
 }

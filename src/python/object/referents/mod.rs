@@ -5,6 +5,8 @@
 
 mod classes;
 mod frames;
+mod library;
+mod module;
 mod told;
 mod words;
 
@@ -99,6 +101,15 @@ impl Objects {
         let told = self.tell_all(addr, &plan, found);
         match told.and_then(|()| self.tell_more(addr, &plan, found)) {
             Ok(()) | Err(Stop::Enough) => Ok(plan.completeness),
+            Err(Stop::Fault(fault)) => Err(fault),
+        }
+    }
+
+    /// Tells what an object of a type in C keeps alive without telling the collector.
+    pub(super) fn untold_in_c(&self, addr: Addr, found: Tell<'_>) -> Result<(), Fault> {
+        let plan = self.plan(&self.type_of(addr)?);
+        match self.tell_more(addr, &plan, found) {
+            Ok(()) | Err(Stop::Enough) => Ok(()),
             Err(Stop::Fault(fault)) => Err(fault),
         }
     }

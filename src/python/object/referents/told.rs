@@ -21,6 +21,14 @@ const GENERAL: u8 = 0;
 /// The most classes between `type` and `object`.
 const FEW: usize = 8;
 
+/// Tells all but one.
+fn but(left_out: Addr, found: Tell<'_>) -> impl FnMut(Addr) -> ControlFlow<()> {
+    move |referent| match referent == left_out {
+        true => ControlFlow::Continue(()),
+        false => found(referent),
+    }
+}
+
 impl Objects {
     pub(super) fn tell_all(&self, addr: Addr, plan: &Plan, found: Tell<'_>) -> Result<(), Stop> {
         if !plan.asked {
@@ -106,6 +114,11 @@ impl Objects {
                 let start = self.after(Addr(0), start * WORD).0;
                 self.tell_struct(addr, plan, start..size, found)?;
             }
+            Holding::Pickler => {
+                // It may be the one whose method it calls, which it does not own.
+                self.tell_struct(addr, plan, 0..size, &mut but(addr, found))?;
+                self.tell_memo_if_told(addr, plan, found)?;
+            }
             Holding::Unpickler => {
                 // The text that it reads is in its struct without being told.
                 let told = &mut |referent| match self.is_text_or_bytes(referent) {
@@ -113,7 +126,10 @@ impl Objects {
                     false => found(referent),
                 };
                 self.tell_struct(addr, plan, 0..size, told)?;
+                self.tell_memo_if_told(addr, plan, found)?;
             }
+            Holding::Capsule => self.tell_capsule(addr, size, found)?,
+            Holding::Connection => self.tell_connection(addr, plan, size, found)?,
             Holding::Parser => self.tell_handlers(addr, size, found)?,
             Holding::Element => self.tell_element(addr, found)?,
             Holding::Elements => {
@@ -203,6 +219,9 @@ impl Objects {
                     false => ControlFlow::Continue(()),
                 };
                 self.tell_struct(addr, plan, end..size, &mut leaf)?;
+                if self.is_code(&plan.ty) {
+                    self.tell_cached(addr.add(end), found)?;
+                }
                 self.tell_own_items(addr, plan, size, found)
             }
             Holding::Words(words) => {
@@ -210,6 +229,8 @@ impl Objects {
                 self.tell_words(self.after(addr, 0), last, found)
             }
             Holding::Type => self.tell_type(addr, plan, found),
+            Holding::Module => self.tell_silent(addr, plan, found),
+            Holding::Pickler | Holding::Unpickler => self.tell_memo(addr, plan, found),
             _ => Ok(()),
         }
     }
