@@ -1,6 +1,8 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
 pub mod alloc;
+mod areas;
+mod around;
 mod census;
 mod closure;
 mod doubts;
@@ -26,6 +28,8 @@ pub mod types;
 mod weak;
 mod whole;
 
+pub use areas::{Area, What};
+pub use around::{Around, Direction, Nearby, Reference};
 pub use census::{Census, TypeRow};
 pub use doubts::Doubts;
 pub use instances::{Named, TypeMatch};
