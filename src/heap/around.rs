@@ -3,6 +3,7 @@
 
 use super::Heap;
 use super::graph::{self, Bounds, Stopped};
+use super::label::Via;
 use super::neighbours::Way;
 use super::roots::RootView;
 use super::thing::Thing;
@@ -108,11 +109,15 @@ impl Heap {
             }
             nearby
         };
-        Ok(Around {
+        let mut around = Around {
             direction,
             objects: found.nodes.iter().map(nearby).collect(),
             references,
-        })
+        };
+        if direction == Direction::Referents {
+            around.leave_names_to_arrows();
+        }
+        Ok(around)
     }
 
     /// The roots of an object, certain ones first; others only where there are no certain ones.
@@ -123,6 +128,39 @@ impl Heap {
         let shown = held.iter().take(MOST_ROOTS);
         nearby.roots = shown.map(|r| self.roots.view(&self.python, r)).collect();
         nearby.roots_left_out = held.len().saturating_sub(MOST_ROOTS);
+    }
+}
+
+impl Around {
+    /// Takes out strings that are only there as keys: the references to their values name them.
+    fn leave_names_to_arrows(&mut self) {
+        let objects = &self.objects;
+        let is_string = |place: usize| {
+            let class = objects.get(place).map(|object| &*object.thing.class);
+            matches!(class, Some("str" | "unicode"))
+        };
+        self.references.retain(|reference| {
+            let is_key = |way: &Way| way.via == Via::IsKey;
+            let only = reference.way.as_ref().is_some_and(is_key) && !reference.more_ways;
+            !(only && is_string(reference.to))
+        });
+        let mut places = vec![None; self.objects.len()];
+        let mut kept = 0;
+        for (place, new) in places.iter_mut().enumerate() {
+            if place == 0 || self.references.iter().any(|other| other.to == place) {
+                *new = Some(kept);
+                kept += 1;
+            }
+        }
+        let is_kept = |place: usize| places.get(place).copied().flatten();
+        let mut place = 0..;
+        self.objects
+            .retain(|_| place.next().and_then(is_kept).is_some());
+        for reference in &mut self.references {
+            // Strings refer to nothing, so both ends are still there.
+            reference.from = is_kept(reference.from).unwrap_or(0);
+            reference.to = is_kept(reference.to).unwrap_or(0);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arrows from one outline to another, as curves that keep apart.
 
-use super::layout::{Placed, Point};
-use super::{Drawing, Flow, Shape};
+use super::layout::{Placed, Point, SMALL_CHARACTER};
+use super::{Drawing, Flow, Shape, clean};
 
 /// An arrow: a curve with two control points.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,11 @@ pub(super) fn arrows(drawing: &Drawing, placed: &[Placed<'_>]) -> Vec<Option<Arr
     let arrow = |at: usize| {
         let (from, to) = between(at)?;
         let ends = leaving.at(at).zip(coming.at(at));
+        let text = drawing.edges.get(at).map_or("", |edge| &edge.label);
+        let text = clean(text).chars().count() as f64 * SMALL_CHARACTER;
         Some(match ends {
-            Some((leaving, coming)) => Arrow::across(from, to, leaving, coming),
+            Some((leaving, coming)) => Arrow::across(from, to, leaving, coming).holding(text),
+            None if from.layer == to.layer => Arrow::around(from, to),
             None => Arrow::bowed(from, to),
         })
     };
@@ -133,6 +136,51 @@ impl Arrow {
             tip,
             text,
         }
+    }
+
+    /// Between two nodes that stand below each other, or from one to itself: from one right side to
+    /// the other.
+    fn around(from: &Placed<'_>, to: &Placed<'_>) -> Arrow {
+        let point = |node: &Placed<'_>, part: f64| Point {
+            x: node.right(),
+            y: node.centre.y + node.height * part,
+        };
+        let below = from.centre.y < to.centre.y;
+        let (start, tip) = match below {
+            true => (point(from, 0.35), point(to, -0.35)),
+            false => (point(from, -0.35), point(to, 0.35)),
+        };
+        let reach = 36.0 + ((tip.y - start.y).abs() / 6.0).min(60.0);
+        let out = |end: Point| Point {
+            x: end.x + reach,
+            y: end.y,
+        };
+        Arrow {
+            start,
+            first: out(start),
+            second: out(tip),
+            tip,
+            text: 0.5,
+        }
+    }
+
+    /// The same arrow with a text of this width where there is room for it beside the nodes.
+    fn holding(mut self, width: f64) -> Arrow {
+        /// Pixels of an arrow's head.
+        const HEAD: f64 = 16.0;
+        let low = self.start.x + width / 2.0 + HEAD / 2.0;
+        let high = self.tip.x - width / 2.0 - HEAD;
+        let wanted = self.place().x.min(high).max(low.min(high));
+        // The curve leads from left to right, so halving finds the place.
+        let (mut least, mut most) = (0.0, 1.0);
+        for _ in 0..30 {
+            self.text = (least + most) / 2.0;
+            match self.place().x < wanted {
+                true => least = self.text,
+                false => most = self.text,
+            }
+        }
+        self
     }
 
     /// From anywhere to anywhere, bowed, so that two between the same nodes keep apart.

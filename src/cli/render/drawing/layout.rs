@@ -30,7 +30,7 @@ pub(super) struct Placed<'d> {
     pub(super) width: f64,
     pub(super) height: f64,
     /// Its layer, among those of its part of the graph.
-    layer: usize,
+    pub(super) layer: usize,
 }
 
 impl Placed<'_> {
@@ -48,7 +48,8 @@ impl Placed<'_> {
 pub(super) fn place(drawing: &Drawing) -> Vec<Placed<'_>> {
     let mut placed: Vec<Placed<'_>> = drawing.nodes.iter().map(unplaced).collect();
     // The layout is made downwards, and laid on its side in the end.
-    let is_right = drawing.flow == Flow::Right;
+    let is_right = drawing.flow != Flow::Down;
+    let is_mirrored = drawing.flow == Flow::FromRight;
     if is_right {
         turn(&mut placed);
     }
@@ -56,9 +57,13 @@ pub(super) fn place(drawing: &Drawing) -> Vec<Placed<'_>> {
         .map(|(at, node)| (at as u32, (node.width, node.height)))
         .collect();
     let count = drawing.nodes.len();
-    let is_drawn = |edge: &&Edge| edge.from < count && edge.to < count && edge.from != edge.to;
+    let is_drawn =
+        |edge: &&Edge| edge.from < count && edge.to < count && edge.from != edge.to && !edge.free;
     let edges: Vec<(u32, u32)> = (drawing.edges.iter().filter(is_drawn))
-        .map(|edge| (edge.from as u32, edge.to as u32))
+        .map(|edge| match is_mirrored {
+            true => (edge.to as u32, edge.from as u32),
+            false => (edge.from as u32, edge.to as u32),
+        })
         .collect();
     let config = Config {
         vertex_spacing: if is_right { LOW_GAP } else { GAP },
@@ -95,6 +100,12 @@ pub(super) fn place(drawing: &Drawing) -> Vec<Placed<'_>> {
     }
     if is_right {
         turn(&mut placed);
+        if is_mirrored {
+            let last = placed.iter().map(|node| node.layer).max().unwrap_or(0);
+            for node in &mut placed {
+                node.layer = last - node.layer;
+            }
+        }
         make_room(drawing, &mut placed);
     }
     placed
@@ -112,7 +123,7 @@ fn turn(placed: &mut [Placed<'_>]) {
 /// Moves layers that stand side by side apart, so far that what stands beside arrows has room.
 fn make_room(drawing: &Drawing, placed: &mut [Placed<'_>]) {
     /// Pixels of an arrow that its text leaves free.
-    const FREE: f64 = 56.0;
+    const FREE: f64 = 64.0;
     let layers = placed.iter().map(|node| node.layer + 1).max().unwrap_or(0);
     let mut widths: Vec<f64> = vec![0.0; layers];
     for node in &*placed {

@@ -104,6 +104,8 @@ pub struct Edge {
     pub mark: Mark,
     /// Whether it is less sure than others.
     pub dashed: bool,
+    /// Whether it leads where the nodes stand anyway, and says nothing of their order.
+    pub free: bool,
 }
 
 /// Which way the arrows of a picture lead, on the whole.
@@ -114,6 +116,8 @@ pub enum Flow {
     Down,
     /// To the right, which leaves room for many nodes with long labels.
     Right,
+    /// The same, but each node stands as near to the right end as it can.
+    FromRight,
 }
 
 /// A directed graph that is to be drawn.
@@ -173,7 +177,7 @@ impl Drawing {
         let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
         let quoted = |text: &str| escaped(&clean(text));
         let mut dot = format!("digraph {name} {{\n  node [fontname=monospace];\n");
-        if self.flow == Flow::Right {
+        if self.flow != Flow::Down {
             dot.push_str("  rankdir=LR;\n");
         }
         if !self.caption.is_empty() {
@@ -203,11 +207,12 @@ impl Drawing {
             let style = if edge.dashed { "dashed" } else { "solid" };
             _ = writeln!(
                 dot,
-                "  n{} -> n{} [label=\"{}\", color=\"{}\", style={style}];",
+                "  n{} -> n{} [label=\"{}\", color=\"{}\", style={style}{}];",
                 edge.from,
                 edge.to,
                 quoted(&edge.label),
-                edge.mark.colours().0
+                edge.mark.colours().0,
+                if edge.free { ", constraint=false" } else { "" }
             );
         }
         dot + "}\n"
@@ -243,6 +248,7 @@ mod tests {
             label: "waits < for".to_owned(),
             mark: Mark::Plain,
             dashed: from > to,
+            free: from + 3 < *to,
         };
         Drawing {
             caption: vec!["<script>\u{7}".to_owned()],
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out_of_a_picture() {
-        for flow in [Flow::Down, Flow::Right] {
+        for flow in [Flow::Down, Flow::Right, Flow::FromRight] {
             let drawing = drawing(flow, 2, &[(0, 1), (1, 0), (0, 0)]);
             let (svg, dot) = (drawing.svg(), drawing.dot("locks"));
             for hostile in ['\u{1b}', '\u{7}', '\u{ffff}'] {
@@ -276,11 +282,11 @@ mod tests {
         /// Whatever the graph, every node is drawn, and none over another.
         #[test]
         fn every_node_has_a_place_of_its_own(
-            right in any::<bool>(),
+            flow in 0_usize..3,
             count in 1usize..25,
             edges in proptest::collection::vec((0usize..25, 0usize..25), 0..60),
         ) {
-            let flow = if right { Flow::Right } else { Flow::Down };
+            let flow = [Flow::Down, Flow::Right, Flow::FromRight][flow];
             let drawing = drawing(flow, count, &edges);
             let svg = drawing.svg();
             prop_assert_eq!(svg.matches(">node ").count(), count);

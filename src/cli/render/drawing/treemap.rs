@@ -22,16 +22,20 @@ const LEAST: f64 = 2.0;
 const FEWEST: usize = 4;
 
 /// Colours of the parts of the whole, in their order.
-const COLOURS: [(u8, u8, u8); 8] = [
+const COLOURS: [(u8, u8, u8); 9] = [
     (78, 121, 167),
     (242, 142, 43),
     (89, 161, 79),
     (118, 183, 178),
     (237, 201, 72),
     (176, 122, 161),
-    (255, 157, 167),
     (156, 117, 95),
+    (255, 157, 167),
+    (128, 150, 200),
 ];
+
+/// The colour of what should not be there.
+const ALARM: (u8, u8, u8) = (214, 39, 40);
 
 /// How a rectangle is coloured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +44,6 @@ pub enum Tint {
     Own,
     /// As what is not told apart.
     Grey,
-    /// As what should not be there.
-    Red,
 }
 
 /// A rectangle, and those within it.
@@ -57,6 +59,8 @@ pub struct Tile {
     pub size: u64,
     /// Its colour.
     pub tint: Tint,
+    /// Whether it and its parts stand out.
+    pub alarm: bool,
     /// What it is made of, the largest first.
     pub parts: Vec<Tile>,
 }
@@ -91,8 +95,14 @@ pub fn svg(caption: &[String], tiles: &[Tile]) -> String {
     };
     let sizes: Vec<u64> = tiles.iter().map(|tile| tile.size).collect();
     for (number, (tile, place)) in tiles.iter().zip(divide(whole, &sizes)).enumerate() {
-        let colour = COLOURS.get(number % COLOURS.len()).copied();
-        draw(&mut svg, tile, place, colour.unwrap_or_default(), 0);
+        let colour = match tile.alarm {
+            true => ALARM,
+            false => COLOURS
+                .get(number % COLOURS.len())
+                .copied()
+                .unwrap_or(ALARM),
+        };
+        draw(&mut svg, tile, place, colour, 0);
     }
     svg + "</svg>\n"
 }
@@ -104,7 +114,6 @@ fn draw(svg: &mut String, tile: &Tile, place: Rectangle, colour: (u8, u8, u8), l
     let fill = match tile.tint {
         Tint::Own => mixed(colour, (0.30 + 0.14 * f64::from(level.min(4))).min(0.86)),
         Tint::Grey => mixed((128, 128, 128), 0.72),
-        Tint::Red => mixed((200, 40, 40), 0.45),
     };
     let title: Vec<String> = tile.title.iter().map(|line| xml(line)).collect();
     _ = writeln!(
@@ -179,6 +188,7 @@ mod tests {
             title: vec![label.to_owned(), "</title><script>\u{1b}".to_owned()],
             size,
             tint: Tint::Own,
+            alarm: size == 1,
             parts,
         }
     }

@@ -9,13 +9,14 @@ use crate::cli::render::drawing::{
 use crate::cli::{Out, Report, Session};
 use pydbg::diag::{Unit, thousands};
 use pydbg::heap::graph::Bounds;
-use pydbg::heap::{Around, Direction, Nearby};
+use pydbg::heap::label::Via;
+use pydbg::heap::{Around, Direction, Nearby, Way};
 use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The most objects of a picture: more of them cannot be looked at.
-const MOST_OBJECTS: usize = 80;
+const MOST_OBJECTS: usize = 60;
 
 /// The longest lines of nodes and of arrows, in characters.
 const LONGEST_LINE: usize = 36;
@@ -134,7 +135,10 @@ fn many(number: usize, noun: &str) -> String {
 /// The graph that is drawn.
 fn drawing(around: &Around) -> Drawing {
     let mut drawing = Drawing {
-        flow: Flow::Right,
+        flow: match around.direction {
+            Direction::Referents => Flow::Right,
+            Direction::Referrers => Flow::FromRight,
+        },
         caption: caption(around),
         ..Drawing::default()
     };
@@ -146,14 +150,21 @@ fn drawing(around: &Around) -> Drawing {
         drawing.nodes.push(node(place, object, noun));
     }
     for reference in &around.references {
-        let words = reference.way.as_ref().map_or("", |way| &way.words);
+        let words = reference.way.as_ref().map(way_words).unwrap_or_default();
         let more = if reference.more_ways { ", …" } else { "" };
+        let depth = |place: usize| around.objects.get(place).map_or(0, |object| object.depth);
+        let (from, to) = (depth(reference.from), depth(reference.to));
         drawing.edges.push(Edge {
             from: reference.from,
             to: reference.to,
-            label: format!("{}{more}", cut(words, LONGEST_WAY)),
+            label: format!("{}{more}", cut(&words, LONGEST_WAY)),
             mark: Mark::Plain,
             dashed: !reference.certain(),
+            // Objects stand by how far away they are.
+            free: match around.direction {
+                Direction::Referents => from >= to,
+                Direction::Referrers => from <= to,
+            },
         });
     }
     for (place, object) in around.objects.iter().enumerate() {
@@ -188,28 +199,34 @@ fn caption(around: &Around) -> Vec<String> {
 
 fn node(place: usize, object: &Nearby, noun: &str) -> Node {
     let thing = &object.thing;
-    let line = |text: String, weight| Line {
-        text: cut(&text, LONGEST_LINE),
+    let line = |text: &str, weight| Line {
+        text: cut(text, LONGEST_LINE),
         weight,
     };
-    let size = size(object);
-    let mut label = vec![
-        line(thing.class.to_string(), Weight::Strong),
-        line(thing.repr.clone(), Weight::Plain),
-        line(format!("{}, {size}", thing.address), Weight::Faint),
-    ];
+    let mut label = vec![line(&thing.class, Weight::Strong)];
+    // The default `repr` says no more than the lines around it.
+    if !(thing.repr.starts_with('<') && thing.repr.contains(" object at 0x")) {
+        label.push(line(&thing.repr, Weight::Plain));
+    }
+    let own = Unit::Bytes.amount(thing.size);
+    label.push(line(&format!("{}  {own}", thing.address), Weight::Faint));
+    if object.retained > thing.size {
+        let retained = Unit::Bytes.amount(object.retained);
+        label.push(line(&format!("retains {retained}"), Weight::Faint));
+    }
     if object.left_out > 0 {
         let more = many(object.left_out as usize, &format!("more {noun}"));
-        label.push(line(format!("… {more}"), Weight::Faint));
+        label.push(line(&format!("… {more}"), Weight::Faint));
     }
+    let whole = |number: u64| thousands(usize::try_from(number).unwrap_or(usize::MAX));
     Node {
         title: format!(
             "{} at {}: {}; {} bytes, retains {} bytes",
             thing.class,
             thing.address,
             thing.repr,
-            thousands(usize::try_from(thing.size).unwrap_or(usize::MAX)),
-            thousands(usize::try_from(object.retained).unwrap_or(usize::MAX)),
+            whole(thing.size),
+            whole(object.retained),
         ),
         label,
         shape: Shape::Box,
@@ -217,12 +234,14 @@ fn node(place: usize, object: &Nearby, noun: &str) -> Node {
     }
 }
 
-/// The object's own size, and what it retains where that is more.
-fn size(object: &Nearby) -> String {
-    let own = Unit::Bytes.amount(object.thing.size);
-    match object.retained > object.thing.size {
-        true => format!("{own} of {}", Unit::Bytes.amount(object.retained)),
-        false => own,
+/// A way as briefly as Python would write it.
+fn way_words(way: &Way) -> String {
+    match &way.via {
+        Via::Attribute { name } | Via::Slot { name } | Via::Member { name, .. } => {
+            format!(".{name}")
+        }
+        Via::Key { repr, .. } => format!("[{repr}]"),
+        _ => way.words.clone(),
     }
 }
 
@@ -239,10 +258,15 @@ fn add_roots(drawing: &mut Drawing, place: usize, object: &Nearby) {
         roots.push((format!("… {more}"), String::new(), true));
     }
     for (words, title, certain) in roots {
-        let mut label = vec![Line {
-            text: cut(&words, LONGEST_LINE),
-            weight: Weight::Plain,
-        }];
+        // `local x of f() in thread 2` is too long for one line.
+        let split = words
+            .find(" of ")
+            .filter(|_| words.len() > LONGEST_LINE / 2);
+        let (first, rest) = words.split_at(split.unwrap_or(words.len()));
+        let lines = [first, rest.trim_start()].into_iter();
+        let mut label: Vec<Line> = (lines.filter(|line| !line.is_empty()))
+            .map(|line| cut(line, LONGEST_LINE).into())
+            .collect();
         if !certain {
             label.push(Line {
                 text: "a word that looks like it".to_owned(),
@@ -261,6 +285,7 @@ fn add_roots(drawing: &mut Drawing, place: usize, object: &Nearby) {
             label: String::new(),
             mark: Mark::Anchor,
             dashed: !certain,
+            free: false,
         });
     }
 }

@@ -5,8 +5,9 @@ use crate::cli::render::drawing::treemap::{Tile, Tint, svg};
 use crate::cli::render::drawing::write;
 use crate::cli::{Out, Report};
 use pydbg::diag::{Note, Unit, thousands};
-use pydbg::heap::{Area, Heap, What};
+use pydbg::heap::{Area, Heap, Thing, What};
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::io;
 use std::path::Path;
 
@@ -57,11 +58,7 @@ fn tile(area: &Area, whole: u64, above: &[String]) -> Tile {
     let short = match &area.what {
         What::Object { via, object } => {
             let via = via.as_ref().map(|via| format!("{}: ", bare(via)));
-            let class = object.class.rsplit('.').next().unwrap_or(&object.class);
-            match object.repr.starts_with('<') {
-                true => format!("{}{class}", via.unwrap_or_default()),
-                false => format!("{}{class} {}", via.unwrap_or_default(), object.repr),
-            }
+            format!("{}{}", via.unwrap_or_default(), brief(object))
         }
         _ => full.clone(),
     };
@@ -74,7 +71,7 @@ fn tile(area: &Area, whole: u64, above: &[String]) -> Tile {
         thousands(amount),
         percent(area.bytes, whole)
     ));
-    let parts: Vec<Tile> = (area.parts.iter())
+    let parts: Vec<Tile> = (unwrapped(area).into_iter())
         .map(|part| tile(part, whole, &path))
         .collect();
     Tile {
@@ -83,11 +80,46 @@ fn tile(area: &Area, whole: u64, above: &[String]) -> Tile {
         title,
         size: area.bytes,
         tint: match &area.what {
-            What::Nothing => Tint::Red,
             What::Others { .. } => Tint::Grey,
             _ => Tint::Own,
         },
+        alarm: area.what == What::Nothing,
         parts,
+    }
+}
+
+/// The parts of an area. What a module is made of is its namespace, which is not drawn as an area
+/// of its own, but taken apart.
+fn unwrapped(area: &Area) -> Vec<&Area> {
+    let mut parts: Vec<&Area> = area.parts.iter().collect();
+    if !matches!(&area.what, What::Roots { .. }) {
+        return parts;
+    }
+    let is_wrapper = |part: &Area| match &part.what {
+        What::Object { object, .. } => {
+            part.bytes > area.bytes / 10 * 9
+                && part.parts.len() > 1
+                && matches!(&*object.class, "module" | "dict")
+        }
+        _ => false,
+    };
+    while let Some(at) = parts.iter().position(|part| is_wrapper(part)) {
+        let wrapper = parts.remove(at);
+        parts.extend(&wrapper.parts);
+    }
+    parts.sort_by_key(|part| Reverse(part.bytes));
+    parts
+}
+
+/// An object in few words: its class, and its value where that does not tell the class itself.
+fn brief(object: &Thing) -> String {
+    let class = object.class.rsplit('.').next().unwrap_or(&object.class);
+    let repr = &object.repr;
+    match repr.strip_prefix("<class '") {
+        Some(name) => format!("class {}", name.trim_end_matches("'>")),
+        None if repr.starts_with('<') => class.to_owned(),
+        None if repr.starts_with(class) => repr.clone(),
+        None => format!("{class} {repr}"),
     }
 }
 

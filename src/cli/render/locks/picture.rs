@@ -129,6 +129,7 @@ impl Picture<'_> {
                 label,
                 mark: if both { Mark::Alarm } else { Mark::Plain },
                 dashed,
+                free: false,
             });
         }
         Some(node)
@@ -143,6 +144,7 @@ impl Picture<'_> {
                 label: "waits for".to_owned(),
                 mark: self.mark(wait.thread),
                 dashed: false,
+                free: false,
             });
         }
     }
