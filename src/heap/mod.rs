@@ -6,6 +6,8 @@ mod around;
 mod census;
 mod closure;
 mod doubts;
+#[cfg(feature = "sql")]
+pub mod export;
 pub mod graph;
 mod index;
 mod instances;
