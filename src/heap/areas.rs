@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// An area has parts of at least this part of the whole: what is smaller cannot be seen.
-const LEAST_PART: u64 = 1500;
+const LEAST_PART: u64 = 1000;
 
 /// The most areas in all.
 const MOST: usize = 1500;

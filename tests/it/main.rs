@@ -17,6 +17,8 @@ mod heap;
 mod heap_census;
 mod heap_damage;
 mod heap_paths;
+#[cfg(feature = "sql")]
+mod heap_pictures;
 mod heap_retained;
 mod hostile;
 mod labels;
