@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 /// The most objects of a picture: more of them cannot be looked at.
 const MOST_OBJECTS: usize = 60;
 
-/// The longest lines of nodes and of arrows, in characters.
+/// The longest lines of objects, roots and arrows, in characters.
 const LONGEST_LINE: usize = 36;
+const LONGEST_ROOT: usize = 48;
 const LONGEST_WAY: usize = 32;
 
 /// What is drawn, and where to.
@@ -265,7 +266,7 @@ fn add_roots(drawing: &mut Drawing, place: usize, object: &Nearby) {
         let (first, rest) = words.split_at(split.unwrap_or(words.len()));
         let lines = [first, rest.trim_start()].into_iter();
         let mut label: Vec<Line> = (lines.filter(|line| !line.is_empty()))
-            .map(|line| cut(line, LONGEST_LINE).into())
+            .map(|line| cut(line, LONGEST_ROOT).into())
             .collect();
         if !certain {
             label.push(Line {
