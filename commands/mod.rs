@@ -13,6 +13,8 @@ mod exception;
 mod exception_frame;
 mod frame;
 mod heap;
+#[cfg(feature = "sql")]
+mod heap_export;
 mod help;
 mod info_arenas;
 mod info_auxv;
@@ -75,6 +77,8 @@ pub const ALL: &[Command] = &[
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
     Command::of::<heap::Heap>(),
+    #[cfg(feature = "sql")]
+    Command::of::<heap_export::HeapExport>(),
     Command::of::<help::Help>(),
     Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),

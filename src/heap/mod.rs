@@ -1,9 +1,13 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
 pub mod alloc;
+mod areas;
+mod around;
 mod census;
 mod closure;
 mod doubts;
+#[cfg(feature = "sql")]
+pub mod export;
 pub mod graph;
 mod index;
 mod instances;
@@ -27,6 +31,8 @@ pub mod types;
 mod weak;
 mod whole;
 
+pub use areas::{Area, What};
+pub use around::{Around, Direction, Nearby, Reference};
 pub use census::{Census, TypeRow};
 pub use doubts::Doubts;
 pub use instances::{Named, TypeMatch};

@@ -19,6 +19,8 @@ mod heap_damage;
 mod heap_guppy;
 mod heap_parts;
 mod heap_paths;
+#[cfg(feature = "sql")]
+mod heap_pictures;
 mod heap_retained;
 mod hostile;
 mod labels;

@@ -93,6 +93,7 @@ const ELSEWHERE: &[&str] = &[
     "file_locks",
     "healthy_server",
     "heap_kinds",
+    "heap_pictures",
     "kernel_waits",
     "lock_graphs",
     "lock_log_shapes",

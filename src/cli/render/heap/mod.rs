@@ -10,7 +10,9 @@ pub mod named;
 pub mod one;
 pub mod partition;
 pub mod path;
+pub mod picture;
 pub mod referrers;
+pub mod treemap;
 
 use pydbg::diag::{Note, Severity, thousands};
 use pydbg::heap::Doubts;
