@@ -3,7 +3,9 @@
 pub mod alloc;
 mod census;
 mod closure;
+mod counts;
 mod doubts;
+mod garbage;
 pub mod graph;
 mod index;
 mod instances;
@@ -28,6 +30,7 @@ mod whole;
 
 pub use census::{Census, TypeRow};
 pub use doubts::Doubts;
+pub use garbage::{FoundIn, Garbage, GarbageCycle, GarbageSummary, Link, Shape};
 pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};

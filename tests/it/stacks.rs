@@ -89,6 +89,7 @@ const ELSEWHERE: &[&str] = &[
     "crash",
     "expressions",
     "file_locks",
+    "garbage",
     "healthy_server",
     "heap_kinds",
     "kernel_waits",

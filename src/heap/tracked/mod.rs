@@ -14,6 +14,7 @@ use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::python::Python;
 use crate::python::object::flags;
+pub(in crate::heap) use heads::PERMANENT;
 use lists::List;
 use serde::Serialize;
 use std::borrow::Cow;
