@@ -12,11 +12,13 @@ mod down;
 mod exception;
 mod exception_frame;
 mod frame;
+mod garbage;
 mod heap;
 mod help;
 mod info_auxv;
 mod info_files;
 mod info_frame;
+mod info_gc;
 mod info_interpreters;
 mod info_layout;
 mod info_proc;
@@ -70,11 +72,13 @@ pub const ALL: &[Command] = &[
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
+    Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),
     Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_gc::InfoGc>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_proc::InfoProc>(),

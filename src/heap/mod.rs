@@ -3,6 +3,7 @@
 pub mod alloc;
 mod census;
 mod closure;
+mod collector;
 mod counts;
 mod doubts;
 mod garbage;
@@ -29,8 +30,9 @@ mod weak;
 mod whole;
 
 pub use census::{Census, TypeRow};
+pub use collector::{CollectorState, GenerationState, SAVE_ALL, Statistics};
 pub use doubts::Doubts;
-pub use garbage::{FoundIn, Garbage, GarbageCycle, GarbageSummary, Link, Shape};
+pub use garbage::{FoundIn, Garbage, GarbageCycle, GarbageSummary, Link, Shape, reasons};
 pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};

@@ -23,7 +23,7 @@ mod linecache;
 pub mod lines;
 mod lost;
 pub mod merge;
-mod names;
+pub(crate) mod names;
 pub mod object;
 mod raw_frame;
 mod recover;

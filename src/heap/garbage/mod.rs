@@ -7,9 +7,11 @@ mod finalizers;
 mod hanging;
 mod members;
 mod one;
+mod reasons;
 mod summary;
 
 pub use one::{GarbageCycle, Link};
+pub use reasons::reasons;
 pub use summary::{FoundIn, GarbageSummary, Shape};
 
 use super::graph::{Malformed, NodeSet, Stopped, Watch, reachable};

@@ -26,6 +26,7 @@ pub(super) const LAYOUT: Layout = Layout {
             static_types_collected: false,
         },
         gc_head: 0,
+        statistics_apart: false,
         counting: Counting::Biased,
         pool_size: None,
         page_tag: Some(PageTag {
@@ -78,6 +79,13 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(216),
         }),
         gc: Some(Gc {
+            enabled: at(12),
+            debug: at(16),
+            statistics: at(128),
+            garbage: at(208),
+            callbacks: at(216),
+            long_lived_total: at(224),
+            long_lived_pending: at(232),
             collecting: at(200),
             generations: at(24),
             permanent: at(104),

@@ -22,6 +22,7 @@ pub(super) const LAYOUT: Layout = Layout {
             static_types_collected: false,
         },
         gc_head: 0,
+        statistics_apart: false,
         counting: Counting::Biased,
         pool_size: None,
         page_tag: Some(PageTag {
@@ -70,6 +71,13 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(216),
         }),
         gc: Some(Gc {
+            enabled: at(12),
+            debug: at(16),
+            statistics: at(120),
+            garbage: at(200),
+            callbacks: at(208),
+            long_lived_total: at(240),
+            long_lived_pending: at(248),
             collecting: at(192),
             generations: at(24),
             permanent: at(96),

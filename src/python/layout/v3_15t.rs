@@ -22,6 +22,7 @@ pub(super) const LAYOUT: Layout = Layout {
             static_types_collected: false,
         },
         gc_head: 0,
+        statistics_apart: true,
         counting: Counting::Biased,
         pool_size: None,
         page_tag: Some(PageTag {
@@ -64,6 +65,13 @@ pub(super) const LAYOUT: Layout = Layout {
             size: at(216),
         }),
         gc: Some(Gc {
+            enabled: at(0),
+            debug: at(4),
+            statistics: at(104),
+            garbage: at(128),
+            callbacks: at(136),
+            long_lived_total: at(152),
+            long_lived_pending: at(160),
             collecting: at(112),
             generations: at(8),
             permanent: at(80),
