@@ -42,6 +42,7 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod refcount_audit;
 mod referents;
 mod referrers;
 mod retained;
@@ -102,6 +103,7 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<refcount_audit::RefcountAudit>(),
     Command::of::<referents::Referents>(),
     Command::of::<referrers::Referrers>(),
     Command::of::<retained::Retained>(),

@@ -1,6 +1,7 @@
 //! Every Python object of the process as a graph: who is alive, how large, and who refers to whom.
 
 pub mod alloc;
+mod audit;
 mod census;
 mod closure;
 mod collector;
@@ -29,6 +30,7 @@ pub mod types;
 mod weak;
 mod whole;
 
+pub use audit::{Audit, Miscounted, MiscountedType, Verdict};
 pub use census::{Census, TypeRow};
 pub use collector::{CollectorState, GenerationState, SAVE_ALL, Statistics};
 pub use doubts::Doubts;

@@ -1,8 +1,8 @@
 //! What is garbage, against what the collector then finds in the same process.
 
-use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use crate::heap_paths::heap;
-use pydbg::heap::Garbage;
+use pydbg::heap::{Garbage, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -39,7 +39,14 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         let heap = Arc::new(heap);
         let garbage = Garbage::of(&heap).expect("garbage");
         let found: Vec<u32> = garbage.ids().collect();
-        if !args.is_empty() { eprintln!("{:#?}", garbage.summary(50)); }
+        let audit = heap.audit().expect("audit");
+        let sure = audit.types.iter().filter(|ty| ty.verdict != Verdict::Unexplained);
+        let sure: Vec<_> = sure.collect();
+        let result = match sure.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{args:?}: miscounted: {sure:#?}")),
+        };
+        failures.check(&interpreter.id, result);
         let ids: BTreeSet<u64> = found.iter().map(|id| heap.address(*id).0).collect();
         let names: BTreeMap<u64, String> = (0..heap.count()).map(|id| (heap.address(id).0, format!("{:?}", heap.thing(id)))).collect();
         // A live process stands still while it is looked at.
@@ -70,4 +77,43 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
 #[test]
 fn garbage_is_what_the_collector_finds() {
     Failures::together(interpreters(), check).finish();
+}
+
+/// The addresses of objects that a fixture tells in hexadecimal.
+fn addresses(told: &Value) -> BTreeSet<u64> {
+    let digits = list(told).iter().filter_map(Value::as_str);
+    digits.filter_map(|digits| u64::from_str_radix(digits, 16).ok()).collect()
+}
+
+fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
+    let fixture = Fixture::start(interpreter, "miscounted", &[]);
+    let heap = Arc::new(heap(&fixture));
+    let audit = heap.audit().expect("audit");
+    let expect = &fixture.truth.expect;
+    for (verdict, told) in [
+        (Verdict::Leaked, &["leaked", "held"][..]),
+        (Verdict::TooFew, &["early"]),
+    ] {
+        let truth: BTreeSet<u64> = told.iter().flat_map(|key| addresses(&expect[key])).collect();
+        let rows = audit.all.iter().filter(|row| row.verdict == verdict);
+        let found: BTreeSet<u64> = rows.map(|row| row.address.0).collect();
+        let result = match found == truth {
+            true => Ok(()),
+            false => {
+                let odd = found.symmetric_difference(&truth);
+                let row = |at: &u64| {
+                    let row = audit.all.iter().find(|row| row.address.0 == *at);
+                    (heap.id(pydbg::Addr(*at)).map(|id| heap.thing(id)), row.copied())
+                };
+                let odd: Vec<_> = odd.map(row).collect();
+                Err(format!("{verdict:?}: {} of {}: {odd:#?}", found.len(), truth.len()))
+            }
+        };
+        failures.check(&interpreter.id, result);
+    }
+}
+
+#[test]
+fn miscounted_objects_are_named_and_no_others() {
+    Failures::together(interpreters(), check_counts).finish();
 }

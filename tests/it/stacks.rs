@@ -97,6 +97,7 @@ const ELSEWHERE: &[&str] = &[
     "lock_log_shapes",
     "lost_wakeups",
     "many_locks",
+    "miscounted",
     "packages",
     "paths",
     "referents",

@@ -19,13 +19,13 @@ const BATCH: usize = 1 << 14;
 const NONE: u8 = u8::MAX;
 
 /// The objects that the collector tracks, with their lists, counts and references to each other.
-pub(super) struct Members {
+pub(in crate::heap) struct Members {
     /// The lists by their numbers.
     pub(super) tracked: Tracked,
     /// How often objects are referred to.
-    pub(super) counts: Counts,
+    pub(in crate::heap) counts: Counts,
     /// The references between tracked objects that the collector is told of.
-    pub(super) told: Csr,
+    pub(in crate::heap) told: Csr,
     /// The number of an object's list, by id.
     lists: Vec<u8>,
     /// Whether a list is the one of what `gc.freeze()` has put aside, by its number.
@@ -36,7 +36,7 @@ pub(super) struct Members {
 
 impl Members {
     /// Walks the collector's lists and reads what it would be told.
-    pub(super) fn read(heap: &Heap) -> Result<Members, Malformed> {
+    pub(in crate::heap) fn read(heap: &Heap) -> Result<Members, Malformed> {
         let python = &heap.python;
         let target = &python.process.target;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
@@ -93,21 +93,21 @@ impl Members {
 
     /// The number of an object's list; `None` for what is not tracked.
     #[inline]
-    pub(super) fn list(&self, id: u32) -> Option<usize> {
+    pub(in crate::heap) fn list(&self, id: u32) -> Option<usize> {
         let list = self.lists.get(id as usize).copied()?;
         (list != NONE).then_some(list.into())
     }
 
     /// Whether an object is in a list that a full collection looks at.
     #[inline]
-    pub(super) fn is_collected(&self, id: u32) -> bool {
+    pub(in crate::heap) fn is_collected(&self, id: u32) -> bool {
         let aside = |list: usize| self.aside.get(list).is_some_and(|aside| *aside);
         self.list(id).is_some_and(|list| !aside(list))
     }
 
     /// Whether it is known what an object tells the collector.
     #[inline]
-    pub(super) fn is_known(&self, kind: u32) -> bool {
+    pub(in crate::heap) fn is_known(&self, kind: u32) -> bool {
         !self.vague.get(kind as usize).is_some_and(|vague| *vague)
     }
 }

@@ -18,7 +18,7 @@ use super::graph::{Malformed, NodeSet, Stopped, Watch, reachable};
 use super::{Heap, HeapError, weak};
 use cycles::Cycles;
 use finalizers::Finalizers;
-use members::Members;
+pub(super) use members::Members;
 use std::sync::Arc;
 
 /// What the collector would find.
