@@ -69,20 +69,16 @@ impl Report for Collectors {
             ))?;
             match (collector.collecting, collector.thread) {
                 (Some(true), Some(thread)) => {
-                    out.put(format_args!("  A collection is running in thread {thread}.\n"))?;
+                    out.put(format_args!(
+                        "  A collection is running in thread {thread}.\n"
+                    ))?;
                 }
                 (Some(true), None) => out.put(format_args!("  A collection is running.\n"))?,
                 _ => {}
             }
             out.put(format_args!(
                 "  {:<15} {:>9} {:>9} {:>10} {:>11} {:>11} {:>13}\n",
-                "",
-                "Threshold",
-                "Count",
-                "Objects",
-                "Collections",
-                "Collected",
-                "Uncollectable"
+                "", "Threshold", "Count", "Objects", "Collections", "Collected", "Uncollectable"
             ))?;
             for row in &collector.generations {
                 generation(out, row)?;

@@ -48,9 +48,12 @@ impl Run for RefcountAudit {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let which = self.which.as_deref();
-        let is_address = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit() || "$&".contains(c));
+        let is_address =
+            |word: &&str| word.starts_with(|c: char| c.is_ascii_digit() || "$&".contains(c));
         let address = which.filter(is_address);
-        let address = address.map(|text| address::evaluate(session, text)).transpose()?;
+        let address = address
+            .map(|text| address::evaluate(session, text))
+            .transpose()?;
         let heap = session.heap()?;
         let wanted: Box<dyn Fn(Addr) -> bool> = match (which, address) {
             (_, Some(address)) => {
@@ -77,11 +80,22 @@ impl Run for RefcountAudit {
             let left_out = rows.count();
             return Ok(of_sizes(&heap, Objects::of(&heap, objects, left_out)));
         }
-        let types: Vec<MiscountedType> =
-            audit.types.iter().filter(|ty| shown(ty.verdict)).cloned().collect();
+        let types: Vec<MiscountedType> = audit
+            .types
+            .iter()
+            .filter(|ty| shown(ty.verdict))
+            .cloned()
+            .collect();
         let left_out = types.len().saturating_sub(most(self.n));
         let types = types.into_iter().take(most(self.n)).collect();
-        Ok(of_sizes(&heap, Types { audit, types, left_out }))
+        Ok(of_sizes(
+            &heap,
+            Types {
+                audit,
+                types,
+                left_out,
+            },
+        ))
     }
 
     fn complete(session: &Session, word: &str) -> Vec<String> {
@@ -114,7 +128,9 @@ impl Report for Types {
         let found = &self.types;
         let has = |verdict| found.iter().any(|ty| ty.verdict == verdict);
         if !has(Verdict::TooFew) && !has(Verdict::Leaked) {
-            out.put(format_args!("None is known to be leaked or freed too early.\n"))?;
+            out.put(format_args!(
+                "None is known to be leaked or freed too early.\n"
+            ))?;
         }
         if found.is_empty() {
             return Ok(());
@@ -159,7 +175,10 @@ impl Report for Types {
         );
         let severity = Severity::Info;
         let note = Note { severity, text };
-        (self.audit.uncounted > 0).then_some(note).into_iter().collect()
+        (self.audit.uncounted > 0)
+            .then_some(note)
+            .into_iter()
+            .collect()
     }
 }
 

@@ -148,7 +148,10 @@ fn collecting_thread(python: &Python, interpreter: &Interpreter) -> Option<usize
     let ids = interpreter.threads.iter().filter_map(|state| {
         let id = python.process.id_of(state.tid?)?;
         let doing = python.doing(Some(id), Some(state));
-        doing.within.contains(&Context::CollectingGarbage).then_some(id)
+        doing
+            .within
+            .contains(&Context::CollectingGarbage)
+            .then_some(id)
     });
     ids.into_iter().next()
 }

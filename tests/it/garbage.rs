@@ -2,7 +2,7 @@
 
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use crate::heap_paths::heap;
-use pydbg::heap::{Garbage, Verdict};
+use pydbg::heap::{CollectorState, Garbage, Heap, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,6 +32,32 @@ fn named(fixture: &Fixture) -> BTreeSet<u64> {
     lines.filter_map(address).collect()
 }
 
+/// What is told of the collector against what it tells itself.
+fn collector(heap: &Heap, fixture: &Fixture) -> Result<(), String> {
+    let expect = &fixture.truth.expect;
+    let all = CollectorState::all(&heap.python);
+    let [state] = all.as_slice() else {
+        return Err(format!("{} collectors", all.len()));
+    };
+    let young = state.generations.iter().take(3);
+    let thresholds: Vec<i64> =
+        young.clone().filter_map(|row| row.threshold.map(i64::from)).collect();
+    let truth: Vec<i64> = list(&expect["threshold"]).iter().filter_map(Value::as_i64).collect();
+    let stats: Vec<Vec<i64>> = young
+        .filter_map(|row| row.statistics)
+        .map(|row| vec![row.collections, row.collected, row.uncollectable])
+        .collect();
+    let told: Vec<Vec<i64>> = serde_json::from_value(expect["stats"].clone()).unwrap_or_default();
+    let callbacks = state.callbacks.is_none_or(|count| Some(count) == expect["callbacks"].as_u64());
+    let right = thresholds == truth
+        && (stats.is_empty() || stats == told)
+        && callbacks
+        && state.enabled != Some(true)
+        && state.collecting != Some(true)
+        && state.garbage.unwrap_or(0) == 0;
+    if right { Ok(()) } else { Err(format!("{state:#?}, truth {expect}")) }
+}
+
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
     for args in [&["build"][..], &[]] {
         let fixture = Fixture::start(interpreter, "garbage", args);
@@ -39,8 +65,12 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         let heap = Arc::new(heap);
         let garbage = Garbage::of(&heap).expect("garbage");
         let found: Vec<u32> = garbage.ids().collect();
+        failures.check(&interpreter.id, collector(&heap, &fixture));
         let audit = heap.audit().expect("audit");
-        let sure = audit.types.iter().filter(|ty| ty.verdict != Verdict::Unexplained);
+        let sure = audit
+            .types
+            .iter()
+            .filter(|ty| ty.verdict != Verdict::Unexplained);
         let sure: Vec<_> = sure.collect();
         let result = match sure.is_empty() {
             true => Ok(()),
@@ -48,7 +78,9 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         };
         failures.check(&interpreter.id, result);
         let ids: BTreeSet<u64> = found.iter().map(|id| heap.address(*id).0).collect();
-        let names: BTreeMap<u64, String> = (0..heap.count()).map(|id| (heap.address(id).0, format!("{:?}", heap.thing(id)))).collect();
+        let names: BTreeMap<u64, String> = (0..heap.count())
+            .map(|id| (heap.address(id).0, format!("{:?}", heap.thing(id))))
+            .collect();
         // A live process stands still while it is looked at.
         drop((heap, garbage));
         let told = collected(&fixture);
@@ -59,7 +91,11 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
                 let name = |address: &u64| names.get(address);
                 let missing: Vec<_> = truth.difference(&ids).map(name).collect();
                 let extra: Vec<_> = ids.difference(&truth).map(name).collect();
-                Err(format!("{args:?}: {} of {}, missing {missing:#?}, too much {extra:#?}", ids.len(), truth.len()))
+                Err(format!(
+                    "{args:?}: {} of {}, missing {missing:#?}, too much {extra:#?}",
+                    ids.len(),
+                    truth.len()
+                ))
             }
         };
         failures.check(&interpreter.id, result);
@@ -82,7 +118,9 @@ fn garbage_is_what_the_collector_finds() {
 /// The addresses of objects that a fixture tells in hexadecimal.
 fn addresses(told: &Value) -> BTreeSet<u64> {
     let digits = list(told).iter().filter_map(Value::as_str);
-    digits.filter_map(|digits| u64::from_str_radix(digits, 16).ok()).collect()
+    digits
+        .filter_map(|digits| u64::from_str_radix(digits, 16).ok())
+        .collect()
 }
 
 fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
@@ -94,19 +132,31 @@ fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
         (Verdict::Leaked, &["leaked", "held"][..]),
         (Verdict::TooFew, &["early"]),
     ] {
-        let truth: BTreeSet<u64> = told.iter().flat_map(|key| addresses(&expect[key])).collect();
+        let truth: BTreeSet<u64> = told
+            .iter()
+            .flat_map(|key| addresses(&expect[key]))
+            .collect();
         let rows = audit.all.iter().filter(|row| row.verdict == verdict);
         let found: BTreeSet<u64> = rows.map(|row| row.address.0).collect();
-        let result = match found == truth {
+        // Without the GIL it is not known which blocks are free, and old words in these hide leaks.
+        let hidden = verdict == Verdict::Leaked && heap.python.layout.free_threaded;
+        let result = match found == truth || hidden && found.is_subset(&truth) {
             true => Ok(()),
             false => {
                 let odd = found.symmetric_difference(&truth);
                 let row = |at: &u64| {
                     let row = audit.all.iter().find(|row| row.address.0 == *at);
-                    (heap.id(pydbg::Addr(*at)).map(|id| heap.thing(id)), row.copied())
+                    (
+                        heap.id(pydbg::Addr(*at)).map(|id| heap.thing(id)),
+                        row.copied(),
+                    )
                 };
                 let odd: Vec<_> = odd.map(row).collect();
-                Err(format!("{verdict:?}: {} of {}: {odd:#?}", found.len(), truth.len()))
+                Err(format!(
+                    "{verdict:?}: {} of {}: {odd:#?}",
+                    found.len(),
+                    truth.len()
+                ))
             }
         };
         failures.check(&interpreter.id, result);

@@ -49,7 +49,11 @@ impl Cycles {
                 }
                 let group = *own;
                 // A cycle that another one refers to is told of as one of its own.
-                for to in told.targets_of(*id).iter().filter(|to| unreachable.contains(**to)) {
+                for to in told
+                    .targets_of(*id)
+                    .iter()
+                    .filter(|to| unreachable.contains(**to))
+                {
                     if let Some(entry) = cycles.groups.get_mut(*to as usize) {
                         *entry = merged(*entry, group);
                     }
@@ -111,7 +115,10 @@ mod tests {
         let garbage = NodeSet::of(7, 0..6);
         let cycles = Cycles::of(&told, &garbage, &Watch::quiet(&cancel)).unwrap();
         assert_eq!(cycles.count(), 2);
-        assert_eq!((cycles.members(0), cycles.members(1)), (&[0, 1][..], &[3][..]));
+        assert_eq!(
+            (cycles.members(0), cycles.members(1)),
+            (&[0, 1][..], &[3][..])
+        );
         let groups: Vec<u32> = (0..7).map(|id| cycles.group(id)).collect();
         assert_eq!(groups, [0, 0, 0, 1, 1, SHARED, NOBODY]);
     }

@@ -42,7 +42,9 @@ impl Members {
         let pieces = Pieces::new(&*target.memory, &target.mappings);
         let marks = Marks::new(&pieces);
         let addresses: Vec<u64> = (0..heap.count()).map(|id| heap.address(id).0).collect();
-        let places = addresses.par_iter().filter_map(|at| pieces.place(Addr(*at)));
+        let places = addresses
+            .par_iter()
+            .filter_map(|at| pieces.place(Addr(*at)));
         places.for_each(|place| {
             marks.set(place);
         });
@@ -84,7 +86,9 @@ impl Members {
         Ok(Members {
             counts: Counts::read(heap, &pieces),
             told: Csr::from_chunks(addresses.len() as u64, chunks)?,
-            vague: kinds.map(|kind| is_vague(kind.keeping.completeness)).collect(),
+            vague: kinds
+                .map(|kind| is_vague(kind.keeping.completeness))
+                .collect(),
             aside: tracked.generations.iter().map(aside).collect(),
             tracked,
             lists,

@@ -106,11 +106,7 @@ impl Garbage {
 }
 
 /// What only the list of frozen objects keeps from being found.
-fn frozen(
-    members: &Members,
-    unreachable: &NodeSet,
-    watch: &Watch<'_>,
-) -> Result<NodeSet, Stopped> {
+fn frozen(members: &Members, unreachable: &NodeSet, watch: &Watch<'_>) -> Result<NodeSet, Stopped> {
     let nodes = members.told.nodes();
     let is_tracked = |id| members.list(id).is_some();
     if !(0..nodes).any(|id| is_tracked(id) && !members.is_collected(id)) {
@@ -134,7 +130,13 @@ fn callbacks(heap: &Heap, unreachable: &NodeSet) -> u64 {
         let callback = objects.after(heap.address(*own), weak::CALLBACK);
         unreachable.contains(*referent)
             && !unreachable.contains(*own)
-            && objects.memory.ptr(callback).is_ok_and(|callback| !callback.is_null())
+            && objects
+                .memory
+                .ptr(callback)
+                .is_ok_and(|callback| !callback.is_null())
     };
-    heap.weak_references().iter().filter(|pair| calls(pair)).count() as u64
+    heap.weak_references()
+        .iter()
+        .filter(|pair| calls(pair))
+        .count() as u64
 }

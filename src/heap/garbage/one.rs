@@ -68,9 +68,8 @@ impl Garbage {
     fn cycle(&self, number: u32, most: usize) -> GarbageCycle {
         let heap = &self.heap;
         let members = self.cycles.members(number);
-        let is_hanging = |id: &u32| {
-            self.cycles.group(*id) == number && members.binary_search(id).is_err()
-        };
+        let is_hanging =
+            |id: &u32| self.cycles.group(*id) == number && members.binary_search(id).is_err();
         let mut hanging: Vec<u32> = self.unreachable.iter().filter(is_hanging).collect();
         hanging.extend(self.hanging.iter().copied().filter(is_hanging));
         let size = |ids: &[u32]| {
@@ -83,7 +82,10 @@ impl Garbage {
             let mut targets = self.members.told.targets_of(*from).to_vec();
             targets.sort_unstable();
             targets.dedup();
-            for to in targets.iter().filter(|to| members.binary_search(to).is_ok()) {
+            for to in targets
+                .iter()
+                .filter(|to| members.binary_search(to).is_ok())
+            {
                 if links.len() >= most {
                     break 'all;
                 }
@@ -100,11 +102,18 @@ impl Garbage {
         GarbageCycle {
             objects: members.len() as u64,
             bytes: size(members),
-            members: members.iter().take(most).map(|id| heap.thing(*id)).collect(),
-            around: around.windows(2).filter_map(|pair| match pair {
-                [from, to] => Some(self.link(*from, *to)),
-                _ => None,
-            }).collect(),
+            members: members
+                .iter()
+                .take(most)
+                .map(|id| heap.thing(*id))
+                .collect(),
+            around: around
+                .windows(2)
+                .filter_map(|pair| match pair {
+                    [from, to] => Some(self.link(*from, *to)),
+                    _ => None,
+                })
+                .collect(),
             left_out: members.len() > most || links.len() >= most,
             links,
             hanging: hanging.len() as u64,

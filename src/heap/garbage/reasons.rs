@@ -53,25 +53,24 @@ pub fn reasons(summary: &GarbageSummary, collectors: &[CollectorState]) -> Vec<S
 }
 
 /// Why no collection has begun.
-fn waiting(
-    summary: &GarbageSummary,
-    collector: &CollectorState,
-    of: &str,
-    all: &mut Vec<String>,
-) {
+fn waiting(summary: &GarbageSummary, collector: &CollectorState, of: &str, all: &mut Vec<String>) {
     if collector.enabled == Some(false) {
         all.push(format!("the collector is disabled{of}: gc.disable()"));
         return;
     }
     let first = collector.generations.first();
     if first.and_then(|generation| generation.threshold) == Some(0) {
-        all.push(format!("no collection begins by itself{of}: the threshold is 0"));
+        all.push(format!(
+            "no collection begins by itself{of}: the threshold is 0"
+        ));
         return;
     }
     let lists = summary.lists.iter();
     for list in lists.filter(|list| list.interpreter == collector.interpreter) {
         let mut generations = collector.generations.iter().take(GENERATIONS);
-        let at = generations.position(|generation| generation.name == list.name).unwrap_or(0);
+        let at = generations
+            .position(|generation| generation.name == list.name)
+            .unwrap_or(0);
         let Some(generation) = collector.generations.get(at) else {
             continue;
         };

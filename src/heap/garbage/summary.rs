@@ -206,7 +206,10 @@ impl Garbage {
             Some(kind) => objects.full_name(&kind.keeping.ty),
             None => "?".into(),
         };
-        kinds.iter().map(|(kind, count)| (name(*kind), *count)).collect()
+        kinds
+            .iter()
+            .map(|(kind, count)| (name(*kind), *count))
+            .collect()
     }
 
     /// The types of objects.

@@ -77,11 +77,16 @@ pub fn each<W: Words + ?Sized>(
 
 /// Where the youngest generation of each interpreter is, by the interpreter's id. Those that share one
 /// are told of by the main interpreter.
-pub(in crate::heap) fn youngest<W: Words + ?Sized>(python: &Python, memory: &W) -> Vec<(i64, Addr)> {
+pub(in crate::heap) fn youngest<W: Words + ?Sized>(
+    python: &Python,
+    memory: &W,
+) -> Vec<(i64, Addr)> {
     let fields = &python.layout.fields;
-    if let (true, Some(own), Some(gc)) =
-        (python.layout.free_threaded, fields.interpreter.gc, fields.gc)
-    {
+    if let (true, Some(own), Some(gc)) = (
+        python.layout.free_threaded,
+        fields.interpreter.gc,
+        fields.gc,
+    ) {
         let all = python.interpreters.iter();
         let first = |addr| gc.generations.of(own.of(addr));
         return all.map(|one| (one.id, first(one.addr))).collect();

@@ -15,7 +15,9 @@ impl Objects {
     /// not such an instance.
     pub fn old_classes(&self, object: Addr) -> Vec<String> {
         let classes = self.old_mro(object).into_iter();
-        classes.filter_map(|class| Some(self.old_class(class)?.0)).collect()
+        classes
+            .filter_map(|class| Some(self.old_class(class)?.0))
+            .collect()
     }
 
     /// Whether the class of an old-style instance, or a base of it, has an attribute.

@@ -41,7 +41,9 @@ impl Report for All {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         let found = &self.summary;
         if found.objects == 0 {
-            out.put(format_args!("No garbage: gc.collect() would find nothing.\n"))?;
+            out.put(format_args!(
+                "No garbage: gc.collect() would find nothing.\n"
+            ))?;
         } else {
             let cycles = usize::try_from(found.cycles).unwrap_or(usize::MAX);
             out.put(format_args!(
@@ -67,7 +69,9 @@ impl Report for All {
         if found.callbacks > 0 {
             let calls = usize::try_from(found.callbacks).unwrap_or(usize::MAX);
             let calls = count(calls, "callback");
-            out.put(format_args!("{calls} of weak references would be called.\n"))?;
+            out.put(format_args!(
+                "{calls} of weak references would be called.\n"
+            ))?;
         }
         for reason in &self.reasons {
             out.put(format_args!("Why: {reason}.\n"))?;
@@ -156,7 +160,10 @@ impl Report for One {
             link(out, step)?;
             out.end()?;
         }
-        let others = cycle.links.iter().filter(|link| !cycle.around.contains(link));
+        let others = cycle
+            .links
+            .iter()
+            .filter(|link| !cycle.around.contains(link));
         let others: Vec<&Link> = others.collect();
         if !others.is_empty() {
             out.put(format_args!("Other references within:\n"))?;
