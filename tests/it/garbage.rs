@@ -40,22 +40,33 @@ fn collector(heap: &Heap, fixture: &Fixture) -> Result<(), String> {
         return Err(format!("{} collectors", all.len()));
     };
     let young = state.generations.iter().take(3);
-    let thresholds: Vec<i64> =
-        young.clone().filter_map(|row| row.threshold.map(i64::from)).collect();
-    let truth: Vec<i64> = list(&expect["threshold"]).iter().filter_map(Value::as_i64).collect();
+    let thresholds: Vec<i64> = young
+        .clone()
+        .filter_map(|row| row.threshold.map(i64::from))
+        .collect();
+    let truth: Vec<i64> = list(&expect["threshold"])
+        .iter()
+        .filter_map(Value::as_i64)
+        .collect();
     let stats: Vec<Vec<i64>> = young
         .filter_map(|row| row.statistics)
         .map(|row| vec![row.collections, row.collected, row.uncollectable])
         .collect();
     let told: Vec<Vec<i64>> = serde_json::from_value(expect["stats"].clone()).unwrap_or_default();
-    let callbacks = state.callbacks.is_none_or(|count| Some(count) == expect["callbacks"].as_u64());
+    let callbacks = state
+        .callbacks
+        .is_none_or(|count| Some(count) == expect["callbacks"].as_u64());
     let right = thresholds == truth
         && (stats.is_empty() || stats == told)
         && callbacks
         && state.enabled != Some(true)
         && state.collecting != Some(true)
         && state.garbage.unwrap_or(0) == 0;
-    if right { Ok(()) } else { Err(format!("{state:#?}, truth {expect}")) }
+    if right {
+        Ok(())
+    } else {
+        Err(format!("{state:#?}, truth {expect}"))
+    }
 }
 
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
@@ -78,8 +89,9 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         };
         failures.check(&interpreter.id, result);
         let ids: BTreeSet<u64> = found.iter().map(|id| heap.address(*id).0).collect();
-        let names: BTreeMap<u64, String> = (0..heap.count())
-            .map(|id| (heap.address(id).0, format!("{:?}", heap.thing(id))))
+        let names: BTreeMap<u64, String> = found
+            .iter()
+            .map(|id| (heap.address(*id).0, format!("{:?}", heap.thing(*id))))
             .collect();
         // A live process stands still while it is looked at.
         drop((heap, garbage));
@@ -89,7 +101,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
             true => Ok(()),
             false => {
                 let name = |address: &u64| names.get(address);
-                let missing: Vec<_> = truth.difference(&ids).map(name).collect();
+                let missing: Vec<_> = truth.difference(&ids).collect();
                 let extra: Vec<_> = ids.difference(&truth).map(name).collect();
                 Err(format!(
                     "{args:?}: {} of {}, missing {missing:#?}, too much {extra:#?}",
@@ -138,9 +150,21 @@ fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
             .collect();
         let rows = audit.all.iter().filter(|row| row.verdict == verdict);
         let found: BTreeSet<u64> = rows.map(|row| row.address.0).collect();
-        // Without the GIL it is not known which blocks are free, and old words in these hide leaks.
-        let hidden = verdict == Verdict::Leaked && heap.python.layout.free_threaded;
-        let result = match found == truth || hidden && found.is_subset(&truth) {
+        // Old words hide a few leaks, and without the GIL more, since it is not known which blocks are
+        // free; these objects are told as not explained.
+        let most_hidden = match (verdict, heap.python.layout.free_threaded) {
+            (Verdict::Leaked, true) => truth.len(),
+            (Verdict::Leaked, false) => 2,
+            _ => 0,
+        };
+        let open = audit
+            .all
+            .iter()
+            .filter(|row| row.verdict == Verdict::Unexplained);
+        let open: BTreeSet<u64> = open.map(|row| row.address.0).collect();
+        let told = truth.difference(&found).all(|at| open.contains(at));
+        let few = found.len() + most_hidden >= truth.len();
+        let result = match found.is_subset(&truth) && told && few {
             true => Ok(()),
             false => {
                 let odd = found.symmetric_difference(&truth);
