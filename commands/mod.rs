@@ -12,6 +12,7 @@ mod down;
 mod exception;
 mod exception_frame;
 mod frame;
+mod garbage;
 mod heap;
 #[cfg(feature = "sql")]
 mod heap_export;
@@ -20,6 +21,7 @@ mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
+mod info_gc;
 mod info_interpreters;
 mod info_layout;
 mod info_malloc;
@@ -46,6 +48,7 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod refcount_audit;
 mod referents;
 mod referrers;
 mod retained;
@@ -76,6 +79,7 @@ pub const ALL: &[Command] = &[
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
+    Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),
     #[cfg(feature = "sql")]
     Command::of::<heap_export::HeapExport>(),
@@ -84,6 +88,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_gc::InfoGc>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_malloc::InfoMalloc>(),
@@ -110,6 +115,7 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<refcount_audit::RefcountAudit>(),
     Command::of::<referents::Referents>(),
     Command::of::<referrers::Referrers>(),
     Command::of::<retained::Retained>(),

@@ -3,11 +3,15 @@
 pub mod alloc;
 mod areas;
 mod around;
+mod audit;
 mod census;
 mod closure;
+mod collector;
+mod counts;
 mod doubts;
 #[cfg(feature = "sql")]
 pub mod export;
+mod garbage;
 pub mod graph;
 mod index;
 mod instances;
@@ -33,8 +37,11 @@ mod whole;
 
 pub use areas::{Area, What};
 pub use around::{Around, Direction, Nearby, Reference};
+pub use audit::{Audit, Miscounted, MiscountedType, Verdict};
 pub use census::{Census, TypeRow};
+pub use collector::{CollectorState, GenerationState, SAVE_ALL, Statistics};
 pub use doubts::Doubts;
+pub use garbage::{FoundIn, Garbage, GarbageCycle, GarbageSummary, Link, Shape, reasons};
 pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};

@@ -23,7 +23,7 @@ mod linecache;
 pub mod lines;
 mod lost;
 pub mod merge;
-mod names;
+pub(crate) mod names;
 pub mod object;
 pub mod obmalloc;
 mod raw_frame;

@@ -11,6 +11,7 @@ mod debuginfod;
 mod doing;
 mod exceptions;
 mod expr;
+mod garbage;
 mod gdb_cases;
 mod harness;
 mod heap;

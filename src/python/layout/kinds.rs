@@ -55,6 +55,8 @@ pub struct Kinds {
     pub sizes: SizeRules,
     /// Size in bytes of what the garbage collector keeps in front of an object.
     pub gc_head: u32,
+    /// Whether the collector keeps its statistics outside of its state, in rings of longer rows.
+    pub statistics_apart: bool,
     /// How references to an object are counted.
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.

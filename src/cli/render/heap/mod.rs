@@ -3,6 +3,7 @@
 
 pub mod browse;
 pub mod dominators;
+pub mod garbage;
 pub mod instances;
 pub mod kept;
 pub mod list;
