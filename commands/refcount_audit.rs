@@ -7,7 +7,8 @@ use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
 use pydbg::Addr;
 use pydbg::diag::{Note, Severity};
-use pydbg::heap::{Audit, Heap, Miscounted, MiscountedType, Thing, Verdict};
+use pydbg::heap::{Heap, Thing};
+use pydbg::memory::{Audit, Miscounted, MiscountedType, Verdict};
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Run for RefcountAudit {
             }
             (None, None) => Box::new(|_| true),
         };
-        let audit = heap.audit()?;
+        let audit = Audit::of(&heap)?;
         let shown = |verdict| self.all || which.is_some() || verdict != Verdict::Unexplained;
         if which.is_some() {
             let mut rows = audit.all.iter().filter(|row| wanted(row.address)).copied();

@@ -13,13 +13,13 @@ use rayon::prelude::*;
 const LASTING: u32 = u32::MAX;
 
 /// The counts of all objects, by id.
-pub(super) struct Counts {
+pub(crate) struct Counts {
     all: Vec<u32>,
 }
 
 impl Counts {
     /// Reads the counts of all objects.
-    pub(super) fn read(heap: &Heap, pieces: &Pieces<'_>) -> Counts {
+    pub(crate) fn read(heap: &Heap, pieces: &Pieces<'_>) -> Counts {
         let counter = Counter::of(&heap.python);
         let count = |id| match counter.count(pieces, heap.address(id)) {
             Some(count) => u32::try_from(count).unwrap_or(LASTING),
@@ -33,7 +33,7 @@ impl Counts {
 
     /// The count of an object; `None` for what is never freed, or whose count means nothing.
     #[inline]
-    pub(super) fn of(&self, id: u32) -> Option<u32> {
+    pub(crate) fn of(&self, id: u32) -> Option<u32> {
         let count = self.all.get(id as usize).copied();
         count.filter(|count| *count != LASTING)
     }

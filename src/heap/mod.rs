@@ -3,7 +3,6 @@
 pub mod alloc;
 mod areas;
 mod around;
-mod audit;
 mod census;
 mod closure;
 mod collector;
@@ -11,7 +10,7 @@ mod counts;
 mod doubts;
 #[cfg(feature = "sql")]
 pub mod export;
-mod garbage;
+pub(crate) mod garbage;
 pub mod graph;
 mod index;
 mod instances;
@@ -37,7 +36,6 @@ mod whole;
 
 pub use areas::{Area, What};
 pub use around::{Around, Direction, Nearby, Reference};
-pub use audit::{Audit, Miscounted, MiscountedType, Verdict};
 pub use census::{Census, TypeRow};
 pub use collector::{CollectorState, GenerationState, SAVE_ALL, Statistics};
 pub use doubts::Doubts;

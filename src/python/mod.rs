@@ -363,6 +363,14 @@ impl Python {
         stacks.flat_map(|stack| stack.chunks().to_vec()).collect()
     }
 
+    /// The parts of these chunks that no frame uses, as their bounds.
+    pub(crate) fn unused_frame_stacks(&self) -> Vec<(Addr, Addr)> {
+        let stacks = self
+            .threads()
+            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
+        stacks.flat_map(|stack| stack.unused()).collect()
+    }
+
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters
     /// has one in each; the one that runs or has frames is preferred.
     pub fn thread_of(&self, tid: i32) -> Option<&Arc<PyThread>> {

@@ -2,7 +2,8 @@
 
 use crate::harness::{Failures, Fixture, Interpreter, interpreters, list};
 use crate::heap_paths::heap;
-use pydbg::heap::{CollectorState, Garbage, Heap, Verdict};
+use pydbg::heap::{CollectorState, Garbage, Heap};
+use pydbg::memory::{Audit, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,7 +78,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         let garbage = Garbage::of(&heap).expect("garbage");
         let found: Vec<u32> = garbage.ids().collect();
         failures.check(&interpreter.id, collector(&heap, &fixture));
-        let audit = heap.audit().expect("audit");
+        let audit = Audit::of(&heap).expect("audit");
         let sure = audit
             .types
             .iter()
@@ -138,7 +139,7 @@ fn addresses(told: &Value) -> BTreeSet<u64> {
 fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
     let fixture = Fixture::start(interpreter, "miscounted", &[]);
     let heap = Arc::new(heap(&fixture));
-    let audit = heap.audit().expect("audit");
+    let audit = Audit::of(&heap).expect("audit");
     let expect = &fixture.truth.expect;
     for (verdict, told) in [
         (Verdict::Leaked, &["leaked", "held"][..]),

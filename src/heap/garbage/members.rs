@@ -19,13 +19,13 @@ const BATCH: usize = 1 << 14;
 const NONE: u8 = u8::MAX;
 
 /// The objects that the collector tracks, with their lists, counts and references to each other.
-pub(in crate::heap) struct Members {
+pub(crate) struct Members {
     /// The lists by their numbers.
-    pub(super) tracked: Tracked,
+    pub(crate) tracked: Tracked,
     /// How often objects are referred to.
-    pub(in crate::heap) counts: Counts,
+    pub(crate) counts: Counts,
     /// The references between tracked objects that the collector is told of.
-    pub(in crate::heap) told: Csr,
+    pub(crate) told: Csr,
     /// The number of an object's list, by id.
     lists: Vec<u8>,
     /// Whether a list is the one of what `gc.freeze()` has put aside, by its number.
@@ -36,7 +36,7 @@ pub(in crate::heap) struct Members {
 
 impl Members {
     /// Walks the collector's lists and reads what it would be told.
-    pub(in crate::heap) fn read(heap: &Heap) -> Result<Members, Malformed> {
+    pub(crate) fn read(heap: &Heap) -> Result<Members, Malformed> {
         let python = &heap.python;
         let target = &python.process.target;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
@@ -97,21 +97,21 @@ impl Members {
 
     /// The number of an object's list; `None` for what is not tracked.
     #[inline]
-    pub(in crate::heap) fn list(&self, id: u32) -> Option<usize> {
+    pub(crate) fn list(&self, id: u32) -> Option<usize> {
         let list = self.lists.get(id as usize).copied()?;
         (list != NONE).then_some(list.into())
     }
 
     /// Whether an object is in a list that a full collection looks at.
     #[inline]
-    pub(in crate::heap) fn is_collected(&self, id: u32) -> bool {
+    pub(crate) fn is_collected(&self, id: u32) -> bool {
         let aside = |list: usize| self.aside.get(list).is_some_and(|aside| *aside);
         self.list(id).is_some_and(|list| !aside(list))
     }
 
     /// Whether it is known what an object tells the collector.
     #[inline]
-    pub(in crate::heap) fn is_known(&self, kind: u32) -> bool {
+    pub(crate) fn is_known(&self, kind: u32) -> bool {
         !self.vague.get(kind as usize).is_some_and(|vague| *vague)
     }
 }

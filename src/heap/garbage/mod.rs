@@ -5,7 +5,7 @@ mod cycles;
 mod deduce;
 mod finalizers;
 mod hanging;
-mod members;
+pub(crate) mod members;
 mod one;
 mod reasons;
 mod summary;
@@ -18,7 +18,7 @@ use super::graph::{Malformed, NodeSet, Stopped, Watch, reachable};
 use super::{Heap, HeapError, weak};
 use cycles::Cycles;
 use finalizers::Finalizers;
-pub(super) use members::Members;
+pub(crate) use members::Members;
 use std::sync::Arc;
 
 /// What the collector would find.
