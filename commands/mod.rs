@@ -11,6 +11,7 @@ mod dominators;
 mod down;
 mod exception;
 mod exception_frame;
+mod fds;
 mod frame;
 mod heap;
 mod help;
@@ -69,6 +70,7 @@ pub const ALL: &[Command] = &[
     Command::of::<down::Down>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
+    Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
     Command::of::<heap::Heap>(),
     Command::of::<help::Help>(),

@@ -15,11 +15,13 @@
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
 pub mod addr;
 pub mod bytes;
+pub mod descriptors;
 pub mod diag;
 pub mod dwarf;
 pub mod escape;

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
+    &["descriptors"],
 ];
 
 /// Every Rust file below `folder`.

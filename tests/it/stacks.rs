@@ -87,6 +87,7 @@ const ELSEWHERE: &[&str] = &[
     "bytecode",
     "census",
     "crash",
+    "descriptors",
     "expressions",
     "file_locks",
     "healthy_server",
