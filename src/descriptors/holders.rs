@@ -40,6 +40,8 @@ pub struct Holder {
     pub path: Option<RootPath>,
     /// One of the descriptors, and why its owner is alive.
     pub example: Option<Example>,
+    /// Whether that owner is a constant of a code object.
+    pub constants: bool,
     /// All of the descriptors.
     pub fds: Vec<i32>,
 }
@@ -67,6 +69,10 @@ pub(super) fn find(heap: &Heap, ways: &Ways, all: &[Descriptor]) -> Vec<Holder> 
         Parent::Root | Parent::Unreachable => None,
     };
     let alone = spreads(&owners, least, dominator, class);
+    // What two variables of a module refer to dies only with the whole module: the variables say more.
+    let namespaces = heap.namespaces();
+    let is_namespace = |spread: &Spread| namespaces.contains_key(&spread.id);
+    let (of_modules, alone): (Vec<Spread>, Vec<Spread>) = alone.into_iter().partition(is_namespace);
     let mut held = vec![false; owned.len()];
     for position in alone.iter().flat_map(|spread| &spread.marked) {
         held[*position] = true;
@@ -78,8 +84,17 @@ pub(super) fn find(heap: &Heap, ways: &Ways, all: &[Descriptor]) -> Vec<Holder> 
     for spread in &mut among {
         spread.marked.iter_mut().for_each(|at| *at = free[*at]);
     }
+    // Those that the module's own variables are.
+    let hold = |spread: &Spread| {
+        let own = of_modules.iter().find(|own| own.id == spread.id);
+        let all = own.is_some_and(|own| {
+            let mut marked = spread.marked.iter();
+            marked.all(|at| own.marked.binary_search(at).is_ok())
+        });
+        if all { Hold::Alone } else { Hold::Among }
+    };
     let alone = alone.into_iter().map(|spread| (Hold::Alone, spread));
-    let among = among.into_iter().map(|spread| (Hold::Among, spread));
+    let among = among.into_iter().map(|spread| (hold(&spread), spread));
     let found = alone.chain(among);
     let mut found: Vec<Holder> = found
         .map(|(hold, spread)| holder(heap, ways, hold, &spread, &owned))
@@ -100,6 +115,13 @@ fn holder(heap: &Heap, ways: &Ways, hold: Hold, spread: &Spread, owned: &[&Descr
     // The outermost one is what the program refers to.
     let exception = chain().filter(is_exception).last();
     let exception = exception.or_else(|| chain().filter(is_traceback).last());
+    let example_way = members
+        .first()
+        .and_then(|first| ways.to(first.owners.first()?.id));
+    let constants = example_way.is_some_and(|way| {
+        let below = way.iter().skip_while(|id| **id != spread.id);
+        below.skip(1).any(|id| *heap.class(*id) == *"code")
+    });
     let example = members.first().map(|descriptor| Example {
         fd: descriptor.fd,
         path: descriptor
@@ -115,6 +137,7 @@ fn holder(heap: &Heap, ways: &Ways, hold: Hold, spread: &Spread, owned: &[&Descr
         exception: exception.map(|id| heap.thing(id)),
         path: heap.way_in_words(ways, spread.id),
         example,
+        constants,
         fds: members.iter().map(|descriptor| descriptor.fd).collect(),
     }
 }

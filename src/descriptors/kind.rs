@@ -110,14 +110,23 @@ impl Kind {
             Some(file) if file.is_dir() => Kind::Directory,
             Some(file) if file.is_fifo() => Kind::Pipe,
             Some(file) if file.is_char_device() || file.is_block_device() => {
-                let terminal = link.starts_with("/dev/pts/") || link.starts_with("/dev/tty");
-                if terminal {
-                    Kind::Terminal
-                } else {
-                    Kind::Device
+                match Kind::of_path(link) {
+                    Kind::Terminal => Kind::Terminal,
+                    _ => Kind::Device,
                 }
             }
             _ => Kind::File,
+        }
+    }
+
+    /// By a path alone.
+    pub(super) fn of_path(path: &str) -> Kind {
+        let is = |start: &str| path.starts_with(start);
+        match () {
+            () if is("/dev/pts/") || is("/dev/tty") => Kind::Terminal,
+            () if is("/dev/shm/") || is("/dev/hugepages/") => Kind::File,
+            () if is("/dev/") => Kind::Device,
+            () => Kind::File,
         }
     }
 

@@ -139,7 +139,8 @@ impl Descriptors {
             }
         }
         let ids: Vec<u32> = found.all.iter().map(|own| own.id).collect();
-        let ways = heap.ways_to(&ids)?;
+        let is_shortcut = shortcuts(heap);
+        let ways = heap.ways_to(&ids, |from, to| !is_shortcut(from, to))?;
         let source = match entries {
             Some(_) => Source::Kernel,
             None => Source::Objects,
@@ -213,6 +214,19 @@ impl Owner {
             doubt: None,
         }
     }
+}
+
+/// Whether a reference is the one by which a text file knows its raw file, which Python shows as that
+/// of the buffer between the two.
+fn shortcuts(heap: &Heap) -> impl Fn(u32, u32) -> bool + '_ {
+    let of = |name: &str| -> Vec<bool> {
+        let kinds = heap.kinds().iter();
+        let is_a = kinds.map(|kind| heap.python.objects.is_a(&kind.keeping.ty, name));
+        is_a.collect()
+    };
+    let (raw, text) = (of("_io.FileIO"), of("_io.TextIOWrapper"));
+    let is = |kinds: &[bool], id: u32| kinds.get(heap.kind_number(id) as usize) == Some(&true);
+    move |from, to| is(&raw, to) && is(&text, from)
 }
 
 /// What the kernel tells with the owners among the objects, and the objects whose descriptor is not

@@ -192,10 +192,11 @@ fn text(objects: &Objects, name: Option<Addr>) -> Option<String> {
     }
 }
 
-/// What has a name is a file, or was; names such as `<stdin>` are none of files.
+/// By the path that a file was opened with; names such as `<stdin>` are no paths.
 fn kind_of_name(name: Option<&String>) -> Kind {
     match name {
-        Some(name) if !name.starts_with('<') => Kind::File,
-        _ => Kind::Unknown,
+        None => Kind::Unknown,
+        Some(name) if name.starts_with('<') => Kind::Unknown,
+        Some(name) => Kind::of_path(name),
     }
 }

@@ -130,8 +130,17 @@ fn held(holder: &Holder, open: usize) -> String {
         ),
         None => String::new(),
     };
+    let constants = match holder.constants {
+        true => " as constants of code objects",
+        false => "",
+    };
+    let example = holder.example.iter();
+    let example = example.filter_map(|one| Some((one.fd, &one.path.as_ref()?.chain.text)));
+    let example: String = example
+        .map(|(fd, path)| format!(" For example fd {fd}: {path}."))
+        .collect();
     format!(
-        "{} of {} descriptors ({}) {how} the {who}: {path}.{exception}",
+        "{} of {} descriptors ({}) {how} the {who}{constants}: {path}.{exception}{example}",
         thousands(holder.count),
         thousands(open),
         in_words(&holder.kinds)

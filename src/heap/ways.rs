@@ -32,8 +32,10 @@ impl Ways {
 }
 
 impl Heap {
-    /// The shortest ways to these objects, of the same kind as [`Heap::paths_to`] finds.
-    pub fn ways_to(&self, ids: &[u32]) -> Result<Ways, Stopped> {
+    /// The shortest ways to these objects, of the same kind as [`Heap::paths_to`] finds. `shows`
+    /// says of a reference whether it tells a person something; others are followed only for what
+    /// nothing else leads to.
+    pub fn ways_to(&self, ids: &[u32], shows: impl Fn(u32, u32) -> bool) -> Result<Ways, Stopped> {
         let watch = Watch::quiet(&self.python.process.cancel);
         // Frames and functions refer to the namespace of their module; the module says more.
         let namespaces = self.namespaces();
@@ -41,7 +43,8 @@ impl Heap {
             let root: &&Root = namespaces.get(id)?;
             self.id(root.object)
         };
-        let clear = |from: u32, to: u32| module(&to).is_none_or(|own| own == from);
+        let clear =
+            |from: u32, to: u32| shows(from, to) && module(&to).is_none_or(|own| own == from);
         let held = self.held();
         let held = held.filter(|(id, root)| root.certain && !namespaces.contains_key(id));
         let roots = NodeSet::of(self.count(), held.map(|(id, _)| id));
