@@ -126,6 +126,8 @@ impl Kind {
             () if is("/dev/pts/") || is("/dev/tty") => Kind::Terminal,
             () if is("/dev/shm/") || is("/dev/hugepages/") => Kind::File,
             () if is("/dev/") => Kind::Device,
+            // What is opened by /proc/self/fd/3 is what that is.
+            () if is("/proc/") => Kind::Unknown,
             () => Kind::File,
         }
     }

@@ -258,16 +258,21 @@ fn join(
             }
             continue;
         };
-        let mut doubt = None;
-        match (own.kind.is_socket(), descriptor.kind.is_socket()) {
+        if own.kind.is_socket() && descriptor.kind == Kind::Socket {
             // The kernel lists no addresses of what is neither bound nor connected.
-            (true, true) if descriptor.kind == Kind::Socket => descriptor.kind = own.kind,
-            (true, false) => doubt = Some(mismatch(own.kind, descriptor.kind)),
-            _ if own.kind == Kind::Epoll && descriptor.kind != Kind::Epoll => {
-                doubt = Some(mismatch(own.kind, descriptor.kind));
-            }
-            _ => {}
+            descriptor.kind = own.kind;
         }
+        let fits = match own.kind {
+            Kind::Tcp | Kind::Udp | Kind::Unix | Kind::Socket => descriptor.kind.is_socket(),
+            Kind::Epoll | Kind::Directory => descriptor.kind == own.kind,
+            // What was opened by a path has one.
+            Kind::File => {
+                let target = descriptor.target.as_ref();
+                target.is_some_and(|target| target.starts_with('/'))
+            }
+            _ => true,
+        };
+        let doubt = (!fits).then(|| mismatch(own.kind, descriptor.kind));
         let owner = Owner::of(own);
         descriptor.owners.push(Owner { doubt, ..owner });
     }
@@ -281,7 +286,7 @@ fn join(
 /// The object is of one kind, what the descriptor leads to of another.
 fn mismatch(object: Kind, descriptor: Kind) -> String {
     format!(
-        "it was opened as {}, and is {} now: it was closed behind the object's back",
+        "its own was {}, and this is {}: the number may have been closed behind its back",
         object.words(),
         descriptor.words()
     )
@@ -310,4 +315,63 @@ fn of_objects(owning: Vec<Owning>) -> Vec<Descriptor> {
         descriptor.owners.push(Owner::of(own));
     }
     all.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(fd: i32, kind: Kind, target: &str) -> Entry {
+        Entry {
+            fd,
+            kind,
+            target: target.to_owned(),
+            access: None,
+            flags: Vec::new(),
+            position: None,
+            detail: None,
+        }
+    }
+
+    fn own(fd: i32, id: u32, kind: Kind) -> Owning {
+        Owning {
+            fd,
+            id,
+            closes: true,
+            kind,
+            name: None,
+        }
+    }
+
+    #[test]
+    fn owners_that_do_not_fit_are_doubtful_and_come_last() {
+        let entries = vec![
+            entry(3, Kind::Epoll, "anon_inode:[eventpoll]"),
+            entry(4, Kind::Socket, "socket:[1]"),
+            entry(5, Kind::File, "/x"),
+        ];
+        let owning = vec![
+            own(3, 1, Kind::File),
+            own(3, 2, Kind::Epoll),
+            own(4, 3, Kind::Udp),
+            own(5, 4, Kind::Unix),
+            own(9, 5, Kind::File),
+        ];
+        let (all, stale) = join(entries, owning.clone(), false);
+        let told = |at: usize| -> Vec<(u32, bool)> {
+            let owners = all[at].owners.iter();
+            owners
+                .map(|owner| (owner.id, owner.doubt.is_some()))
+                .collect()
+        };
+        assert_eq!(told(0), [(2, false), (1, true)]);
+        assert_eq!(told(1), [(3, false)]);
+        assert_eq!(told(2), [(4, true)]);
+        assert_eq!(all[1].kind, Kind::Udp);
+        assert_eq!(stale, [(5, 9)]);
+        assert_eq!(join(Vec::new(), owning.clone(), true).1, []);
+        let all = of_objects(owning);
+        assert_eq!(all.len(), 4);
+        assert_eq!(all[0].owners.len(), 2);
+    }
 }

@@ -10,6 +10,9 @@ const MANY: usize = 100;
 /// From this part of the limit on, in hundredths, it is said how near that is.
 const NEAR: u64 = 80;
 
+/// What keeps less than this part of what the limit allows does no harm, in hundredths.
+const HARMLESS: u64 = 10;
+
 /// The most kinds that are named.
 const MOST_KINDS: usize = 3;
 
@@ -63,10 +66,16 @@ impl Verdict {
 pub(super) fn of(found: &Descriptors) -> Vec<Verdict> {
     let open = found.all.len();
     let mut verdicts = Vec::new();
-    let is_most = |count: usize| count >= MANY && count.saturating_mul(2) >= open;
-    if let Some(limit) = found.limit.and_then(|limit| limit.soft)
-        && (open as u64).saturating_mul(100) >= limit.saturating_mul(NEAR)
-    {
+    let limit = found.limit.and_then(|limit| limit.soft);
+    let reaches = |count: usize, limit: u64, part: u64| {
+        (count as u64).saturating_mul(100) >= limit.saturating_mul(part)
+    };
+    let is_most = |count: usize| {
+        count >= MANY
+            && count.saturating_mul(2) >= open
+            && limit.is_none_or(|limit| reaches(count, limit, HARMLESS))
+    };
+    if let Some(limit) = limit.filter(|limit| reaches(open, *limit, NEAR)) {
         let text = format!(
             "{} of {limit} descriptors are open: beyond these, open() fails with \"Too many open \
              files\".",

@@ -47,9 +47,8 @@ impl All {
 /// `912 descriptors are open, of at most 1024.`
 fn heading(out: &mut Out<'_>, found: &Descriptors) -> io::Result<()> {
     let open = count(found.all.len(), "descriptor");
-    match found.source {
-        Source::Objects if found.problem.is_none() => out.put(format_args!("{OF_OBJECTS}\n"))?,
-        _ => {}
+    if found.source == Source::Objects && found.problem.is_none() {
+        out.put(format_args!("{OF_OBJECTS}\n"))?;
     }
     let verb = if found.all.len() == 1 { "is" } else { "are" };
     let more = if found.more { "more than " } else { "" };
