@@ -15,12 +15,15 @@ mod fds;
 mod frame;
 mod heap;
 mod help;
+mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
 mod info_interpreters;
 mod info_layout;
+mod info_malloc;
 mod info_proc;
+mod info_pymalloc;
 mod info_python;
 mod info_registers;
 mod info_sharedlibrary;
@@ -29,6 +32,7 @@ mod info_symbol;
 mod info_threads;
 mod info_timings;
 mod locks;
+mod memory;
 mod objects;
 mod path;
 mod py_bt;
@@ -74,12 +78,15 @@ pub const ALL: &[Command] = &[
     Command::of::<frame::Frame>(),
     Command::of::<heap::Heap>(),
     Command::of::<help::Help>(),
+    Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
+    Command::of::<info_malloc::InfoMalloc>(),
     Command::of::<info_proc::InfoProc>(),
+    Command::of::<info_pymalloc::InfoPymalloc>(),
     Command::of::<info_python::InfoPython>(),
     Command::of::<info_registers::InfoRegisters>(),
     Command::of::<info_sharedlibrary::InfoSharedlibrary>(),
@@ -88,6 +95,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
     Command::of::<locks::LocksCommand>(),
+    Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),
     Command::of::<path::Path>(),
     Command::of::<py_bt::PyBt>(),

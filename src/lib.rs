@@ -16,6 +16,8 @@
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
+//! | [`memory`] | where all memory of the process is |
+//! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -26,8 +28,10 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod findings;
 pub mod heap;
 pub mod image;
+pub mod memory;
 pub mod native;
 pub mod python;
 pub mod sync;

@@ -37,14 +37,14 @@ impl Marks {
 
     /// Whether a place is marked.
     #[inline]
-    pub(super) fn is_set(&self, place: u64) -> bool {
+    pub(crate) fn is_set(&self, place: u64) -> bool {
         let word = self.words.get((place / BITS) as usize);
         word.is_some_and(|word| word.load(Ordering::Relaxed) >> (place % BITS) & 1 == 1)
     }
 
     /// Marks a place; whether it was not marked before.
     #[inline]
-    pub(super) fn set(&self, place: u64) -> bool {
+    pub(crate) fn set(&self, place: u64) -> bool {
         let bit = 1 << (place % BITS);
         let Some(word) = self.words.get((place / BITS) as usize) else {
             return false;

@@ -113,7 +113,7 @@ impl<'m> Pieces<'m> {
     }
 
     /// Whether there is memory from an address on for so many bytes.
-    pub(super) fn reaches(&self, addr: Addr, len: u64) -> bool {
+    pub(crate) fn reaches(&self, addr: Addr, len: u64) -> bool {
         let Some(end) = addr.0.checked_add(len) else {
             return false;
         };
@@ -134,7 +134,7 @@ impl<'m> Pieces<'m> {
 
     /// The number of the place at an address, if an object may begin there.
     #[inline]
-    pub(super) fn place(&self, addr: Addr) -> Option<u64> {
+    pub(crate) fn place(&self, addr: Addr) -> Option<u64> {
         if !addr.0.is_multiple_of(ALIGNMENT) {
             return None;
         }

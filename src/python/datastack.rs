@@ -40,6 +40,8 @@ const SEARCHED: u64 = 1 << 16;
 pub(super) struct DataStack {
     /// Outermost first.
     parts: Vec<(Addr, Addr)>,
+    /// The chunks, each with its size in bytes.
+    chunks: Vec<(Addr, u64)>,
     /// Whether the outermost part was reached.
     whole: bool,
 }
@@ -53,6 +55,7 @@ impl DataStack {
         let mut top = memory.ptr(field.add(TOP_AFTER_CHUNK)).ok();
         let mut stack = DataStack {
             parts: Vec::new(),
+            chunks: Vec::new(),
             whole: at.is_null(),
         };
         let mut seen = FxHashSet::default();
@@ -65,6 +68,7 @@ impl DataStack {
             if size <= chunk::DATA || size > LARGEST_CHUNK {
                 break;
             }
+            stack.chunks.push((at, size));
             let previous = Addr(word(chunk::PREVIOUS));
             let data = at.add(chunk::DATA);
             let used = || {
@@ -83,6 +87,11 @@ impl DataStack {
         }
         stack.parts.reverse();
         Some(stack)
+    }
+
+    /// Where its chunks are, each with its size in bytes.
+    pub(super) fn chunks(&self) -> &[(Addr, u64)] {
+        &self.chunks
     }
 
     /// Where the outermost frame must begin; `None` when there is none or it is not known.

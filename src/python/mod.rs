@@ -25,6 +25,7 @@ mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+pub mod obmalloc;
 mod raw_frame;
 mod recover;
 mod runner;
@@ -46,6 +47,7 @@ use crate::addr::Addr;
 use crate::diag::Notes;
 use crate::native::{Process, spread};
 pub use code::Position;
+use datastack::DataStack;
 pub use evaluation::OpenWith;
 pub use frame_references::{FramePart, FrameReference};
 use layout::{DwarfOffsets, FieldReport, Layout};
@@ -350,6 +352,15 @@ impl Python {
         self.interpreters
             .iter()
             .flat_map(|interpreter| &interpreter.threads)
+    }
+
+    /// The chunks of memory in which the frames of all threads lie (3.11+), each with its size in
+    /// bytes.
+    pub fn frame_stacks(&self) -> Vec<(Addr, u64)> {
+        let stacks = self
+            .threads()
+            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
+        stacks.flat_map(|stack| stack.chunks().to_vec()).collect()
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

@@ -3,11 +3,17 @@
 //! For a live process /proc/PID/pagemap tells of each page whether it is in RAM (bit 63; Linux
 //! Documentation/admin-guide/mm/pagemap.rst), and smaps how many bytes of each mapping the kernel
 //! counts to its resident set. A core has the bytes that were dumped.
+//!
+//! A page that was read before it was ever written is the kernel's page of zeros. pagemap has it as
+//! present and smaps does not count it; what a debugger reads makes more of them.
 
+use super::memory::Memory;
 use super::proc::Task;
 use super::smaps::{self, Smap};
 use super::{Mapping, Origin, Target};
 use crate::addr::Addr;
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 use std::fs;
 use std::io;
@@ -22,6 +28,17 @@ const ENTRY: u64 = 8;
 
 /// The bit of a page that is in RAM.
 const PRESENT: u64 = 1 << 63;
+
+/// The bits of a page of a file, and of one that no other process has (bits 61 and 56). The page of
+/// zeros has neither, nor has one that is shared with a forked process.
+const OF_FILE: u64 = 1 << 61;
+const EXCLUSIVE: u64 = 1 << 56;
+
+/// Bytes of a core that one task looks at.
+const CHUNK: u64 = 4 << 20;
+
+/// Words that are looked at together.
+const FEW: usize = 32;
 
 /// How many entries of pagemap are read at once.
 const AT_ONCE: u64 = 1 << 16;
@@ -43,6 +60,9 @@ pub struct Resident {
     pub basis: Basis,
     /// All of them, in bytes: for a live process the sum of what smaps tells.
     pub total: u64,
+    /// Bytes of pages in a core that have nothing but zeros: most were never written, and a core
+    /// does not tell.
+    pub zeros: u64,
     /// In swap, in bytes.
     pub swapped: u64,
     /// What smaps tells of each mapping, by address; empty for a core.
@@ -57,8 +77,8 @@ impl Target {
     /// Which bytes there are. For a live process that runs on it is what there is now.
     pub fn resident(&self) -> io::Result<Resident> {
         match self.origin {
-            Origin::Live(pid) => live(Task::of(pid), &self.mappings),
-            Origin::Core(_) => Ok(Resident::new(Basis::Dumped, self.dumped.clone())),
+            Origin::Live(pid) => live(Task::of(pid), &self.mappings, &*self.memory),
+            Origin::Core(_) => Ok(dumped(&self.dumped, &*self.memory)),
             Origin::Synthetic => {
                 let whole = self.mappings.iter().map(|m| m.start.0..m.end.0);
                 Ok(Resident::new(Basis::Dumped, whole.collect()))
@@ -80,6 +100,7 @@ impl Resident {
         Resident {
             basis,
             total,
+            zeros: 0,
             swapped: 0,
             smaps: Vec::new(),
             runs,
@@ -102,22 +123,60 @@ impl Resident {
     }
 }
 
+/// What a core holds, without its pages of zeros.
+fn dumped(runs: &[Range<u64>], memory: &dyn Memory) -> Resident {
+    let chunks: Vec<Range<u64>> = runs
+        .iter()
+        .flat_map(|run| {
+            let starts = (run.start..run.end).step_by(CHUNK as usize);
+            starts.map(|start| start..run.end.min(start.saturating_add(CHUNK)))
+        })
+        .collect();
+    let written: Vec<Vec<Range<u64>>> = chunks
+        .into_par_iter()
+        .map(|chunk| {
+            let starts = (chunk.start..chunk.end).step_by(PAGE as usize);
+            let pages = starts.map(|start| start..chunk.end.min(start + PAGE));
+            joined(pages.filter(|page| !is_zero(memory, page.start, page.end - page.start)))
+        })
+        .collect();
+    let total = runs.iter().map(|run| run.end - run.start).sum();
+    let resident = Resident::new(Basis::Dumped, joined(written.into_iter().flatten()));
+    Resident {
+        zeros: u64::saturating_sub(total, resident.total),
+        total,
+        ..resident
+    }
+}
+
+/// Runs by address, with those that touch made one.
+fn joined(runs: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::new();
+    for run in runs {
+        match all.last_mut() {
+            Some(last) if last.end == run.start => last.end = run.end,
+            _ => all.push(run),
+        }
+    }
+    all
+}
+
 /// What pagemap and smaps tell of a live process.
-fn live(task: Task, mappings: &[Mapping]) -> io::Result<Resident> {
+fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Resident> {
     let smaps = smaps::parse(&task.read("smaps")?);
     let pagemap = fs::File::open(task.path("pagemap"))?;
     let mut runs: Vec<Range<u64>> = Vec::new();
-    let mut add = |start: u64, end: u64| match runs.last_mut() {
-        Some(last) if last.end == start => last.end = end,
-        _ => runs.push(start..end),
-    };
     for mapping in mappings {
         let known = smaps.binary_search_by_key(&mapping.start.0, |smap| smap.start);
         let smap = known.ok().and_then(|index| smaps.get(index));
         match smap.map_or(mapping.len(), |smap| smap.resident) {
             0 => {}
-            all if all == mapping.len() => add(mapping.start.0, mapping.end.0),
-            _ => each_present(&pagemap, mapping, &mut add)?,
+            all if all == mapping.len() => runs.push(mapping.start.0..mapping.end.0),
+            counted => {
+                let mut present = Present::read(&pagemap, mapping)?;
+                present.drop_zeros(counted / PAGE, memory);
+                runs.extend(present.pages.iter().map(|page| *page..page + PAGE));
+            }
         }
     }
     let (total, swapped) = (
@@ -128,42 +187,81 @@ fn live(task: Task, mappings: &[Mapping]) -> io::Result<Resident> {
         total,
         swapped,
         smaps,
-        ..Resident::new(Basis::Resident, runs)
+        ..Resident::new(Basis::Resident, joined(runs.into_iter()))
     })
 }
 
-/// Tells the runs of pages of a mapping that are in RAM.
-fn each_present(
-    pagemap: &fs::File,
-    mapping: &Mapping,
-    add: &mut impl FnMut(u64, u64),
-) -> io::Result<()> {
-    let (first, last) = (mapping.start.0 / PAGE, mapping.end.0 / PAGE);
-    let mut entries = vec![0; (AT_ONCE.min(last - first) * ENTRY) as usize];
-    let mut page = first;
-    while page < last {
-        let wanted = ((last - page).min(AT_ONCE) * ENTRY) as usize;
-        let Some(buffer) = entries.get_mut(..wanted) else {
-            break;
+/// The pages of a mapping that pagemap has as present.
+struct Present {
+    /// Their addresses, in order.
+    pages: Vec<u64>,
+    /// Those of them that may be the page of zeros.
+    doubtful: FxHashSet<u64>,
+}
+
+impl Present {
+    fn read(pagemap: &fs::File, mapping: &Mapping) -> io::Result<Present> {
+        let mut present = Present {
+            pages: Vec::new(),
+            doubtful: FxHashSet::default(),
         };
-        let read = pagemap.read_at(buffer, page * ENTRY)?;
-        let (whole, _) = buffer.get(..read).unwrap_or_default().as_chunks::<8>();
-        for (number, entry) in (page..).zip(whole) {
-            if u64::from_le_bytes(*entry) & PRESENT != 0 {
-                add(number * PAGE, (number + 1) * PAGE);
+        let (first, last) = (mapping.start.0 / PAGE, mapping.end.0 / PAGE);
+        let mut entries = vec![0; (AT_ONCE.min(last - first) * ENTRY) as usize];
+        let mut number = first;
+        while number < last {
+            let wanted = ((last - number).min(AT_ONCE) * ENTRY) as usize;
+            let Some(buffer) = entries.get_mut(..wanted) else {
+                break;
+            };
+            let read = pagemap.read_at(buffer, number * ENTRY)?;
+            let (whole, _) = buffer.get(..read).unwrap_or_default().as_chunks::<8>();
+            for (number, entry) in (number..).zip(whole) {
+                let entry = u64::from_le_bytes(*entry);
+                if entry & PRESENT != 0 {
+                    present.pages.push(number * PAGE);
+                    if entry & (OF_FILE | EXCLUSIVE) == 0 {
+                        present.doubtful.insert(number * PAGE);
+                    }
+                }
+            }
+            match whole.len() as u64 {
+                0 => break,
+                count => number += count,
             }
         }
-        match whole.len() as u64 {
-            0 => break,
-            count => page += count,
-        }
+        Ok(present)
     }
-    Ok(())
+
+    /// Drops pages of zeros, down to as many as the kernel has counted: all that may be some, or
+    /// if others must be among them, those in which nothing but zeros is.
+    fn drop_zeros(&mut self, counted: u64, memory: &dyn Memory) {
+        let mut surplus = (self.pages.len() as u64).saturating_sub(counted);
+        let all = self.doubtful.len() as u64 <= surplus;
+        let doubtful = &self.doubtful;
+        self.pages.retain(|page| {
+            let zero =
+                surplus > 0 && doubtful.contains(page) && (all || is_zero(memory, *page, PAGE));
+            surplus -= u64::from(zero);
+            !zero
+        });
+    }
+}
+
+/// Whether there are nothing but zeros from an address on; what cannot be read is none.
+fn is_zero(memory: &dyn Memory, start: u64, len: u64) -> bool {
+    let Ok(bytes) = memory.bytes(Addr(start), len as usize) else {
+        return false;
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    // Without an end before the end, so that many are looked at at once.
+    let zero = |words: &[[u8; 8]]| words.iter().fold(0, |all, w| all | u64::from_ne_bytes(*w)) == 0;
+    words.chunks(FEW).all(zero) && rest.iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::synth::Synth;
 
     #[test]
     fn bytes_within_and_between_runs() {
@@ -186,8 +284,46 @@ mod tests {
         let task = Task::leader(std::process::id() as i32);
         let block = vec![1_u8; 1 << 20];
         let at = Addr(block.as_ptr() as u64);
-        let found = live(task, &task.maps().unwrap()).unwrap();
+        let found = live(task, &task.maps().unwrap(), &Synth::default()).unwrap();
         assert_eq!(found.bytes(at, 1 << 20), 1 << 20);
         assert!(found.total >= 1 << 20);
+    }
+
+    #[test]
+    fn a_core_tells_its_zeros() {
+        let mut memory = Synth::default();
+        let mut bytes = vec![0; 0x4800];
+        bytes[0x1fff] = 1;
+        bytes[0x4001] = 1;
+        memory.add(0x10_0000, bytes);
+        let found = dumped(&[0x10_0000..0x10_4800, 0x20_0000..0x20_1000], &memory);
+        assert_eq!((found.total, found.zeros), (0x5800, 0x3000));
+        assert_eq!(
+            found.runs,
+            [
+                0x10_1000..0x10_2000,
+                0x10_4000..0x10_4800,
+                0x20_0000..0x20_1000
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_of_zeros_are_not_counted() {
+        let mut memory = Synth::default();
+        memory.add(0x2000, vec![0; 0x1000]);
+        memory.add(0x3000, vec![1; 0x1000]);
+        let present = |doubtful: &[u64]| Present {
+            pages: vec![0x1000, 0x2000, 0x3000, 0x4000],
+            doubtful: doubtful.iter().copied().collect(),
+        };
+        let left = |doubtful: &[u64], counted| {
+            let mut present = present(doubtful);
+            present.drop_zeros(counted, &memory);
+            present.pages
+        };
+        assert_eq!(left(&[0x2000, 0x3000], 4).len(), 4);
+        assert_eq!(left(&[0x2000, 0x3000], 2), [0x1000, 0x4000]);
+        assert_eq!(left(&[0x2000, 0x3000], 3), [0x1000, 0x3000, 0x4000]);
     }
 }

@@ -14,7 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
-    &["descriptors"],
+    &["descriptors", "memory"],
+    &["findings"],
 ];
 
 /// Every Rust file below `folder`.

@@ -4,28 +4,69 @@
 use super::super::Process;
 use super::glibc::{HEAP_ALIGNMENT, HEAP_INFO};
 use crate::addr::Addr;
+use crate::image::Image;
 use crate::target::Memory;
 
-/// Where fields are in `struct malloc_state`.
-struct Layout {
-    bins: u64,
-    next: u64,
+/// Where fields are in `struct malloc_state`, from its start; the first is the lock, the next the
+/// flags.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The ten lists of fast bins, if it has any.
+    pub fast: Option<u64>,
+    /// The chunk at the end of the memory.
+    pub top: u64,
+    /// The other lists, in pairs of pointers.
+    pub bins: u64,
+    /// The next arena of the ring.
+    pub next: u64,
+    /// How many threads use it.
+    pub attached: u64,
+    /// Bytes it has from the system, and then the most that it ever had.
+    pub system: u64,
+    /// The whole, rounded up to the alignment of chunks.
+    pub size: u64,
 }
 
-/// Up to 2.42, and 2.43, which has no fast bins.
-const LAYOUTS: [Layout; 2] = [
+impl Layout {
+    /// Those of all versions.
+    pub fn all() -> &'static [Layout] {
+        &LAYOUTS
+    }
+}
+
+/// 2.27 to 2.42, and 2.43, which has no fast bins, and 2.26, where a flag takes no word of its own.
+static LAYOUTS: [Layout; 3] = [
     Layout {
+        fast: Some(16),
+        top: 96,
         bins: 112,
         next: 2160,
+        attached: 2176,
+        system: 2184,
+        size: 2208,
     },
     Layout {
+        fast: None,
+        top: 8,
         bins: 24,
         next: 2072,
+        attached: 2088,
+        system: 2096,
+        size: 2112,
+    },
+    Layout {
+        fast: Some(8),
+        top: 88,
+        bins: 104,
+        next: 2152,
+        attached: 2168,
+        system: 2176,
+        size: 2192,
     },
 ];
 
-/// NBINS - 1, pairs of pointers.
-const BINS: u64 = 127;
+/// How many lists there are besides the fast bins (NBINS - 1).
+pub const BINS: u64 = 127;
 /// How many of the bins of an arena are empty at least, even if its memory is in many pieces.
 const EMPTY: usize = 8;
 /// How many bins may be in the middle of a change: a thread that was stopped inside of malloc moves a
@@ -39,6 +80,8 @@ const MOST_ARENAS: usize = 1 << 16;
 pub struct Arena {
     /// Whether it is the one that lies in the C library and has the process's heap.
     pub main: bool,
+    /// Where its fields are.
+    pub layout: &'static Layout,
 }
 
 impl Process {
@@ -50,7 +93,9 @@ impl Process {
         let memory = &*self.target.memory;
         let main = match self.images.at(address) {
             Some(image) => {
-                image.exported("gnu_get_libc_version")?;
+                if !self.may_have_malloc(image) {
+                    return None;
+                }
                 true
             }
             // An arena lies in its first heap, right behind what describes that.
@@ -66,7 +111,16 @@ impl Process {
         let is_one = |layout: &Layout| {
             has_bins(memory, address, layout) && is_in_ring(memory, address, layout)
         };
-        LAYOUTS.iter().any(is_one).then_some(Arena { main })
+        let layout = LAYOUTS.iter().find(|layout| is_one(layout))?;
+        Some(Arena { main, layout })
+    }
+
+    /// Whether glibc's malloc is in this image: the C library, or an executable that has it inside.
+    pub fn may_have_malloc(&self, image: &Image) -> bool {
+        match self.images.exported("gnu_get_libc_version") {
+            Some((library, _, _)) => library.start == image.start,
+            None => image.main,
+        }
     }
 }
 

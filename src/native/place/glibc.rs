@@ -17,7 +17,7 @@ const PREV_INUSE: u64 = 1;
 const IS_MMAPPED: u64 = 2;
 const FLAGS: u64 = 7;
 /// Heaps of arenas other than the first are aligned to this (HEAP_MAX_SIZE).
-pub(super) const HEAP_ALIGNMENT: u64 = 64 << 20;
+pub const HEAP_ALIGNMENT: u64 = 64 << 20;
 /// Chunks mapped by themselves have whole pages.
 const PAGE: u64 = 4096;
 /// The most chunks that are walked: a heap of 64-byte chunks of 2 GiB.
@@ -25,7 +25,7 @@ const MOST_CHUNKS: usize = 1 << 25;
 /// How many chunks behind the one that was looked for must be right for it to be believed.
 const CHECKED_BEHIND: usize = 1000;
 /// Sizes of `heap_info`: up to 2.34, and from 2.35 on.
-pub(super) const HEAP_INFO: [u64; 2] = [32, 48];
+pub const HEAP_INFO: [u64; 2] = [32, 48];
 /// Size of `struct malloc_state`, rounded up, and where `top` is in it: up to 2.42, and 2.43.
 const STATES: [(u64, u64); 2] = [(2208, 96), (2112, 8)];
 
