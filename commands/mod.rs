@@ -11,6 +11,7 @@ mod dominators;
 mod down;
 mod exception;
 mod exception_frame;
+mod fds;
 mod frame;
 mod garbage;
 mod heap;
@@ -78,6 +79,7 @@ pub const ALL: &[Command] = &[
     Command::of::<down::Down>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
+    Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
     Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),

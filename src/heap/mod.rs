@@ -31,6 +31,7 @@ mod thing;
 pub mod trace;
 pub mod tracked;
 pub mod types;
+mod ways;
 mod weak;
 mod whole;
 
@@ -46,4 +47,5 @@ pub use neighbours::{Neighbour, Neighbours, Way};
 pub use owners::{Owner, Owners, TreeBounds, Who};
 pub use paths::{PathError, RootPath, RootPaths};
 pub use thing::{NoObject, Thing};
+pub use ways::Ways;
 pub use whole::{Heap, HeapError};

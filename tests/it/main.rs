@@ -8,6 +8,7 @@ mod builds;
 mod bytecode;
 mod cli;
 mod debuginfod;
+mod descriptors;
 mod doing;
 mod exceptions;
 mod expr;

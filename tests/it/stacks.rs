@@ -89,6 +89,7 @@ const ELSEWHERE: &[&str] = &[
     "census",
     "guppy_heap",
     "crash",
+    "descriptors",
     "expressions",
     "file_locks",
     "garbage",

@@ -58,6 +58,10 @@ pub(super) const LAYOUT: Layout = Layout {
             file_class: false,
             file_bits: FileBits::Plain,
         },
+        descriptors: DescriptorPlaces {
+            map: 32,
+            scan: None,
+        },
         reprs: Reprs::SetOfList,
     },
     fields: Fields {

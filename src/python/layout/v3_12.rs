@@ -63,6 +63,10 @@ pub(super) const LAYOUT: Layout = Layout {
             file_class: false,
             file_bits: FileBits::Created,
         },
+        descriptors: DescriptorPlaces {
+            map: 40,
+            scan: Some(16),
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {

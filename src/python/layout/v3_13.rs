@@ -63,6 +63,10 @@ pub(super) const LAYOUT_0: Layout = Layout {
             file_class: true,
             file_bits: FileBits::Created,
         },
+        descriptors: DescriptorPlaces {
+            map: 40,
+            scan: Some(16),
+        },
         reprs: Reprs::OrderedAsDict,
     },
     fields: Fields {

@@ -58,6 +58,10 @@ pub(super) const LAYOUT: Layout = Layout {
             file_class: false,
             file_bits: FileBits::Created,
         },
+        descriptors: DescriptorPlaces {
+            map: 36,
+            scan: Some(8),
+        },
         reprs: Reprs::FixedNames,
     },
     fields: Fields {

@@ -57,6 +57,10 @@ pub(super) const LAYOUT: Layout = Layout {
             file_class: false,
             file_bits: FileBits::Created,
         },
+        descriptors: DescriptorPlaces {
+            map: 40,
+            scan: Some(16),
+        },
         reprs: Reprs::InOrder,
     },
     fields: Fields {

@@ -136,14 +136,6 @@ impl Python {
         pooled.is_some_and(|pooled| pooled.state == BlockState::Used)
     }
 
-    /// Whether an address is in memory that pymalloc has and nobody uses.
-    pub(crate) fn is_unused_block(&self, address: Addr) -> bool {
-        let pool_size = self.objects.layout.kinds.pool_size;
-        let pooled = pool_size
-            .and_then(|pool_size| pymalloc::find(&*self.objects.memory, pool_size, address));
-        pooled.is_some_and(|pooled| pooled.state != BlockState::Used)
-    }
-
     /// What lies at `address`.
     pub fn whatis(&self, address: Addr) -> Whatis {
         let mut found = native(&self.process, address);

@@ -53,6 +53,7 @@ impl<R: Report> Report for Doubtful<R> {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.notes.clone()
+        let own = self.report.notes();
+        self.notes.iter().cloned().chain(own).collect()
     }
 }
