@@ -19,6 +19,7 @@ mod paths;
 pub mod pieces;
 pub mod roots;
 mod size;
+mod suspects;
 mod tally;
 mod thing;
 pub mod trace;
@@ -34,5 +35,8 @@ pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};
 pub use owners::{Owner, Owners, TreeBounds, Who};
 pub use paths::{PathError, RootPath, RootPaths};
+pub use suspects::{
+    Accused, Container, FLOOR, Form, Gathered, SHARE, Suspect, SuspectBounds, Suspects,
+};
 pub use thing::{NoObject, Thing};
 pub use whole::{Heap, HeapError};

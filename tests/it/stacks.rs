@@ -92,6 +92,7 @@ const ELSEWHERE: &[&str] = &[
     "healthy_server",
     "heap_kinds",
     "kernel_waits",
+    "leaking",
     "lock_graphs",
     "lock_log_shapes",
     "lost_wakeups",
