@@ -13,6 +13,7 @@ mod exception;
 mod exception_frame;
 mod frame;
 mod heap;
+mod heap_diff;
 mod help;
 mod info_auxv;
 mod info_files;
@@ -27,6 +28,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod leaks;
 mod locks;
 mod memory;
 mod objects;
@@ -72,6 +74,7 @@ pub const ALL: &[Command] = &[
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),
     Command::of::<heap::Heap>(),
+    Command::of::<heap_diff::HeapDiff>(),
     Command::of::<help::Help>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
@@ -86,6 +89,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<leaks::LeaksCommand>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),

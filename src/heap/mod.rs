@@ -5,6 +5,7 @@ mod census;
 mod closure;
 mod doubts;
 pub mod graph;
+mod growth;
 mod index;
 mod instances;
 mod kept;
@@ -30,6 +31,7 @@ mod whole;
 
 pub use census::{Census, TypeRow};
 pub use doubts::Doubts;
+pub use growth::{Amount, Before, Growth, KindGrowth, OwnerGrowth, Past, Whole};
 pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};

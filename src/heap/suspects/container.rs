@@ -57,7 +57,7 @@ impl Form {
     }
 
     /// The form of an object.
-    pub(super) fn of(heap: &Heap, id: u32) -> Form {
+    pub(in crate::heap) fn of(heap: &Heap, id: u32) -> Form {
         let Some(kind) = heap.kind(id) else {
             return Form::Instance;
         };
@@ -91,7 +91,7 @@ impl Form {
     }
 
     /// What `len` tells of an object of this form.
-    pub(super) fn length(self, heap: &Heap, addr: Addr) -> Option<u64> {
+    pub(in crate::heap) fn length(self, heap: &Heap, addr: Addr) -> Option<u64> {
         let objects = &heap.python.objects;
         match self {
             Form::List | Form::Tuple => u64::try_from(objects.var_size(addr).ok()?).ok(),

@@ -14,10 +14,12 @@ mod search;
 pub use container::Form;
 
 use super::graph::Stopped;
+use super::growth::{Before, Past};
 use super::thing::Thing;
 use super::{Heap, PathError, RootPath};
 use crate::addr::Addr;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// The share of the heap that makes a suspect, in percent: that of Eclipse MAT. Of five leaks that
@@ -89,6 +91,8 @@ pub struct Suspect {
     pub example: Option<Thing>,
     /// The shortest way to the container, or to the example where there is none.
     pub path: Option<RootPath>,
+    /// What was in it in an older dump, if it was there and that is known.
+    pub before: Option<Before>,
     /// What tells this leak from others in two runs of a program: class, form of the container, path.
     pub keywords: Vec<String>,
 }
@@ -154,6 +158,20 @@ pub struct Gathered {
     pub own: u64,
     /// What they retain, in bytes.
     pub retained: u64,
+}
+
+impl Suspects {
+    /// Adds what was in each suspect in an older dump, and puts those first that grew most.
+    pub fn since(&mut self, new: &Heap, old: &Heap) {
+        let past = Past::of(old);
+        for suspect in &mut self.suspects {
+            suspect.before = past.before(new, suspect);
+        }
+        self.suspects.sort_by_key(|suspect| {
+            let before = suspect.before.map_or(0, |before| before.retained);
+            Reverse(suspect.gathered.saturating_sub(before))
+        });
+    }
 }
 
 impl Heap {

@@ -254,6 +254,7 @@ impl<'h> Search<'h> {
             kinds_left_out,
             example: example.map(|id| heap.thing(id)),
             path,
+            before: None,
             keywords,
         })
     }
