@@ -173,6 +173,11 @@ fn owners(old: &Heap, new: &Heap, least: u64) -> Vec<OwnerGrowth> {
     let retained = |heap: &Heap, trails: &[Trail]| {
         let mut all: BTreeMap<String, (u64, u32)> = BTreeMap::new();
         for trail in trails {
+            // A namespace has the path of its module, which retains it.
+            let above = trail.above.and_then(|above| trails.get(above));
+            if above.is_some_and(|above| above.path == trail.path) {
+                continue;
+            }
             // Elements of a set have no names of their own.
             let entry = all.entry(trail.path.clone()).or_insert((0, trail.id));
             entry.0 = entry.0.saturating_add(heap.retained.of(trail.id));

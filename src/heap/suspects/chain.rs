@@ -11,14 +11,16 @@ const LEAST: u64 = 64;
 /// The most objects between two of a kind: a dictionary of attributes, a tuple, a frame and a cell.
 const MOST_BETWEEN: u32 = 6;
 
+/// Below the object at which a suspect is found as much is left as a suspect has at least, so of a
+/// chain that is of one kind throughout about as great a part: one of so many at least.
+const LEAST_BELOW: u64 = 100;
+
 /// A chain that an object belongs to.
 pub(super) struct Chain {
     /// The first object.
     pub(super) first: u32,
-    /// How many there are of its kind above the object, itself among them.
+    /// How many there are of its kind.
     pub(super) length: u64,
-    /// How many follow below it.
-    pub(super) below: u64,
 }
 
 impl Chain {
@@ -29,10 +31,11 @@ impl Chain {
         starts.extend(heap.dominators.chain(id).take(MOST_BETWEEN as usize));
         let chains = starts.into_iter().map(|start| up(heap, start));
         let longest = chains.max_by_key(|chain| chain.length)?;
-        (longest.length >= LEAST).then(|| Chain {
-            below: below(heap, id, heap.kind_number(longest.first)),
-            ..longest
-        })
+        let below = below(heap, id, heap.kind_number(longest.first));
+        let length = longest.length.saturating_add(below);
+        // What hangs at the end of a chain has not gathered in the chain.
+        let goes_on = below >= LEAST / 4 && below >= length / LEAST_BELOW;
+        (length >= LEAST && goes_on).then_some(Chain { length, ..longest })
     }
 }
 
@@ -59,7 +62,6 @@ fn up(heap: &Heap, start: u32) -> Chain {
     let mut chain = Chain {
         first: start,
         length: 1,
-        below: 0,
     };
     let mut between = 0;
     for above in heap.dominators.chain(start) {

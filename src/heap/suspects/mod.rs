@@ -114,8 +114,6 @@ pub enum Accused {
         object: Thing,
         /// How many of its kind there are.
         length: u64,
-        /// What all of them retain, in bytes.
-        retained: u64,
     },
     /// All instances of a class, which no container that is known keeps together.
     Class {

@@ -39,6 +39,8 @@ enum At {
     Owner(u32),
     /// In an object, but others hold them, too.
     Holder(u32),
+    /// In no single object, but in a chain of them: the first, and how many there are.
+    Chain(u32, u64),
     /// In no object that is known.
     Nowhere,
 }
@@ -77,7 +79,16 @@ impl<'h> Search<'h> {
                 continue;
             }
             let gathered = heap.retained.of(id).saturating_sub(in_large);
-            if gathered >= self.least {
+            if gathered < self.least {
+                continue;
+            }
+            if let Some(chain) = Chain::to(heap, id) {
+                found.push(Found {
+                    at: At::Chain(chain.first, chain.length),
+                    ids: Vec::new(),
+                    gathered: heap.retained.of(chain.first),
+                });
+            } else {
                 let mut own = Found {
                     at: At::Owner(id),
                     ids: small,
@@ -220,6 +231,10 @@ impl<'h> Search<'h> {
         let (who, end) = match found.at {
             At::Owner(id) => self.owner(id, found),
             At::Holder(id) => (Accused::Container(self.container(id, true)), Some(id)),
+            At::Chain(first, length) => {
+                let object = heap.thing(first);
+                (Accused::Chain { object, length }, Some(first))
+            }
             At::Nowhere => {
                 let kind = example.and_then(|id| heap.kind(id));
                 let ty = kind.map(|kind| &kind.keeping.ty);
@@ -241,9 +256,8 @@ impl<'h> Search<'h> {
             .collect();
         keywords.extend(match &who {
             Accused::Container(container) => Some(container.form.words().to_owned()),
-            Accused::Object { object } | Accused::Chain { object, .. } => {
-                Some(object.class.to_string())
-            }
+            Accused::Object { object } => Some(object.class.to_string()),
+            Accused::Chain { object, .. } => Some(format!("chain of {}", object.class)),
             Accused::Class { .. } => None,
         });
         keywords.extend(path.iter().map(|path| path.chain.text.clone()));
@@ -259,17 +273,9 @@ impl<'h> Search<'h> {
         })
     }
 
-    /// An owner: a container, one large object, or the last of a chain.
+    /// An owner: a container, or one large object.
     fn owner(&self, id: u32, found: &Found) -> (Accused, Option<u32>) {
         let heap = self.heap;
-        if let Some(chain) = Chain::to(heap, id) {
-            let accused = Accused::Chain {
-                object: heap.thing(chain.first),
-                length: chain.length.saturating_add(chain.below),
-                retained: heap.retained.of(chain.first),
-            };
-            return (accused, Some(chain.first));
-        }
         let own = heap.size(id);
         let accused = match Form::of(heap, id) {
             Form::Instance if own >= found.gathered / 2 => Accused::Object {

@@ -102,7 +102,6 @@ impl Leaks {
         };
         let now = match &suspect.who {
             Accused::Container(container) => container.retained,
-            Accused::Chain { retained, .. } => *retained,
             _ => suspect.gathered,
         };
         out.put(format_args!("from {} to {}", human(retained), human(now)))?;
@@ -123,7 +122,7 @@ fn who(out: &mut Out<'_>, suspect: &Suspect) -> io::Result<()> {
     let first = suspect.kinds.first();
     match &suspect.who {
         Accused::Object { object } => named(out, object),
-        Accused::Chain { object, length, .. } => {
+        Accused::Chain { object, length } => {
             out.put(format_args!("a chain of {} ", number(*length)))?;
             out.target(&object.class)?;
             out.put(format_args!(", the first "))?;
