@@ -25,6 +25,10 @@ use std::sync::Arc;
 ///     generation   in which of these lists it is
 ///     alloc        the allocator its memory is from
 ///
+/// Sizes lack what allocators add, attributes that lie apart, and mapped memory. With --blocks there
+/// are two more columns: what allocators have set aside for the objects and their tables, and the
+/// bytes of their buffers (bytearray, array, mmap, io, ctypes, numpy where it owns the data).
+///
 /// Examples:
 ///     heap                   the ten largest kinds
 ///     heap --more            the next ten
@@ -32,6 +36,7 @@ use std::sync::Arc;
 ///     heap 2                 the objects of row 2, the largest first
 ///     heap 2 --by owner      who keeps the objects of row 2 alive
 ///     heap --by module       all objects by the module of their class
+///     heap --blocks          with what the allocators set aside
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Heap {
@@ -44,6 +49,9 @@ pub struct Heap {
     /// Show the next rows of the table shown last
     #[arg(short, long, conflicts_with_all = ["by", "row"])]
     more: bool,
+    /// Show what allocators set aside for the objects, and the bytes of their buffers
+    #[arg(long, conflicts_with = "more")]
+    blocks: bool,
     /// A row of the partition shown last
     #[arg(value_name = "ROW")]
     row: Option<usize>,
@@ -71,11 +79,17 @@ impl Run for Heap {
                 .browsing()
                 .cloned()
                 .context("no table was shown yet whose next rows could follow; try \"heap\"")?,
-            (false, None, None | Some(By::Kind)) => {
+            (false, None, None | Some(By::Kind)) if !self.blocks => {
                 let python = Arc::clone(session.python()?);
                 Browsing::counted(&python)
             }
-            (false, None, Some(by)) => Browsing::grouped(&*session.heap()?, by),
+            (false, None, by) => {
+                let by = by.unwrap_or(By::Kind);
+                Browsing::grouped(&*session.heap()?, by)
+            }
+            (false, Some(_), None) if self.blocks => {
+                bail!("--blocks is for groups; add --by, such as --by type")
+            }
             (false, Some(row), by) => {
                 let before = match session.browsing() {
                     Some(shown) => shown.clone(),
@@ -90,6 +104,9 @@ impl Run for Heap {
                 }
             }
         };
+        if self.blocks {
+            browsing.measure(&*session.heap()?);
+        }
         let is_list = browsing.listing.is_some();
         let count = self.count.and_then(|count| usize::try_from(count).ok());
         // Programs want it all, but for values, which take time.

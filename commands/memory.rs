@@ -3,6 +3,7 @@
 use crate::cli::render::waterfall::Waterfall;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::Context;
+use pydbg::findings;
 use pydbg::memory::Memory as Table;
 
 /// Show where all memory of the process is, in one table that adds up.
@@ -33,6 +34,7 @@ impl Run for Memory {
         let heap = session.heap()?;
         let memory = Table::of(&heap).context("the memory map of the process cannot be read")?;
         Ok(Box::new(Waterfall {
+            findings: findings::of_memory(&heap, &memory),
             memory,
             doubts: heap.doubts.clone(),
             mappings: self.mappings,

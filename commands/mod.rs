@@ -15,12 +15,15 @@ mod frame;
 mod heap;
 mod heap_diff;
 mod help;
+mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
 mod info_interpreters;
 mod info_layout;
+mod info_malloc;
 mod info_proc;
+mod info_pymalloc;
 mod info_python;
 mod info_registers;
 mod info_sharedlibrary;
@@ -76,12 +79,15 @@ pub const ALL: &[Command] = &[
     Command::of::<heap::Heap>(),
     Command::of::<heap_diff::HeapDiff>(),
     Command::of::<help::Help>(),
+    Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
+    Command::of::<info_malloc::InfoMalloc>(),
     Command::of::<info_proc::InfoProc>(),
+    Command::of::<info_pymalloc::InfoPymalloc>(),
     Command::of::<info_python::InfoPython>(),
     Command::of::<info_registers::InfoRegisters>(),
     Command::of::<info_sharedlibrary::InfoSharedlibrary>(),

@@ -13,9 +13,10 @@
 //! | [`native`] | the process as the kernel and glibc see it: threads, system calls, loader |
 //! | [`python`] | CPython: runtime, interpreters, thread states, frames, code |
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
-//! | [`memory`] | where all memory of the process is |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`memory`] | where all memory of the process is |
+//! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -25,6 +26,7 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod findings;
 pub mod heap;
 pub mod image;
 pub mod memory;

@@ -73,7 +73,12 @@ impl Heap {
 
     /// The full name of an object's class.
     pub fn class(&self, id: u32) -> Arc<str> {
-        match self.kind(id) {
+        self.kind_name(self.kind_number(id))
+    }
+
+    /// The full name of the type with a number.
+    pub fn kind_name(&self, number: u32) -> Arc<str> {
+        match self.kinds().get(number as usize) {
             Some(kind) => self.python.objects.full_name(&kind.keeping.ty),
             None => "?".into(),
         }

@@ -1,14 +1,16 @@
 //! Whose each block of an allocator is: for every object where its block begins, and where the
 //! blocks begin that belong to it.
 
+use super::OfType;
 use super::claims::Claims;
 use super::what::What;
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::heap::marks::Marks;
-use crate::heap::parts::{Part, PartKind, Parts};
+use crate::heap::parts::{Part, PartKind, Parts, free_lists};
 use crate::heap::pieces::Pieces;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Objects that one task looks at.
@@ -24,15 +26,19 @@ pub(super) struct Blocks<'p, 'm> {
     objects: Marks,
     unreached: Marks,
     buffers: Marks,
+    freed: Marks,
     /// Blocks outside of all allocators that are known, by address.
     pub(super) loose: Vec<(Range<u64>, What)>,
     /// The memory that objects have mapped.
     pub(super) mapped: Vec<Range<u64>>,
+    /// How many buffers the instances of each type have, and their bytes; by the type's number.
+    sums: FxHashMap<u32, (u64, u64)>,
 }
 
-/// What one task found outside.
+/// What one task found.
 #[derive(Default)]
 struct Found {
+    sums: FxHashMap<u32, (u64, u64)>,
     loose: Vec<(Range<u64>, What)>,
     mapped: Vec<Range<u64>>,
 }
@@ -45,9 +51,16 @@ impl<'p, 'm> Blocks<'p, 'm> {
             objects: Marks::new(pieces),
             unreached: Marks::new(pieces),
             buffers: Marks::new(pieces),
+            freed: Marks::new(pieces),
             loose: Vec::new(),
             mapped: Vec::new(),
+            sums: FxHashMap::default(),
         };
+        free_lists(&heap.python, pieces, &mut |part| {
+            if let Some(place) = pieces.place(part.start) {
+                blocks.freed.set(place);
+            }
+        });
         let parts = Parts::new(&heap.python, pieces);
         let batches = (0..heap.count().div_ceil(BATCH)).into_par_iter();
         let found: Vec<Found> = batches
@@ -60,7 +73,16 @@ impl<'p, 'm> Blocks<'p, 'm> {
                 found
             })
             .collect();
-        for Found { loose, mapped } in found {
+        for Found {
+            loose,
+            mapped,
+            sums,
+        } in found
+        {
+            for (number, (count, bytes)) in sums {
+                let sum = blocks.sums.entry(number).or_default();
+                *sum = (sum.0 + count, sum.1.saturating_add(bytes));
+            }
             blocks.loose.extend(loose);
             blocks.mapped.extend(mapped);
         }
@@ -88,6 +110,11 @@ impl<'p, 'm> Blocks<'p, 'm> {
         };
         let mut tables = 0;
         let mut each = |part: Part| {
+            if part.kind != PartKind::Table {
+                let sum = found.sums.entry(heap.kind_number(id)).or_default();
+                let bytes = part.len.unwrap_or(0);
+                *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
+            }
             let (what, marks) = match part.kind {
                 PartKind::Buffer if reached => (What::Buffers, &self.buffers),
                 PartKind::Mapping => {
@@ -132,6 +159,18 @@ impl<'p, 'm> Blocks<'p, 'm> {
         }
     }
 
+    /// The buffers by the types of what has them.
+    pub(super) fn buffers(&self, heap: &Heap) -> Vec<OfType> {
+        let row = |(number, (count, bytes)): (&u32, &(u64, u64))| OfType {
+            class: heap.kind_name(*number),
+            count: *count,
+            bytes: *bytes,
+        };
+        let mut rows: Vec<OfType> = self.sums.iter().map(row).collect();
+        rows.sort_by(|one, other| (other.bytes, &one.class).cmp(&(one.bytes, &other.class)));
+        rows
+    }
+
     /// Whose the block is that begins at an address; `None` when no object has it.
     #[inline]
     pub(super) fn owner(&self, start: Addr) -> Option<What> {
@@ -145,6 +184,7 @@ impl<'p, 'm> Blocks<'p, 'm> {
             _ if self.objects.is_set(place) => Some(What::Objects),
             _ if self.buffers.is_set(place) => Some(What::Buffers),
             _ if self.unreached.is_set(place) => Some(What::Unreached),
+            _ if self.freed.is_set(place) => Some(What::FreeLists),
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ impl Claims {
         let end = touched
             .last()
             .map_or(run.end, |known| known.end.max(run.end));
-        self.runs.splice(first..behind, [start..end]);
+        self.runs.splice(first..behind, std::iter::once(start..end));
         free
     }
 
@@ -57,6 +57,7 @@ impl Claims {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "a list of one run is what is meant")]
 mod tests {
     use super::*;
 

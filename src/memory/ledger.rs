@@ -4,6 +4,7 @@ use super::what::What;
 use crate::addr::Addr;
 use crate::target::resident::Resident;
 use serde::Serialize;
+use std::ops::Range;
 
 /// One line of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -50,6 +51,22 @@ impl<'r> Ledger<'r> {
             row.resident += resident;
             row.count += 1;
         }
+    }
+
+    /// Adds what another one has.
+    pub(super) fn join(mut self, other: &Ledger<'_>) -> Ledger<'r> {
+        for (row, more) in self.rows.iter_mut().zip(&other.rows) {
+            row.size += more.size;
+            row.resident += more.resident;
+            row.count += more.count;
+        }
+        self
+    }
+
+    /// Whether all of a run of memory is there.
+    pub(super) fn is_whole(&self, run: &Range<u64>) -> bool {
+        let len = run.end.saturating_sub(run.start);
+        self.resident.bytes(Addr(run.start), len) == len
     }
 
     /// The lines, in the order of the table, without those that have nothing.

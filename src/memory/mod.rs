@@ -14,6 +14,7 @@ mod what;
 
 use crate::addr::Addr;
 use crate::heap::Heap;
+use crate::heap::alloc::glibc;
 use crate::heap::pieces::Pieces;
 use crate::target::Mapping;
 use crate::target::resident::{Basis, Resident};
@@ -26,6 +27,7 @@ use rest::Rest;
 use serde::Serialize;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 pub use what::What;
 
 /// The table, and what it was made from.
@@ -41,8 +43,24 @@ pub struct Memory {
     pub rows: Vec<Row>,
     /// What each mapping is for where no allocator says so, the largest first.
     pub mappings: Vec<Area>,
+    /// What has the buffers: types, with the bytes of the buffers of their instances, the largest
+    /// first.
+    pub buffers: Vec<OfType>,
+    /// The figures of glibc's malloc.
+    pub malloc: Option<glibc::Figures>,
     /// What is wrong with the books of allocators, in words.
     pub problems: Vec<String>,
+}
+
+/// What the instances of a type have.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfType {
+    /// The full name of the type.
+    pub class: Arc<str>,
+    /// How many blocks.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// The part of a mapping that no allocator speaks for.
@@ -67,12 +85,11 @@ impl Memory {
         let target = &process.target;
         let resident = target.resident()?;
         let pieces = Pieces::new(&*target.memory, &target.mappings);
-        let books = Books::of(&heap.python, &pieces);
+        let mut books = Books::of(&heap.python, &pieces);
         let mut claims = Claims::default();
         let regions = books.claim(&mut claims);
         let blocks = Blocks::of(heap, &pieces, &claims);
-        let mut ledger = Ledger::new(&resident);
-        books.book(&regions, &blocks, &mut ledger);
+        let mut ledger = books.book(&regions, &blocks, &resident);
         let mut claim = |what, run: Range<u64>, ledger: &mut Ledger<'_>| {
             for part in claims.claim(run) {
                 ledger.book(what, Addr(part.start), part.end - part.start);
@@ -103,6 +120,9 @@ impl Memory {
                 mappings.push(area);
             }
         }
+        if resident.zeros > 0 {
+            ledger.add(What::Zeros, resident.zeros, resident.zeros);
+        }
         mappings.sort_by_key(|area| std::cmp::Reverse(area.resident));
         Ok(Memory {
             basis: resident.basis,
@@ -110,6 +130,8 @@ impl Memory {
             swapped: resident.swapped,
             rows: ledger.rows(),
             mappings,
+            buffers: blocks.buffers(heap),
+            malloc: books.figures(),
             problems: books.problems,
         })
     }

@@ -42,11 +42,13 @@ pub enum What {
     OtherMalloc,
     /// Memory of which nothing is known.
     Unknown,
+    /// Pages of a core that have nothing but zeros, whatever they are for.
+    Zeros,
 }
 
 impl What {
     /// All there are, in the order of the table.
-    pub const ALL: [What; 18] = [
+    pub const ALL: [What; 19] = [
         What::Objects,
         What::Unreached,
         What::Buffers,
@@ -65,6 +67,7 @@ impl What {
         What::Files,
         What::Shared,
         What::Unknown,
+        What::Zeros,
     ];
 
     /// In words.
@@ -88,6 +91,7 @@ impl What {
             What::Files => "code and data of files",
             What::Shared => "shared memory",
             What::Unknown => "other memory",
+            What::Zeros => "pages of zeros, most of them never written",
         }
     }
 

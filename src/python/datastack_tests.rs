@@ -77,6 +77,7 @@ fn frames(sizes: &[u64], damaged: &[u64], end: u64) -> Vec<u64> {
         at += size;
     }
     let stack = DataStack {
+        chunks: Vec::new(),
         parts: vec![(Addr(0x1000), Addr(end))],
         whole: true,
     };

@@ -25,6 +25,7 @@ mod lost;
 pub mod merge;
 mod names;
 pub mod object;
+pub mod obmalloc;
 mod raw_frame;
 mod recover;
 mod runner;

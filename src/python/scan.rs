@@ -194,7 +194,11 @@ fn find_version(piece: &[u8]) -> Option<String> {
 }
 
 /// Visits every aligned word of the regions that can be read.
-fn each_word(memory: &dyn Memory, regions: &[(Addr, Addr)], visit: &mut dyn FnMut(Addr, u64)) {
+pub(super) fn each_word(
+    memory: &dyn Memory,
+    regions: &[(Addr, Addr)],
+    visit: &mut dyn FnMut(Addr, u64),
+) {
     each_piece(memory, regions, &mut |start, piece| {
         for index in (0..piece.len()).step_by(8) {
             if let Some(word) = bytes::u64_at(piece, index) {

@@ -12,6 +12,7 @@ use super::proc::Task;
 use super::smaps::{self, Smap};
 use super::{Mapping, Origin, Target};
 use crate::addr::Addr;
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use std::fs;
@@ -33,6 +34,12 @@ const PRESENT: u64 = 1 << 63;
 const OF_FILE: u64 = 1 << 61;
 const EXCLUSIVE: u64 = 1 << 56;
 
+/// Bytes of a core that one task looks at.
+const CHUNK: u64 = 4 << 20;
+
+/// Words that are looked at together.
+const FEW: usize = 32;
+
 /// How many entries of pagemap are read at once.
 const AT_ONCE: u64 = 1 << 16;
 
@@ -53,6 +60,9 @@ pub struct Resident {
     pub basis: Basis,
     /// All of them, in bytes: for a live process the sum of what smaps tells.
     pub total: u64,
+    /// Bytes of pages in a core that have nothing but zeros: most were never written, and a core
+    /// does not tell.
+    pub zeros: u64,
     /// In swap, in bytes.
     pub swapped: u64,
     /// What smaps tells of each mapping, by address; empty for a core.
@@ -68,7 +78,7 @@ impl Target {
     pub fn resident(&self) -> io::Result<Resident> {
         match self.origin {
             Origin::Live(pid) => live(Task::of(pid), &self.mappings, &*self.memory),
-            Origin::Core(_) => Ok(Resident::new(Basis::Dumped, self.dumped.clone())),
+            Origin::Core(_) => Ok(dumped(&self.dumped, &*self.memory)),
             Origin::Synthetic => {
                 let whole = self.mappings.iter().map(|m| m.start.0..m.end.0);
                 Ok(Resident::new(Basis::Dumped, whole.collect()))
@@ -90,6 +100,7 @@ impl Resident {
         Resident {
             basis,
             total,
+            zeros: 0,
             swapped: 0,
             smaps: Vec::new(),
             runs,
@@ -112,28 +123,59 @@ impl Resident {
     }
 }
 
+/// What a core holds, without its pages of zeros.
+fn dumped(runs: &[Range<u64>], memory: &dyn Memory) -> Resident {
+    let chunks: Vec<Range<u64>> = runs
+        .iter()
+        .flat_map(|run| {
+            let starts = (run.start..run.end).step_by(CHUNK as usize);
+            starts.map(|start| start..run.end.min(start.saturating_add(CHUNK)))
+        })
+        .collect();
+    let written: Vec<Vec<Range<u64>>> = chunks
+        .into_par_iter()
+        .map(|chunk| {
+            let starts = (chunk.start..chunk.end).step_by(PAGE as usize);
+            let pages = starts.map(|start| start..chunk.end.min(start + PAGE));
+            joined(pages.filter(|page| !is_zero(memory, page.start, page.end - page.start)))
+        })
+        .collect();
+    let total = runs.iter().map(|run| run.end - run.start).sum();
+    let resident = Resident::new(Basis::Dumped, joined(written.into_iter().flatten()));
+    Resident {
+        zeros: u64::saturating_sub(total, resident.total),
+        total,
+        ..resident
+    }
+}
+
+/// Runs by address, with those that touch made one.
+fn joined(runs: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut all: Vec<Range<u64>> = Vec::new();
+    for run in runs {
+        match all.last_mut() {
+            Some(last) if last.end == run.start => last.end = run.end,
+            _ => all.push(run),
+        }
+    }
+    all
+}
+
 /// What pagemap and smaps tell of a live process.
 fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Resident> {
     let smaps = smaps::parse(&task.read("smaps")?);
     let pagemap = fs::File::open(task.path("pagemap"))?;
     let mut runs: Vec<Range<u64>> = Vec::new();
-    let mut add = |start: u64, end: u64| match runs.last_mut() {
-        Some(last) if last.end == start => last.end = end,
-        _ => runs.push(start..end),
-    };
     for mapping in mappings {
         let known = smaps.binary_search_by_key(&mapping.start.0, |smap| smap.start);
         let smap = known.ok().and_then(|index| smaps.get(index));
         match smap.map_or(mapping.len(), |smap| smap.resident) {
             0 => {}
-            all if all == mapping.len() => add(mapping.start.0, mapping.end.0),
+            all if all == mapping.len() => runs.push(mapping.start.0..mapping.end.0),
             counted => {
                 let mut present = Present::read(&pagemap, mapping)?;
                 present.drop_zeros(counted / PAGE, memory);
-                present
-                    .pages
-                    .iter()
-                    .for_each(|page| add(*page, page + PAGE));
+                runs.extend(present.pages.iter().map(|page| *page..page + PAGE));
             }
         }
     }
@@ -145,7 +187,7 @@ fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Res
         total,
         swapped,
         smaps,
-        ..Resident::new(Basis::Resident, runs)
+        ..Resident::new(Basis::Resident, joined(runs.into_iter()))
     })
 }
 
@@ -197,16 +239,23 @@ impl Present {
         let all = self.doubtful.len() as u64 <= surplus;
         let doubtful = &self.doubtful;
         self.pages.retain(|page| {
-            let zero = surplus > 0 && doubtful.contains(page) && (all || is_zero(memory, *page));
+            let zero =
+                surplus > 0 && doubtful.contains(page) && (all || is_zero(memory, *page, PAGE));
             surplus -= u64::from(zero);
             !zero
         });
     }
 }
 
-fn is_zero(memory: &dyn Memory, page: u64) -> bool {
-    let bytes = memory.bytes(Addr(page), PAGE as usize);
-    bytes.is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+/// Whether there are nothing but zeros from an address on; what cannot be read is none.
+fn is_zero(memory: &dyn Memory, start: u64, len: u64) -> bool {
+    let Ok(bytes) = memory.bytes(Addr(start), len as usize) else {
+        return false;
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    // Without an end before the end, so that many are looked at at once.
+    let zero = |words: &[[u8; 8]]| words.iter().fold(0, |all, w| all | u64::from_ne_bytes(*w)) == 0;
+    words.chunks(FEW).all(zero) && rest.iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]
@@ -238,6 +287,25 @@ mod tests {
         let found = live(task, &task.maps().unwrap(), &Synth::default()).unwrap();
         assert_eq!(found.bytes(at, 1 << 20), 1 << 20);
         assert!(found.total >= 1 << 20);
+    }
+
+    #[test]
+    fn a_core_tells_its_zeros() {
+        let mut memory = Synth::default();
+        let mut bytes = vec![0; 0x4800];
+        bytes[0x1fff] = 1;
+        bytes[0x4001] = 1;
+        memory.add(0x10_0000, bytes);
+        let found = dumped(&[0x10_0000..0x10_4800, 0x20_0000..0x20_1000], &memory);
+        assert_eq!((found.total, found.zeros), (0x5800, 0x3000));
+        assert_eq!(
+            found.runs,
+            [
+                0x10_1000..0x10_2000,
+                0x10_4000..0x10_4800,
+                0x20_0000..0x20_1000
+            ]
+        );
     }
 
     #[test]

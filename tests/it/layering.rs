@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["python"],
     &["expr", "heap", "sync"],
     &["memory"],
+    &["findings"],
 ];
 
 /// Every Rust file below `folder`.

@@ -84,6 +84,7 @@ fixtures! {
 /// Fixtures that only a test of their own starts: with arguments, with packages installed, or on
 /// objects of which the stack is no part.
 const ELSEWHERE: &[&str] = &[
+    "buffers",
     "bytecode",
     "census",
     "crash",
@@ -96,12 +97,15 @@ const ELSEWHERE: &[&str] = &[
     "lock_graphs",
     "lock_log_shapes",
     "lost_wakeups",
+    "mallocs",
     "many_locks",
+    "memory_shapes",
     "packages",
     "paths",
     "referents",
     "retained",
     "tracked",
+    "small_blocks",
     "roots",
     "sizes",
     "sizes_packages",

@@ -1,8 +1,9 @@
 //! The table of all memory.
 
 use super::heap::{doubts, percent};
-use crate::cli::{Out, Report};
+use crate::cli::{Out, Report, Style};
 use pydbg::diag::{Note, Severity, human};
+use pydbg::findings::Finding;
 use pydbg::heap::Doubts;
 use pydbg::memory::{Memory, Row};
 use pydbg::target::resident::Basis;
@@ -16,6 +17,8 @@ const MOST_MAPPINGS: usize = 20;
 pub struct Waterfall {
     /// The table.
     pub memory: Memory,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
     /// What may be missing of the objects.
     pub doubts: Doubts,
     /// Whether mappings are listed.
@@ -28,6 +31,52 @@ impl Waterfall {
         match self.memory.basis {
             Basis::Resident => ("Resident", "resident"),
             Basis::Dumped => ("In core", "in the core"),
+        }
+    }
+
+    fn verdict(&self, out: &mut Out<'_>) -> io::Result<()> {
+        for finding in &self.findings {
+            out.end()?;
+            out.styled(Style::Strong, "verdict: ")?;
+            out.target(&finding.words)?;
+            out.put(format_args!(".\n"))?;
+            for line in &finding.evidence {
+                out.put(format_args!("  - "))?;
+                out.target(line)?;
+                out.end()?;
+            }
+            if !finding.next.is_empty() {
+                out.put(format_args!("  next: "))?;
+                out.target(&finding.next.join("; "))?;
+                out.end()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let (memory, (column, _)) = (&self.memory, self.heading());
+        out.put(format_args!(
+            "\nMappings that no allocator speaks for:\n{column:>12} {:>12}  Address\n",
+            "Reserved"
+        ))?;
+        for area in memory.mappings.iter().take(MOST_MAPPINGS) {
+            out.put(format_args!(
+                "{:>12} {:>12}  {} {}",
+                human(area.resident),
+                human(area.size),
+                area.start,
+                area.what.words()
+            ))?;
+            if let Some(name) = &area.name {
+                out.put(format_args!(": "))?;
+                out.target(name)?;
+            }
+            out.end()?;
+        }
+        match memory.mappings.len().saturating_sub(MOST_MAPPINGS) {
+            0 => Ok(()),
+            more => out.put(format_args!("… {more} more mappings\n")),
         }
     }
 
@@ -66,35 +115,19 @@ impl Report for Waterfall {
             "",
             ""
         ))?;
-        if !self.mappings {
-            return Ok(());
+        if self.mappings {
+            self.list(out)?;
         }
-        out.put(format_args!(
-            "\nMappings that no allocator speaks for:\n{column:>12} {:>12}  Address\n",
-            "Reserved"
-        ))?;
-        for area in memory.mappings.iter().take(MOST_MAPPINGS) {
-            out.put(format_args!(
-                "{:>12} {:>12}  {} {}",
-                human(area.resident),
-                human(area.size),
-                area.start,
-                area.what.words()
-            ))?;
-            if let Some(name) = &area.name {
-                out.put(format_args!(": "))?;
-                out.target(name)?;
-            }
-            out.end()?;
-        }
-        match memory.mappings.len().saturating_sub(MOST_MAPPINGS) {
-            0 => Ok(()),
-            more => out.put(format_args!("… {more} more mappings\n")),
-        }
+        self.verdict(out)
     }
 
     fn json(&self) -> Value {
-        serde_json::to_value(&self.memory).unwrap_or_default()
+        let mut data = serde_json::to_value(&self.memory).unwrap_or_default();
+        if let Some(data) = data.as_object_mut() {
+            let findings = serde_json::to_value(&self.findings).unwrap_or_default();
+            data.insert("findings".into(), findings);
+        }
+        data
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -4,6 +4,9 @@
 //! several of them say adds up to the memory they have.
 
 pub mod glibc;
+pub mod mimalloc;
+pub mod pymalloc;
+pub mod recognise;
 
 use crate::addr::Addr;
 use serde::Serialize;
@@ -32,4 +35,15 @@ pub struct Span {
     pub len: u64,
     /// What it is for.
     pub used: Use,
+}
+
+/// A run of an allocator's memory of which its books do not tell what it is for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Gap {
+    /// Its first byte.
+    pub start: Addr,
+    /// How many bytes.
+    pub len: u64,
+    /// Why, in words.
+    pub why: String,
 }

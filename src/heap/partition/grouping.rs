@@ -6,6 +6,8 @@ use super::tracking::Tracking;
 use super::{By, Partition, Row, kind_key, kind_name, memory};
 use crate::addr::Addr;
 use crate::heap::Heap;
+use crate::heap::parts::{Blocks, Parts, Reserved};
+use crate::heap::pieces::Pieces;
 use crate::heap::types::Kind;
 use crate::python::Python;
 use crate::python::object::TypeInfo;
@@ -140,6 +142,38 @@ impl<'h> Grouping<'h> {
             bytes,
         });
         Partition::new(self.by, rows.collect())
+    }
+
+    /// What belongs to these objects, or to all there are, by group.
+    pub fn blocks(&self, ids: Option<&[u32]>) -> FxHashMap<u64, Blocks> {
+        let target = &self.heap.python.process.target;
+        let pieces = Pieces::new(&*target.memory, &target.mappings);
+        let parts = Parts::new(&self.heap.python, &pieces);
+        let reserved = Reserved::new(&self.heap.python, &pieces);
+        type Sums = FxHashMap<u64, Blocks>;
+        let add = |mut sums: Sums, id: u32| {
+            if let Some(kind) = self.heap.kind(id) {
+                let blocks = parts.blocks(self.heap.address(id), kind, &reserved);
+                sums.entry(self.key(id)).or_default().add(blocks);
+            }
+            sums
+        };
+        let join = |mut all: Sums, other: Sums| {
+            for (key, blocks) in other {
+                all.entry(key).or_default().add(blocks);
+            }
+            all
+        };
+        match ids {
+            Some(ids) => {
+                let ids = ids.par_iter().with_min_len(BATCH).copied();
+                ids.fold(Sums::default, add).reduce(Sums::default, join)
+            }
+            None => {
+                let ids = (0..self.heap.count()).into_par_iter().with_min_len(BATCH);
+                ids.fold(Sums::default, add).reduce(Sums::default, join)
+            }
+        }
     }
 
     /// Those of these objects, or of all there are, that belong to a group; by id.

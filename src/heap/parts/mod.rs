@@ -6,11 +6,15 @@
 mod buffers;
 mod code;
 mod forms;
+mod free_lists;
 mod plain;
+mod reserved;
 mod tables;
 mod types;
 
 pub(super) use forms::Form;
+pub use free_lists::{FreeKind, FreeLists, free_lists};
+pub use reserved::{Blocks, Reserved};
 
 use super::pieces::{Pieces, Words};
 use super::trace::{Broken, Follow, Tracer, WORD};
@@ -18,7 +22,7 @@ use super::types::Kind;
 use crate::addr::Addr;
 use crate::python::Python;
 use crate::python::layout::{Field, Layout};
-use crate::python::object::{AttributesAt, Objects};
+use crate::python::object::{AttributesAt, Objects, Quick};
 use serde::Serialize;
 
 /// What a block that belongs to an object is for.
@@ -57,7 +61,8 @@ impl<'a, 'm> Parts<'a, 'm> {
         }
     }
 
-    /// Where the block of the object at `addr` begins. What is no object on the heap, as a static
+    /// Where the block of the object at `addr` begins, as CPython sees it: debug hooks have another 16
+    /// bytes in front. What is no object on the heap, as a static
     /// type, has none; then this is no block's address.
     #[inline]
     pub fn block_of(&self, addr: Addr, kind: &Kind) -> Addr {
@@ -99,6 +104,29 @@ impl<'a, 'm> Parts<'a, 'm> {
             Form::CData { basic } => self.c_data(addr, basic, found),
             Form::Decimal => self.decimal(addr, found),
             Form::Plain(words) => self.plain(addr, words, found),
+        }
+    }
+
+    /// Bytes of the object's own block that were asked for; `None` where that is not known.
+    fn own_len(&self, addr: Addr, kind: &Kind) -> Option<u64> {
+        // Values of attributes that lie behind the object are told nowhere.
+        let values = kind.keeping.ty.has_inline_values();
+        match (kind.size, kind.form) {
+            _ if values && !self.layout().free_threaded => None,
+            (Quick::Fixed(len) | Quick::List(len) | Quick::Dict(len), _) => Some(len),
+            (Quick::Set { fixed, .. }, _) => Some(fixed),
+            (Quick::Int { .. } | Quick::Items { .. }, Form::None) => {
+                self.tracer.size(addr, kind.size).ok().map(|(len, _)| len)
+            }
+            (Quick::Str { .. }, _) if !kind.keeping.ty.is_heap() => {
+                let (len, _) = self.tracer.size(addr, kind.size).ok()?;
+                let mut apart = 0u64;
+                let told = self.each(addr, kind, &mut |part| {
+                    apart = apart.saturating_add(part.len.unwrap_or(0));
+                });
+                told.ok().and_then(|()| len.checked_sub(apart))
+            }
+            _ => self.objects().plain_bytes(addr).ok(),
         }
     }
 

@@ -56,7 +56,10 @@ impl Parts<'_, '_> {
         }
         let entries = self.tracer.entries(keys)?;
         if layout.kinds.dict == DictKind::Compact {
-            table(values, entries.room.saturating_mul(WORD), found);
+            // Keys without room share values that are a constant.
+            if entries.room > 0 {
+                table(values, entries.room.saturating_mul(WORD), found);
+            }
             return Ok(());
         }
         // The byte in front of the values tells how many bytes lie in front of them.
@@ -205,7 +208,9 @@ impl Parts<'_, '_> {
         let legacy = kinds.str == StrKind::BitsWithLegacy;
         let (width, compact, ascii) = (u64::from(state & 7), state & 8 != 0, state & 16 != 0);
         let alone = compact && ascii;
-        if alone && !legacy {
+        // Those of constants of the binary are constants, too.
+        let is_static = !legacy && state & 32 != 0;
+        if alone && !legacy || is_static {
             return Ok(());
         }
         let length = || self.word(f.length.of(addr));

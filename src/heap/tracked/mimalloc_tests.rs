@@ -1,6 +1,9 @@
 //! Heaps of mimalloc built in memory, with the layout of every free-threaded version.
 
 use super::*;
+use crate::heap::alloc::mimalloc::{QUEUE, QUEUES, SEGMENT};
+use crate::python::layout::{Layout, MiHeap, MiPage, MiSegment};
+use crate::target::Mapping;
 use std::collections::BTreeMap;
 
 const INTERPRETER: Addr = Addr(0x1000_0000);
@@ -136,12 +139,15 @@ impl World<'_> {
         };
         let mappings = [mapping(OWN.sub(SLICE), 3 * SEGMENT + SLICE)];
         let mimalloc = Mimalloc::new(self.layout, &mappings, &self.ram).unwrap();
-        let pages = mimalloc.pages(INTERPRETER, std::iter::empty());
+        let objects = Objects::new(self.layout, mimalloc).unwrap();
+        let pages = objects
+            .mimalloc
+            .pages(INTERPRETER, std::iter::empty(), &HEAPS);
         let mut free = Free::default();
         let mut found = Vec::new();
         let mut problems = pages.problems;
         for page in &pages.all {
-            problems.extend(mimalloc.objects(page, &mut free, &mut |object, frozen| {
+            problems.extend(objects.each(page, &mut free, &mut |object, frozen| {
                 found.push((object.0, frozen));
             }));
         }

@@ -126,6 +126,8 @@ groups! {
         stoptheworld_mutex: Option<Field>,
         /// `stoptheworld`, embedded, from 3.13 on: of all interpreters.
         stoptheworld: Option<Field>,
+        /// `allocators`: the functions that allocate, from 3.12 on.
+        allocators: Option<Field>,
         /// Size of the struct.
         size: Field,
     }
@@ -166,6 +168,8 @@ groups! {
         import_lock_thread: Option<Field>,
         /// What `atexit` will call: an array and its length, from 3.14 on a list; from 3.10 on.
         exit_callbacks: Option<Field>,
+        /// `obmalloc`: the state of pymalloc, embedded in 3.12, a pointer to it from 3.13 on.
+        obmalloc: Option<Field>,
     }
 
     /// `PyThreadState`.

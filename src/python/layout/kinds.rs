@@ -1,5 +1,6 @@
 //! How versions of CPython do things, where an offset alone does not tell.
 
+use super::free_lists::FreeList;
 use serde::Serialize;
 
 /// One choice of each kind.
@@ -58,6 +59,10 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// Where pymalloc keeps the list of its arenas.
+    pub arenas: ArenasIn,
+    /// Lists of freed objects that are kept for the next of their kind, as far as they can be found.
+    pub free_lists: &'static [FreeList],
     /// Where a page of mimalloc says which kind of heap it belongs to, in builds that allocate
     /// with it.
     pub page_tag: Option<PageTag>,
@@ -124,6 +129,18 @@ pub struct PageTag {
     pub shift: u8,
     /// Their mask, once shifted.
     pub mask: u8,
+}
+
+/// Where pymalloc keeps the list of its arenas.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArenasIn {
+    /// Static variables `arenas` and `maxarenas` (up to 3.11).
+    Statics,
+    /// A struct within each interpreter (3.12).
+    Embedded,
+    /// A struct that each interpreter points to (3.13+).
+    Pointed,
 }
 
 /// How references to an object are counted.

@@ -30,6 +30,11 @@ groups! {
         debug_offset: Field,
         /// How many blocks were ever given out.
         capacity: Field,
+        /// How many blocks it has room for.
+        reserved: Field,
+        /// How many blocks are in use, with those that other threads have freed since; 32 bits, or
+        /// 16 where `start` is.
+        used: Field,
         /// The free blocks that are given out next.
         free: Field,
         /// Those that its thread has freed since.
@@ -58,6 +63,10 @@ groups! {
         thread_id: Field,
         /// How many of `slices` there are.
         slice_entries: Field,
+        /// `segment_info_slices`: how many slices the segment's own description takes.
+        own_slices: Field,
+        /// `segment_slices`: how many slices it has; more than are described if it is huge.
+        all_slices: Field,
         /// Its slices, an array of pages.
         slices: Field,
         /// The next segment whose thread has ended, in 3.13.

@@ -47,6 +47,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        arenas: ArenasIn::Statics,
+        free_lists: &[],
         page_tag: None,
         imports_one_by_one: true,
         library: LibraryReprs {
@@ -76,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: None,
+            obmalloc: None,
         },
         thread: Thread {
             prev: None,

@@ -47,6 +47,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(16384),
+        arenas: ArenasIn::Statics,
+        free_lists: free_lists::V3_10,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -68,6 +70,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: None,
             size: at(672),
         }),
         interpreter: Interpreter {
@@ -88,6 +91,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: has(3488),
+            obmalloc: None,
         },
         thread: Thread {
             prev: has(0),

@@ -52,6 +52,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Embedded,
+        free_lists: free_lists::V3_12,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +75,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: has(88),
             size: at(459944),
         }),
         interpreter: Interpreter {
@@ -93,6 +96,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(992),
             import_lock_thread: has(1000),
             exit_callbacks: has(3944),
+            obmalloc: has(3960),
         },
         thread: Thread {
             prev: has(0),

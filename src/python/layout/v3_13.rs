@@ -52,6 +52,8 @@ pub(super) const LAYOUT_0: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
+        free_lists: free_lists::V3_13,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +75,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
+            allocators: has(696),
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -93,6 +96,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             import_lock: has(7704),
             import_lock_thread: has(7712),
             exit_callbacks: has(10712),
+            obmalloc: has(10800),
         },
         thread: Thread {
             prev: has(0),
@@ -417,6 +421,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
+            allocators: has(696),
             size: at(283408),
         }),
         interpreter: Interpreter {

@@ -28,6 +28,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        free_lists: free_lists::V3_13T,
         page_tag: Some(PageTag {
             byte: 8,
             shift: 3,
@@ -47,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
+            allocators: has(696),
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -62,6 +64,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7712),
             import_lock_thread: has(7720),
             exit_callbacks: has(10728),
+            obmalloc: has(17432),
             ..v3_13::LAYOUT_0.fields.interpreter
         },
         thread: Thread {
@@ -96,6 +99,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(9),
             capacity: at(10),
+            reserved: at(12),
+            used: at(24),
             free: at(16),
             local_free: at(32),
             thread_free: at(40),
@@ -110,6 +115,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(216),
             thread_id: at(256),
             slice_entries: at(248),
+            own_slices: at(232),
+            all_slices: at(224),
             slices: at(264),
             abandoned_next: has(176),
             subproc: None,
@@ -331,6 +338,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             classes: true,
             names: false,
         },
+        free_lists: free_lists::V3_13T_5,
         ..LAYOUT.kinds
     },
     fields: Fields {
@@ -345,6 +353,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
+            allocators: has(696),
             size: at(328320),
         }),
         thread: Thread {

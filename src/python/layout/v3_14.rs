@@ -51,6 +51,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
+        free_lists: free_lists::V3_14,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -72,6 +74,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
+            allocators: has(872),
             size: at(316616),
         }),
         interpreter: Interpreter {
@@ -92,6 +95,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7736),
             import_lock_thread: has(7744),
             exit_callbacks: has(10792),
+            obmalloc: has(10904),
         },
         thread: Thread {
             prev: has(0),

@@ -24,6 +24,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        free_lists: free_lists::V3_14T,
         page_tag: Some(PageTag {
             byte: 35,
             shift: 0,
@@ -43,6 +44,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
+            allocators: has(872),
             size: at(365624),
         }),
         interpreter: Interpreter {
@@ -58,6 +60,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7760),
             import_lock_thread: has(7768),
             exit_callbacks: has(10840),
+            obmalloc: has(17328),
             ..v3_14::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {
@@ -88,6 +91,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(37),
             capacity: at(10),
+            reserved: at(12),
+            used: at(32),
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
@@ -102,6 +107,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(224),
             thread_id: at(280),
             slice_entries: at(272),
+            own_slices: at(256),
+            all_slices: at(248),
             slices: at(288),
             abandoned_next: None,
             subproc: has(40),

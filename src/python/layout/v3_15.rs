@@ -52,6 +52,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        arenas: ArenasIn::Pointed,
+        free_lists: free_lists::V3_15,
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -73,6 +75,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
+            allocators: has(1000),
             size: at(346568),
         }),
         interpreter: Interpreter {
@@ -93,6 +96,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: has(7688),
             import_lock_thread: has(7696),
             exit_callbacks: has(10768),
+            obmalloc: has(10880),
         },
         thread: Thread {
             prev: has(0),

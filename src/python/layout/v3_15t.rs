@@ -24,6 +24,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 0,
         counting: Counting::Biased,
         pool_size: None,
+        free_lists: free_lists::V3_15T,
         page_tag: Some(PageTag {
             byte: 35,
             shift: 0,
@@ -43,6 +44,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: None,
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
+            allocators: has(1000),
             size: at(409296),
         }),
         interpreter: Interpreter {
@@ -52,6 +54,7 @@ pub(super) const LAYOUT: Layout = Layout {
             static_types: has(186000),
             extension_types: has(195760),
             exit_callbacks: has(10792),
+            obmalloc: has(17280),
             ..v3_15::LAYOUT.fields.interpreter
         },
         gil: Some(Gil {
@@ -82,6 +85,8 @@ pub(super) const LAYOUT: Layout = Layout {
             slice_count: at(0),
             debug_offset: at(37),
             capacity: at(10),
+            reserved: at(12),
+            used: at(32),
             free: at(16),
             local_free: at(24),
             thread_free: at(56),
@@ -96,6 +101,8 @@ pub(super) const LAYOUT: Layout = Layout {
             cookie: at(224),
             thread_id: at(280),
             slice_entries: at(272),
+            own_slices: at(256),
+            all_slices: at(248),
             slices: at(288),
             abandoned_next: None,
             subproc: has(40),

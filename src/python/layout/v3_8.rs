@@ -46,6 +46,8 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::Word,
         pool_size: Some(4096),
+        arenas: ArenasIn::Statics,
+        free_lists: &[],
         page_tag: None,
         imports_one_by_one: false,
         library: LibraryReprs {
@@ -67,6 +69,7 @@ pub(super) const LAYOUT: Layout = Layout {
             gc: has(344),
             stoptheworld_mutex: None,
             stoptheworld: None,
+            allocators: None,
             size: at(1464),
         }),
         interpreter: Interpreter {
@@ -87,6 +90,7 @@ pub(super) const LAYOUT: Layout = Layout {
             import_lock: None,
             import_lock_thread: None,
             exit_callbacks: None,
+            obmalloc: None,
         },
         thread: Thread {
             prev: has(0),

@@ -3,9 +3,9 @@
 //! is no pointer; and it has room where it is.
 
 use crate::addr::Addr;
-use crate::bytes;
 use crate::python::layout::IntKind;
 use crate::python::object::{Objects, TypeInfo, flags};
+use crate::python::obmalloc;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -19,9 +19,6 @@ const MOST_METACLASSES: usize = 8;
 /// What may lie before an object in its block: header of the garbage collector (16 bytes, 32 up to
 /// 3.7), dictionary and weak references (16 bytes, 3.11+).
 const PREHEADERS: [u64; 3] = [16, 32, 48];
-/// The bytes that CPython's debug hooks put in front of a block: its size, what it is for, and a
-/// pattern.
-const HOOKED: u64 = 16;
 
 /// An object that an address is in.
 #[derive(Clone, Debug, Serialize)]
@@ -155,15 +152,11 @@ pub(super) fn in_number_block(objects: &Objects, block: Addr, address: Addr) -> 
 
 /// The part of a block that its user sees when CPython's debug hooks are on.
 fn without_hooks(objects: &Objects, block: Addr, size: u64) -> (Addr, u64) {
-    let Ok(raw) = objects.memory.bytes(block, HOOKED as usize) else {
+    let Ok(raw) = objects.memory.bytes(block, obmalloc::HEAD as usize) else {
         return (block, size);
     };
-    let asked = bytes::u64_at(&raw, 0).map_or(u64::MAX, u64::swap_bytes);
-    let purpose = bytes::u8_at(&raw, 8).is_some_and(|byte| matches!(byte, b'r' | b'm' | b'o'));
-    let uniform = |pattern: u8| raw.iter().skip(9).all(|byte| *byte == pattern);
-    let hooked = purpose && (uniform(0xfd) || uniform(0xfb));
-    match asked.checked_add(HOOKED) {
-        Some(needed) if hooked && needed <= size => (block.add(HOOKED), asked),
-        _ => (block, size),
+    match obmalloc::asked(&raw, size) {
+        Some(asked) => (block.add(obmalloc::HEAD), asked),
+        None => (block, size),
     }
 }

@@ -1,31 +1,10 @@
-//! pymalloc's pools (Objects/obmalloc.c, `struct pool_header`; the same in every version but for
-//! the size of a pool). A pool is aligned to its size and begins with its header; behind it lie
-//! blocks of one size. What looks like a pool is believed when its header, its list of free blocks
-//! and its count of used ones agree with each other.
+//! Which block of a pool of pymalloc an address is in (Objects/obmalloc.c). What looks like a pool is
+//! taken for one when its header, its list of free blocks and its count of used ones agree.
 
 use crate::addr::Addr;
-use crate::bytes;
+use crate::python::obmalloc::{FreeBlocks, Pool};
 use crate::target::Memory;
 use serde::Serialize;
-
-/// Fields of `struct pool_header`.
-mod header {
-    /// How many blocks are in use.
-    pub(super) const COUNT: usize = 0;
-    /// The first free block.
-    pub(super) const FREE: usize = 8;
-    /// The class of sizes: blocks have (class + 1) · 16 bytes, before 3.7 or so · 8.
-    pub(super) const CLASS: usize = 36;
-    /// Where the first block is that was never used.
-    pub(super) const NEXT: usize = 40;
-    /// The last place where a block may begin.
-    pub(super) const LAST: usize = 44;
-    /// Bytes.
-    pub(super) const SIZE: usize = 48;
-}
-
-/// The largest block, in bytes.
-const LARGEST: u32 = 512;
 
 /// The block of a pool that an address is in.
 #[derive(Clone, Debug, Serialize)]
@@ -87,35 +66,28 @@ impl Pooled {
 pub(super) fn find(memory: &dyn Memory, pool_size: u32, address: Addr) -> Option<Pooled> {
     let pool = Addr(address.0 & !(u64::from(pool_size).checked_sub(1)?));
     let raw = memory.bytes(pool, pool_size as usize).ok()?;
-    let word = |at| bytes::u32_at(&raw, at);
-    let (used, class) = (word(header::COUNT)?, word(header::CLASS)?);
-    let (next, last) = (word(header::NEXT)?, word(header::LAST)?);
-    let block_size = pool_size.checked_sub(last)?;
-    let sizes = [8, 16].map(|unit| class.checked_add(1).and_then(|n| n.checked_mul(unit)));
-    if !sizes.contains(&Some(block_size)) || !(8..=LARGEST).contains(&block_size) {
-        return None;
-    }
-    let first = header::SIZE as u32;
-    let carved = next.checked_sub(first)?;
-    if carved % block_size != 0 || next > pool_size || used == 0 {
-        return None;
-    }
-    let free = free_blocks(&raw, pool, block_size, next)?;
-    if used.checked_add(u32::try_from(free.len()).ok()?)? != carved / block_size {
-        return None;
-    }
+    let mut free = FreeBlocks::default();
+    let Pool {
+        block_size,
+        used,
+        carved,
+        room,
+        ..
+    } = Pool::read(&raw, pool, &mut free).ok()??;
     let offset = u32::try_from(address.since(pool)?).ok()?;
-    let (block, state) = match offset.checked_sub(first) {
+    let (block, state) = match offset.checked_sub(Pool::HEADER) {
         None => (None, BlockState::Header),
-        Some(into) => {
-            let at = first + into / block_size * block_size;
-            match at {
-                _ if at > last => (None, BlockState::Rest),
-                _ if at >= next => (Some(at), BlockState::Unused),
-                _ if free.contains(&at) => (Some(at), BlockState::Free),
-                _ => (Some(at), BlockState::Used),
+        Some(into) => match into / block_size {
+            index if index >= room => (None, BlockState::Rest),
+            index => {
+                let state = match index {
+                    _ if index >= carved => BlockState::Unused,
+                    _ if free.contains(index) => BlockState::Free,
+                    _ => BlockState::Used,
+                };
+                (Some(Pool::HEADER + index * block_size), state)
             }
-        }
+        },
     };
     Some(Pooled {
         pool,
@@ -127,47 +99,24 @@ pub(super) fn find(memory: &dyn Memory, pool_size: u32, address: Addr) -> Option
     })
 }
 
-/// The offsets of the free blocks; `None` when the list leaves the pool or has no end.
-fn free_blocks(raw: &[u8], pool: Addr, block_size: u32, next: u32) -> Option<Vec<u32>> {
-    let mut free = Vec::new();
-    let mut at = bytes::u64_at(raw, header::FREE)?;
-    while at != 0 {
-        let offset = u32::try_from(Addr(at).since(pool)?).ok()?;
-        let into = offset.checked_sub(header::SIZE as u32)?;
-        let fits = into % block_size == 0 && offset < next;
-        if !fits || free.len() > raw.len() / 8 {
-            return None;
-        }
-        free.push(offset);
-        at = bytes::u64_at(raw, offset as usize)?;
-    }
-    Some(free)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::python::obmalloc::pool;
     use crate::target::synth::Synth;
 
     const POOL: u64 = 0x7f00_0000_4000;
 
     /// A pool of 4 KiB with blocks of 64 bytes, of which five were carved and one is free.
-    fn pool(count: u32, free: u64) -> Synth {
-        let mut raw = vec![0; 4096];
-        let mut put = |at: usize, bytes: &[u8]| raw[at..at + bytes.len()].copy_from_slice(bytes);
-        put(header::COUNT, &count.to_le_bytes());
-        put(header::FREE, &free.to_le_bytes());
-        put(header::CLASS, &3u32.to_le_bytes());
-        put(header::NEXT, &(48 + 5 * 64u32).to_le_bytes());
-        put(header::LAST, &(4096 - 64u32).to_le_bytes());
+    fn pool() -> Synth {
         let mut memory = Synth::default();
-        memory.add(POOL, raw);
+        memory.add(POOL, pool::tests::pool(POOL, 4096, 64, 5, &[1]));
         memory
     }
 
     #[test]
     fn each_part_of_a_pool_is_told() {
-        let memory = pool(4, POOL + 48 + 64);
+        let memory = pool();
         let state = |at: u64| find(&memory, 4096, Addr(POOL + at)).unwrap().state;
         assert_eq!(state(10), BlockState::Header);
         assert_eq!(state(48 + 3), BlockState::Used);
@@ -181,18 +130,9 @@ mod tests {
     #[test]
     fn what_does_not_add_up_is_no_pool() {
         let at = Addr(POOL + 100);
-        for (count, free) in [
-            (5, POOL + 112),
-            (4, 0),
-            (4, POOL + 113),
-            (4, 0x1000),
-            (0, 0),
-        ] {
-            assert!(
-                find(&pool(count, free), 4096, at).is_none(),
-                "{count} {free:#x}"
-            );
-        }
-        assert!(find(&pool(4, POOL + 112), 16384, at).is_none());
+        assert!(find(&pool(), 16384, at).is_none());
+        let mut memory = Synth::default();
+        memory.add(POOL, vec![0; 4096]);
+        assert!(find(&memory, 4096, at).is_none());
     }
 }

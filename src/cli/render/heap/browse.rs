@@ -5,8 +5,10 @@ use super::PAGE;
 use super::list::Listing;
 use anyhow::{anyhow, bail};
 use pydbg::heap::partition::{By, Grouping, Partition, Row};
+use pydbg::heap::parts::Blocks;
 use pydbg::heap::{Census, Doubts, Heap};
 use pydbg::python::Python;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub struct Browsing {
     pub set: Option<Arc<[u32]>>,
     /// The objects of a row, if they were listed last.
     pub listing: Option<Arc<Listing>>,
+    /// What belongs to the objects of each group, by its key, if that was asked for.
+    pub blocks: Option<Arc<HashMap<u64, Blocks>>>,
     /// What the counts may lack.
     pub doubts: Doubts,
     /// How many rows were shown.
@@ -39,6 +43,7 @@ impl Browsing {
             path: Vec::new(),
             set: None,
             listing: None,
+            blocks: None,
             doubts: census.doubts,
             shown: 0,
         }
@@ -52,9 +57,23 @@ impl Browsing {
             path: Vec::new(),
             set: None,
             listing: None,
+            blocks: None,
             doubts: heap.doubts.clone(),
             shown: 0,
         }
+    }
+
+    /// Finds out what belongs to the objects of each group.
+    pub fn measure(&mut self, heap: &Heap) {
+        let grouping = Grouping::of(heap, self.partition.by);
+        let blocks = grouping.blocks(self.set.as_deref());
+        self.blocks = Some(Arc::new(blocks.into_iter().collect()));
+    }
+
+    /// What belongs to the objects of a row, if that was asked for.
+    pub fn blocks_of(&self, row: &Row) -> Option<Blocks> {
+        let blocks = self.blocks.as_ref()?;
+        Some(blocks.get(&row.key).copied().unwrap_or_default())
     }
 
     /// The row with a number.
@@ -87,6 +106,7 @@ impl Browsing {
             path,
             set: Some(set),
             listing: None,
+            blocks: None,
             doubts: heap.doubts.clone(),
             shown: 0,
         })

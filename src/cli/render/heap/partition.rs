@@ -16,6 +16,49 @@ pub struct PartitionView {
     pub rows: Range<usize>,
 }
 
+impl PartitionView {
+    /// The table with what belongs to the objects, in place of cumulative sizes.
+    fn with_blocks(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let partition = &self.browsing.partition;
+        let all = || partition.rows.iter();
+        let blocks = |row| self.browsing.blocks_of(row).unwrap_or_default();
+        let of_count = width(all().map(|row| row.count).max().unwrap_or(0), 6);
+        let of_size = width(all().map(|row| row.bytes).max().unwrap_or(0), 8);
+        let of_blocks = width(all().map(|row| blocks(row).blocks).max().unwrap_or(0), 8);
+        let of_buffers = width(all().map(|row| blocks(row).buffers).max().unwrap_or(0), 8);
+        out.put(format_args!(
+            " Index {:>of_count$} {:>of_size$} {:>of_blocks$} {:>of_buffers$} {}\n",
+            "Count",
+            "Size",
+            "Blocks",
+            "Buffers",
+            partition.by.heading()
+        ))?;
+        for index in self.rows.clone() {
+            let Some(row) = partition.rows.get(index) else {
+                break;
+            };
+            let own = blocks(row);
+            out.put(format_args!(
+                "{index:6} {:of_count$} {:of_size$} {:of_blocks$} {:of_buffers$} ",
+                row.count, row.bytes, own.blocks, own.buffers,
+            ))?;
+            out.target(&row.name)?;
+            out.end()?;
+        }
+        let mut sum = pydbg::heap::parts::Blocks::default();
+        all().for_each(|row| sum.add(blocks(row)));
+        out.put(format_args!(
+            "In all {} bytes of blocks and {} bytes of buffers.\n",
+            sum.blocks, sum.buffers
+        ))?;
+        match partition.rows.len().saturating_sub(self.rows.end) {
+            0 => Ok(()),
+            left => out.put(format_args!("{}", more(left))),
+        }
+    }
+}
+
 impl Report for PartitionView {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         let partition = &self.browsing.partition;
@@ -25,6 +68,9 @@ impl Report for PartitionView {
                 "Partition of a set of {count} {}. Total size = {bytes} bytes.\n",
                 objects(count)
             ))?;
+        }
+        if self.browsing.blocks.is_some() {
+            return self.with_blocks(out);
         }
         let of_count = width(
             partition
@@ -76,12 +122,17 @@ impl Report for PartitionView {
         let rows = rows.skip(self.rows.start).take(self.rows.len());
         let rows: Vec<Value> = rows
             .map(|(index, row)| {
-                json!({
+                let mut shown = json!({
                     "index": index,
                     "name": row.name,
                     "count": row.count,
                     "bytes": row.bytes,
-                })
+                });
+                if let Some(all) = self.browsing.blocks_of(row) {
+                    shown["blocks"] = json!(all.blocks);
+                    shown["buffers"] = json!(all.buffers);
+                }
+                shown
             })
             .collect();
         json!({

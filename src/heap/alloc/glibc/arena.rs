@@ -19,6 +19,8 @@ use std::sync::Arc;
 const MOST: usize = 1 << 16;
 /// The most starts that are tried for a run of which only one chunk is known.
 const MOST_STARTS: u64 = 1 << 16;
+/// The most chunks that are walked in all while starts are tried.
+const MOST_STEPS: u64 = 1 << 27;
 /// Set in the flags when the main arena has other memory than the process's heap.
 const NONCONTIGUOUS: u32 = 2;
 const PAGE: u64 = 4096;
@@ -291,12 +293,18 @@ impl Arena {
             .max(start);
         let pages =
             (0..MOST_STARTS).map(|page| Addr((from.0 & !(PAGE - 1)).wrapping_add(page * PAGE)));
-        let steps = (0..MOST_STARTS).map(|step| from.add(step * ALIGNMENT));
+        let fine = (0..MOST_STARTS).map(|step| from.add(step * ALIGNMENT));
         let within = |at: &Addr| *at >= from && *at <= chunk;
-        pages.filter(within).chain(steps.filter(within)).find(|at| {
+        let mut steps = 0_u64;
+        let mut starts = pages.filter(within).chain(fine.filter(within));
+        starts.find(|at| {
+            if steps > MOST_STEPS {
+                return false;
+            }
             let mut passed = false;
             let stop = walk(words, *at, end, self.top, &mut |found| {
-                passed |= found.start == chunk
+                steps += 1;
+                passed |= found.start == chunk;
             });
             passed && !matches!(stop, Stop::Broken { .. })
         })

@@ -51,6 +51,9 @@ const LAYOUTS: [Layout; 3] = [
 
 /// Bins for one size each; those behind are for ranges of sizes.
 const EXACT_BINS: u64 = 64;
+/// The most chunks in one bin: what can be set, and what is believed of a cache that no thread has.
+const MOST: usize = u16::MAX as usize;
+const MOST_LEFT: usize = 1024;
 /// How far below a thread's control block the C library's thread-local variables may be.
 const LOCALS: u64 = 16 << 10;
 
@@ -136,6 +139,7 @@ fn read<W: Words + ?Sized>(
     };
     // How many chunks a list may have, where that is not what is counted.
     let mut limit = None;
+    let most = if thread.is_some() { MOST } else { MOST_LEFT };
     for bin in 0..layout.bins {
         let at = bin * layout.width;
         let word = words.u64(address.add(at & !7))?;
@@ -147,7 +151,7 @@ fn read<W: Words + ?Sized>(
             true => found == size,
             false => found >= SMALLEST + EXACT_BINS * ALIGNMENT,
         };
-        let chunks = chain(words, head, HEADER, fits);
+        let chunks = chain(words, head, HEADER, most, fits);
         let len = chunks.as_ref().map(|chunks| chunks.len() as u64);
         let right = match layout.down {
             true => len.is_some_and(|len| *limit.get_or_insert(len + count) == len + count),
@@ -155,9 +159,8 @@ fn read<W: Words + ?Sized>(
         };
         if !right {
             cache.torn += 1;
-            if thread.is_none() {
-                return None;
-            }
+            // Only what belongs to a thread is a cache all the same.
+            thread?;
         }
         cache.chunks.extend(chunks.unwrap_or_default());
     }

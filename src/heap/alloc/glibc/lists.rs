@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Fast bins of an arena (NFASTBINS).
 const FAST_BINS: u64 = 10;
-/// The most chunks in one fast bin or bin of a thread's cache; a fast bin is as long as it gets.
+/// The most chunks in one fast bin, which is as long as it gets.
 const MOST: usize = 1 << 22;
 
 /// How many chunks, and their bytes with the headers.
@@ -44,11 +44,13 @@ pub(super) struct Kept {
 }
 
 /// Follows a list that ends in null. Its links lead to what is `ahead` bytes behind the start of a
-/// chunk; the link itself is at the start of the user's bytes. `None` when it does not end.
+/// chunk; the link itself is at the start of the user's bytes. `None` when it does not end, or has
+/// more than `most`.
 pub(super) fn chain<W: Words + ?Sized>(
     words: &W,
     head: u64,
     ahead: u64,
+    most: usize,
     fits: impl Fn(u64) -> bool,
 ) -> Option<Vec<Kept>> {
     let follow = |mangled: bool| {
@@ -56,7 +58,7 @@ pub(super) fn chain<W: Words + ?Sized>(
         let mut at = head;
         while at != 0 {
             let start = Addr(at.checked_sub(ahead)?);
-            if !start.0.is_multiple_of(ALIGNMENT) || all.len() >= MOST {
+            if !start.0.is_multiple_of(ALIGNMENT) || all.len() >= most {
                 return None;
             }
             let size = words.u64(start.add(8))? & !FLAGS;
@@ -87,7 +89,7 @@ pub(super) fn fast<W: Words + ?Sized>(
     {
         let head = words.u64(bins.add(index * 8)).unwrap_or(0);
         let size = SMALLEST + index * ALIGNMENT;
-        match chain(words, head, 0, |found| found == size) {
+        match chain(words, head, 0, MOST, |found| found == size) {
             Some(chunks) => all.extend(chunks),
             None => whole = false,
         }
@@ -180,7 +182,7 @@ mod tests {
     fn links_are_mangled_or_not() {
         for (count, mangled) in [(1, true), (1, false), (5, true), (5, false)] {
             let memory = linked(count, mangled, 0);
-            let found = chain(&memory, 0x1_0000, 0, |size| size == 0x30).expect("a list");
+            let found = chain(&memory, 0x1_0000, 0, MOST, |size| size == 0x30).expect("a list");
             assert_eq!(found.len() as u64, count);
         }
     }
@@ -188,8 +190,8 @@ mod tests {
     #[test]
     fn a_list_that_does_not_end_is_none() {
         for mangled in [true, false] {
-            assert!(chain(&linked(3, mangled, 0x2_0000), 0x1_0000, 0, |_| true).is_none());
-            assert!(chain(&linked(3, mangled, 0x7_0000), 0x1_0000, 0, |_| true).is_none());
+            assert!(chain(&linked(3, mangled, 0x2_0000), 0x1_0000, 0, MOST, |_| true).is_none());
+            assert!(chain(&linked(3, mangled, 0x7_0000), 0x1_0000, 0, MOST, |_| true).is_none());
         }
     }
 }

@@ -9,15 +9,18 @@ use super::walk::{FLAGS, HEADER, IS_MMAPPED};
 use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::heap::pieces::Words;
-use crate::target::Mapping;
 use serde::Serialize;
+use std::ops::Range;
 
 const PAGE: u64 = 4096;
 /// The most pages that are looked at: 256 GiB.
 const MOST_PAGES: u64 = 1 << 26;
 /// Alignments that a program asks for, as binary logarithms.
 const ALIGNMENTS: std::ops::RangeInclusive<u32> = 5..=12;
-/// From 2.43 on the size leaves out the header, and this flag is in the offset.
+/// The most that malloc's own count is believed to be too large.
+const MOST_EXCESS: u64 = 1 << 20;
+/// From 2.43 on the size leaves out the header and as much at the end, and this flag is in the
+/// offset.
 const HUGE: u64 = 1;
 
 /// A chunk with a mapping of its own.
@@ -29,6 +32,8 @@ pub(super) struct Alone {
     pub(super) len: u64,
     /// Where the user's bytes begin.
     pub(super) user: Addr,
+    /// How many they are.
+    pub(super) usable: u64,
 }
 
 /// All of them.
@@ -43,9 +48,14 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Whether those that were found are those that were counted.
+    /// Whether those that were found are those that were counted. From 2.43 on each `mremap` of one
+    /// counts the 16 bytes of its header once more.
     pub fn is_certain(&self) -> bool {
-        self.counted == Some(self.found)
+        self.counted.is_some_and(|counted| {
+            let excess = counted.bytes.checked_sub(self.found.bytes);
+            let right = |excess| excess < MOST_EXCESS && excess % HEADER == 0;
+            counted.count == self.found.count && excess.is_some_and(right)
+        })
     }
 
     fn add(&mut self, alone: Alone) {
@@ -54,11 +64,11 @@ impl Mapped {
     }
 }
 
-/// Finds them in what may have them: anonymous memory. Those at the starts of mappings are certain
-/// enough to be believed without a count.
+/// Finds them in runs of what may have them: anonymous memory. Those at the starts are certain enough
+/// to be believed without a count.
 pub(super) fn find<W: Words + ?Sized>(
     words: &W,
-    mappings: &[&Mapping],
+    runs: &[Range<Addr>],
     parameters: Option<&Parameters>,
     cancel: &Cancel,
 ) -> Mapped {
@@ -73,9 +83,9 @@ pub(super) fn find<W: Words + ?Sized>(
     if counted == Some(Sum::default()) {
         return first;
     }
-    for mapping in mappings {
-        let mut at = mapping.start;
-        while let Some(alone) = at_page(words, at, mapping.end) {
+    for run in runs {
+        let mut at = run.start;
+        while let Some(alone) = at_page(words, at, run.end) {
             at = at.add(alone.len);
             first.add(alone);
         }
@@ -83,7 +93,7 @@ pub(super) fn find<W: Words + ?Sized>(
     if first.is_certain() || counted.is_none() {
         return first;
     }
-    let all = everywhere(words, mappings, counted, cancel);
+    let all = everywhere(words, runs, counted, cancel);
     // Bytes of others may look like a chunk: the count decides.
     let excess = counted.is_some_and(|counted| all.found.count > counted.count);
     if excess && !all.is_certain() {
@@ -95,7 +105,7 @@ pub(super) fn find<W: Words + ?Sized>(
 
 fn everywhere<W: Words + ?Sized>(
     words: &W,
-    mappings: &[&Mapping],
+    runs: &[Range<Addr>],
     counted: Option<Sum>,
     cancel: &Cancel,
 ) -> Mapped {
@@ -104,14 +114,14 @@ fn everywhere<W: Words + ?Sized>(
         ..Mapped::default()
     };
     let mut pages = 0;
-    for mapping in mappings {
-        let mut at = mapping.start;
-        while at < mapping.end {
+    for run in runs {
+        let mut at = run.start;
+        while at < run.end {
             pages += 1;
             if all.is_certain() || pages > MOST_PAGES || cancel.is_cancelled() {
                 return all;
             }
-            match at_page(words, at, mapping.end) {
+            match at_page(words, at, run.end) {
                 Some(alone) => {
                     at = at.add(alone.len);
                     all.add(alone);
@@ -125,23 +135,30 @@ fn everywhere<W: Words + ?Sized>(
 
 /// The chunk whose mapping begins at a page.
 fn at_page<W: Words + ?Sized>(words: &W, page: Addr, end: Addr) -> Option<Alone> {
-    let plain = std::iter::once(0);
+    // Where it was moved for the sake of alignment, the first header is still there.
     let aligned = ALIGNMENTS.map(|bits| (1 << bits) - HEADER);
-    plain.chain(aligned).find_map(|offset| {
+    aligned.chain(std::iter::once(0)).find_map(|offset| {
         let at = page.add(offset);
         let word = words.u64(at.add(8))?;
         let ahead = words.u64(at)?;
         if word & FLAGS != IS_MMAPPED || ahead & !HUGE != offset {
             return None;
         }
-        let len = (word & !FLAGS).checked_add(offset)?;
-        let len = [len, len.checked_add(HEADER)?];
-        let len = len.into_iter().find(|len| len.is_multiple_of(PAGE))?;
+        let size = word & !FLAGS;
+        let to_end = size.checked_add(offset)?;
+        let (len, usable) = match to_end.is_multiple_of(PAGE) {
+            true => (to_end, size.checked_sub(HEADER)?),
+            false => (to_end.checked_add(HEADER)?, size.checked_sub(8)?),
+        };
+        if !len.is_multiple_of(PAGE) {
+            return None;
+        }
         let fits = len > 0 && page.0.checked_add(len)? <= end.0;
         fits.then_some(Alone {
             start: page,
             len,
             user: at.add(HEADER),
+            usable,
         })
     })
 }
@@ -149,11 +166,10 @@ fn at_page<W: Words + ?Sized>(words: &W, page: Addr, end: Addr) -> Option<Alone>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Mapping;
-    use crate::target::synth::{Synth, TargetBuilder};
+    use crate::target::synth::Synth;
 
     /// Chunks by where their header is, what it says, and the pages they have.
-    fn memory(chunks: &[(u64, u64, u64)]) -> (Synth, Vec<Mapping>) {
+    fn memory(chunks: &[(u64, u64, u64)]) -> Synth {
         let mut memory = Synth::default();
         memory.add(0x10_0000, vec![0; 0x10_0000]);
         for (at, ahead, size) in chunks {
@@ -164,10 +180,7 @@ mod tests {
             );
             memory.add(at + 16, vec![0; 0x1000]);
         }
-        let target = TargetBuilder::new()
-            .mapping(0x10_0000, 0x20_0000, "rw-", "", 0)
-            .build();
-        (memory, target.mappings)
+        memory
     }
 
     fn parameters(n_mmaps: u64, mmapped_mem: u64) -> Parameters {
@@ -189,13 +202,13 @@ mod tests {
             (0x12_1030, 0x30, 0x2_0fd2),
             (0x15_0000, 0, 0x2_0ff2),
         ];
-        let (memory, mappings) = memory(&chunks);
-        let mappings: Vec<&Mapping> = mappings.iter().collect();
+        let memory = memory(&chunks);
+        let runs = [Addr(0x10_0000)..Addr(0x20_0000)];
         let some = parameters(3, 0x2_1000 * 2 + 0x2_1000);
-        let found = find(&memory, &mappings, Some(&some), &Cancel::default());
+        let found = find(&memory, &runs, Some(&some), &Cancel::default());
         assert!(found.is_certain(), "{found:?}");
         assert_eq!(found.all[1].user, Addr(0x12_1040));
-        let found = find(&memory, &mappings, None, &Cancel::default());
+        let found = find(&memory, &runs, None, &Cancel::default());
         assert_eq!(found.found.count, 2, "those at the start of the mapping");
         assert!(!found.is_certain());
     }

@@ -6,6 +6,7 @@ mod arena;
 mod caches;
 mod figures;
 mod lists;
+mod map;
 mod mapped;
 mod parameters;
 mod walk;
@@ -19,13 +20,15 @@ pub use arena::{Arena, Segment};
 pub use caches::Cache;
 pub use figures::{ArenaFigures, Class, Figures, Pin};
 pub use lists::{Bins, Sum};
+pub use map::{Map, Part};
 pub use mapped::Mapped;
 pub use parameters::Parameters;
 use serde::Serialize;
+use std::ops::Range;
 pub use walk::Stop;
 
-/// The most chunks of the size of a thread's cache that are looked at.
-const MOST_CANDIDATES: usize = 1 << 20;
+/// The most chunks of the size of a thread's cache that are looked at although no thread has them.
+const MOST_CANDIDATES: usize = 1 << 16;
 
 /// What a block is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
@@ -121,14 +124,19 @@ impl Glibc {
 
     /// What only seems to be in use.
     fn find_kept<W: Words + ?Sized>(&mut self, process: &Process, words: &W) {
+        let locals = caches::locals(process, words);
         let mut candidates = Vec::new();
+        let mut left = MOST_CANDIDATES;
         self.chunks(words, &mut |_, chunk| {
             let used = chunk.state == walk::State::Used && caches::may_be(chunk.size);
-            if used && candidates.len() < MOST_CANDIDATES {
+            if used && locals.contains_key(&chunk.start.add(walk::HEADER).0) {
+                candidates.push(chunk.start);
+            } else if used && left > 0 {
+                left -= 1;
                 candidates.push(chunk.start);
             }
         });
-        self.caches = caches::find(words, &candidates, &caches::locals(process, words));
+        self.caches = caches::find(words, &candidates, &locals);
         for cache in &self.caches {
             self.kept
                 .push((cache.address.sub(walk::HEADER), BlockUse::Table));
@@ -144,23 +152,24 @@ impl Glibc {
     }
 
     fn find_mapped<W: Words + ?Sized>(&mut self, process: &Process, words: &W) {
-        let heaps: Vec<&Segment> = self
-            .arenas
-            .iter()
-            .flat_map(|arena| &arena.segments)
-            .collect();
         let may_have = |mapping: &&Mapping| {
-            let anonymous = mapping
-                .path
-                .as_deref()
-                .is_none_or(|path| path.starts_with("[anon"));
-            let apart = |segment: &&Segment| {
-                mapping.end <= segment.start || segment.committed <= mapping.start
-            };
-            mapping.read && mapping.write && !mapping.shared && anonymous && heaps.iter().all(apart)
+            let path = mapping.path.as_deref();
+            let anonymous = path.is_none_or(|path| path.starts_with("[anon"));
+            mapping.read && mapping.write && !mapping.shared && anonymous
         };
-        let mappings: Vec<&Mapping> = process.target.mappings.iter().filter(may_have).collect();
-        self.mapped = mapped::find(words, &mappings, self.parameters.as_ref(), &process.cancel);
+        let mappings = process.target.mappings.iter().filter(may_have);
+        let mut runs: Vec<Range<Addr>> =
+            mappings.map(|mapping| mapping.start..mapping.end).collect();
+        for segment in self.arenas.iter().flat_map(|arena| &arena.segments) {
+            let touches =
+                |run: &Range<Addr>| run.start < segment.committed && segment.start < run.end;
+            let touched: Vec<Range<Addr>> = runs.extract_if(.., |run| touches(run)).collect();
+            for run in touched {
+                let apart = [run.start..segment.start, segment.committed..run.end];
+                runs.extend(apart.into_iter().filter(|run| run.start < run.end));
+            }
+        }
+        self.mapped = mapped::find(words, &runs, self.parameters.as_ref(), &process.cancel);
     }
 
     /// Says what is doubtful.
@@ -288,20 +297,30 @@ impl Glibc {
                 }
             }
             let end = region.map_or(at, |region| region.lost.unwrap_or(region.end));
-            let user = match block.arena {
-                Some(_) => block.start.add(walk::HEADER),
-                None => alone.next().map_or(block.start, |alone| alone.user),
+            // The first word of the next chunk belongs to this one.
+            let (user, behind) = match block.arena {
+                Some(_) => {
+                    let behind = block.start.add(block.size).add(8);
+                    (block.start.add(walk::HEADER), behind)
+                }
+                None => match alone.next() {
+                    Some(alone) => (alone.user, alone.user.add(alone.usable)),
+                    None => return,
+                },
             };
             let used = match block.state {
                 BlockUse::Used => Use::Used,
                 BlockUse::Cached | BlockUse::Fast | BlockUse::Free | BlockUse::Top => Use::Free,
                 BlockUse::Table | BlockUse::Fence => Use::Overhead,
             };
-            // The first word of the next chunk belongs to this one.
-            let behind = block.start.add(block.size).add(8).min(end);
+            let behind = behind.min(end);
             tell(at, user.min(end), Use::Overhead);
             tell(user, behind, used);
             at = behind.max(user.min(end));
+            if block.arena.is_none() {
+                tell(at, end, Use::Overhead);
+                at = end;
+            }
         });
     }
 }

@@ -80,10 +80,7 @@ pub(super) fn walk<W: Words + ?Sized>(
         let fence = match size {
             _ if at == top => None,
             0 if room == HEADER => Some(HEADER),
-            HEADER if room >= 2 * HEADER => {
-                let second = words.u64(at.add(HEADER + 8)).map(|word| word & !FLAGS);
-                matches!(second, Some(0 | HEADER)).then_some(2 * HEADER)
-            }
+            HEADER => fence(words, at, room),
             _ => None,
         };
         let whole = size >= SMALLEST && size.is_multiple_of(ALIGNMENT) && size <= room;
@@ -119,6 +116,20 @@ pub(super) fn walk<W: Words + ?Sized>(
         before = Some(chunk(size, State::Used));
         at = at.add(size);
     }
+}
+
+/// Bytes of the fence posts at a chunk that has no more than a header: two, or three if what was
+/// left of the top is no chunk either.
+fn fence<W: Words + ?Sized>(words: &W, at: Addr, room: u64) -> Option<u64> {
+    let mut len = HEADER;
+    while len < 3 * HEADER && len < room {
+        match words.u64(at.add(len + 8)).map(|word| word & !FLAGS) {
+            Some(HEADER) => len += HEADER,
+            Some(0) if room == len + HEADER => return Some(room),
+            _ => break,
+        }
+    }
+    (len > HEADER).then_some(len)
 }
 
 #[cfg(test)]
@@ -167,6 +178,7 @@ mod tests {
             (&[0x11, 0x11][..], 0x1_0060),
             (&[0x11, 1], 0x1_0060),
             (&[1], 0x1_0050),
+            (&[0x11, 0x11, 0x11], 0x1_0070),
         ] {
             let sizes = [&[0x41], last].concat();
             let (states, stop) = states(&sizes, 0x9_0000);

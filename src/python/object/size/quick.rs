@@ -61,7 +61,7 @@ impl Objects {
 
     /// The size of the struct with its items and of what lies in front of it, whatever its
     /// `__sizeof__` may tell.
-    pub(crate) fn plain_bytes(&self, addr: Addr) -> Result<u64, Fault> {
+    pub fn plain_bytes(&self, addr: Addr) -> Result<u64, Fault> {
         let plan = self.size_plan(&self.type_of(addr)?)?;
         let object = Sized {
             objects: self,

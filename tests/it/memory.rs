@@ -1,0 +1,105 @@
+//! Where the memory went: of programs whose memory went one way each, live and from a core, the
+//! table adds up, and the verdict is what was done.
+
+use crate::harness::corefile::CoreFile;
+use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use pydbg::findings;
+use pydbg::heap::Heap;
+use pydbg::memory::Memory;
+use pydbg::native::Process;
+use pydbg::python::Python;
+use pydbg::target::{self, Target};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+const SHAPES: [&str; 9] = [
+    "growing_list",
+    "buffers",
+    "exception",
+    "cycles",
+    "leaked_references",
+    "native",
+    "arenas",
+    "pools",
+    "healthy",
+];
+
+/// The resident set as the kernel has it now, in bytes.
+fn resident(pid: i32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps")).expect("smaps");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("Rss:"));
+    let kilobytes = lines.filter_map(|line| line.trim().strip_suffix(" kB"));
+    let sum: u64 = kilobytes.map(|text| text.parse::<u64>().expect("kB")).sum();
+    sum * 1024
+}
+
+/// The bytes of memory that a core has, by its program headers.
+fn dumped(core: &Path) -> u64 {
+    let core = CoreFile::read(core);
+    core.loads().map(|load| load.size as u64).sum()
+}
+
+/// The table within one percent of what it has to add up to, and the verdict.
+fn check_target(target: Target, whole: impl Fn() -> u64, expect: &Value) -> Result<(), String> {
+    let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
+    let heap = Heap::of(&Arc::new(python)).expect("a heap");
+    let memory = Memory::of(&heap).expect("the memory");
+    // What was read of a live process may have brought pages of files into its memory.
+    let (sum, whole) = (memory.sum(), whole());
+    if sum.abs_diff(whole) * 100 > whole {
+        return Err(format!("adds up to {sum}, not {whole}: {:?}", memory.rows));
+    }
+    let found = findings::of_memory(&heap, &memory);
+    let kinds: Vec<Value> = found.iter().map(|finding| json!(finding.kind)).collect();
+    let first = kinds.first().unwrap_or(&Value::Null);
+    if *first != expect["verdict"] {
+        let words: Vec<&String> = found.iter().map(|finding| &finding.words).collect();
+        return Err(format!(
+            "{words:?}, not {}: {:?}",
+            expect["verdict"], memory.rows
+        ));
+    }
+    if let (Some(bytes), Some(finding)) = (expect["bytes"].as_u64(), found.first())
+        && finding.bytes < bytes / 100 * 99
+    {
+        return Err(format!(
+            "{} has {}, not {bytes}",
+            finding.words, finding.bytes
+        ));
+    }
+    if let (Some(path), Some(finding)) = (expect["path"].as_str(), found.first())
+        && !format!("{finding:?}").contains(path)
+    {
+        return Err(format!("{path} is not in {finding:?}"));
+    }
+    match memory.problems.as_slice() {
+        [] => Ok(()),
+        problems => Err(problems.join("; ")),
+    }
+}
+
+fn check(interpreter: &Interpreter, failures: &mut Failures) {
+    let options = interpreter.options();
+    for shape in SHAPES {
+        let mut fixture = Fixture::start(interpreter, "memory_shapes", &[shape]);
+        let expect = fixture.truth.expect.clone();
+        let live = target::live::attach(fixture.pid(), &options).expect("attach");
+        let pid = fixture.pid();
+        let whole = || resident(pid);
+        let what = format!("{} {shape}", interpreter.id);
+        failures.check(&format!("{what} live"), check_target(live, whole, &expect));
+        let core = fixture.kernel_core();
+        let bytes = dumped(&core);
+        let core = target::core::open(&core, &options).expect("the core");
+        failures.check(
+            &format!("{what} core"),
+            check_target(core, || bytes, &expect),
+        );
+    }
+}
+
+#[test]
+fn the_table_adds_up_and_the_verdict_is_what_was_done() {
+    Failures::together(interpreters(), check).finish();
+}
