@@ -224,4 +224,17 @@ fn commands_tell_leaks_and_growth() {
     let document = Pydbg::live(fixture.pid(), &[], &line).expect("JSON");
     let owners = list(&document["data"]["owners"]);
     assert_eq!(owners[0]["path"], "app.events");
+    let call = "sys.modules['__main__'].hold_others(2000)".to_owned();
+    assert!(evaluate(&fixture, &[call])[0].is_ok());
+    let run = Pydbg::run(&["attach", &pid, "-q"], &["leaks --share 5"]);
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    for wanted in [
+        "a chain of 2,000 app.Linked, the first 0x",
+        "sys.modules['app'].head  from module app",
+        "2,000 app.Shared in the ",
+        "but others hold them, too",
+        "sys.modules['app'].blob  from module app",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in {said}");
+    }
 }

@@ -49,7 +49,7 @@ impl Report for Leaks {
 
 impl Leaks {
     fn one(&self, out: &mut Out<'_>, position: usize, suspect: &Suspect) -> io::Result<()> {
-        let head = format!("{}", human(suspect.gathered));
+        let head = human(suspect.gathered);
         out.put(format_args!("{position:3}  "))?;
         out.styled(Style::Strong, &head)?;
         out.put(format_args!(
