@@ -15,6 +15,7 @@ mod fds;
 mod frame;
 mod garbage;
 mod heap;
+mod heap_diff;
 #[cfg(feature = "sql")]
 mod heap_export;
 mod help;
@@ -35,6 +36,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod leaks;
 mod locks;
 mod memory;
 mod objects;
@@ -83,6 +85,7 @@ pub const ALL: &[Command] = &[
     Command::of::<frame::Frame>(),
     Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),
+    Command::of::<heap_diff::HeapDiff>(),
     #[cfg(feature = "sql")]
     Command::of::<heap_export::HeapExport>(),
     Command::of::<help::Help>(),
@@ -103,6 +106,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<leaks::LeaksCommand>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),

@@ -28,6 +28,7 @@ mod hostile;
 mod labels;
 mod layering;
 mod layout_tables;
+mod leaks;
 mod locals;
 mod locks;
 mod locks_files;

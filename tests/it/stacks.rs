@@ -97,6 +97,7 @@ const ELSEWHERE: &[&str] = &[
     "heap_kinds",
     "heap_pictures",
     "kernel_waits",
+    "leaking",
     "lock_graphs",
     "lock_log_shapes",
     "lost_wakeups",

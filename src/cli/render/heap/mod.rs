@@ -2,10 +2,12 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod diff;
 pub mod dominators;
 pub mod garbage;
 pub mod instances;
 pub mod kept;
+pub mod leaks;
 pub mod list;
 pub mod named;
 pub mod one;
