@@ -4,8 +4,8 @@
 //! collector would find gave one too many.
 //!
 //! Only objects that the collector tracks are judged. Words are no references that lie in free
-//! memory of an allocator, in the part of a stack that is not in use, or in the blocks of an object
-//! whose references are all known; stale words elsewhere hide a leak, but make none up.
+//! memory of an allocator, in the part of a stack that is not in use, or in the blocks of a plain object
+//! such as a list, whose references are all known; stale words elsewhere hide a leak, but make none up.
 
 use super::books::Books;
 use crate::addr::Addr;
@@ -28,6 +28,24 @@ const BATCH: u64 = 1 << 17;
 
 /// Low bits of a word that may be marks beside a reference.
 const MARKS: u64 = 7;
+
+/// Types whose instances have no other words that are references than those that are known; of many
+/// others some are not told, as of the classes of ctypes.
+const PLAIN: &[&str] = &[
+    "bytearray",
+    "bytes",
+    "cell",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "list",
+    "long",
+    "set",
+    "str",
+    "tuple",
+    "unicode",
+];
 
 /// The most words of one object, and of all, whose places are looked at.
 const MOST_PLACES: u32 = 64;
@@ -163,7 +181,7 @@ impl Audit {
                 open.push(row);
             }
         }
-        Words::new(heap, &members).count(&mut open)?;
+        Words { heap }.count(&mut open)?;
         for row in &mut open {
             // CPython's own code forgets references to modules that it makes once and for good.
             let is_module = || &*heap.class(row.id) == "module";
@@ -185,14 +203,9 @@ impl Audit {
 /// Counts words in memory.
 struct Words<'a> {
     heap: &'a Heap,
-    members: &'a Members,
 }
 
-impl<'a> Words<'a> {
-    fn new(heap: &'a Heap, members: &'a Members) -> Words<'a> {
-        Words { heap, members }
-    }
-
+impl Words<'_> {
     /// Counts the words outside of objects that may be references to these, which are in the order
     /// of their addresses.
     fn count(&self, rows: &mut [Miscounted]) -> Result<(), HeapError> {
@@ -318,7 +331,7 @@ impl<'a> Words<'a> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the blocks begin of objects whose references are all known.
+    /// Where the blocks of plain objects begin.
     fn owned(&self, pieces: &Pieces<'_>) -> Marks {
         let owned = Marks::new(pieces);
         let parts = Parts::new(&self.heap.python, pieces);
@@ -327,10 +340,14 @@ impl<'a> Words<'a> {
                 owned.set(place);
             }
         };
+        let kinds = 0..self.heap.kinds().len() as u32;
+        let plain = |kind| PLAIN.contains(&&*self.heap.kind_name(kind));
+        let plain: Vec<bool> = kinds.map(plain).collect();
         (0..self.heap.count()).into_par_iter().for_each(|id| {
-            let kind = self.heap.kind(id);
-            let sure = self.members.is_known(self.heap.kind_number(id));
-            if let Some(kind) = kind.filter(|_| sure) {
+            let number = self.heap.kind_number(id) as usize;
+            let kind = self.heap.kinds().get(number);
+            let is_plain = plain.get(number).copied().unwrap_or_default();
+            if let Some(kind) = kind.filter(|_| is_plain) {
                 let object = self.heap.address(id);
                 mark(parts.block_of(object, kind));
                 // What was told before damage is still its own.
