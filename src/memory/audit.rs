@@ -15,7 +15,7 @@ use crate::heap::garbage::Members;
 use crate::heap::graph::Watch;
 use crate::heap::marks::{Ids, Marks};
 use crate::heap::parts::Parts;
-use crate::heap::pieces::{ALIGNMENT, Pieces};
+use crate::heap::pieces::{ALIGNMENT, Pieces, Words as _};
 use crate::heap::{Heap, HeapError};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -310,18 +310,24 @@ impl Words<'_> {
     fn explained(&self, pieces: &Pieces<'_>, places: &[(u32, Addr)]) -> Vec<u32> {
         let owned = self.owned(pieces);
         let books = Books::of(&self.heap.python, pieces);
+        let frame = self.heap.kinds().iter().map(|kind| &kind.keeping.ty);
+        let frame = frame
+            .filter(|ty| ty.name.as_deref() == Some("frame"))
+            .map(|ty| ty.addr)
+            .next();
         let explained = Mutex::new(Vec::new());
         books.each(&|span: Span| {
             let first = places.partition_point(|(_, at)| *at < span.start);
             let end = span.start.add(span.len);
             let within = places.iter().skip(first).take_while(|(_, at)| *at < end);
             let rows: Vec<u32> = within.map(|(row, _)| *row).collect();
+            let is_dead = || self.is_dead_frame(span.start, pieces, frame);
             let is_owned = || {
                 pieces
                     .place(span.start)
                     .is_some_and(|place| owned.is_set(place))
             };
-            if !rows.is_empty() && (span.used != Use::Used || is_owned()) {
+            if !rows.is_empty() && (span.used != Use::Used || is_owned() || is_dead()) {
                 let mut all = explained.lock().unwrap_or_else(PoisonError::into_inner);
                 all.extend(rows);
             }
@@ -329,6 +335,15 @@ impl Words<'_> {
         explained
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a block has a frame that has ended, which code keeps for its next call (up to 3.10).
+    fn is_dead_frame(&self, start: Addr, pieces: &Pieces<'_>, frame: Option<Addr>) -> bool {
+        let layout = &self.heap.python.layout;
+        let object = start.add(u64::from(layout.kinds.gc_head));
+        let field = &layout.fields.object;
+        let ty = pieces.u64(field.ob_type.of(object)).map(Addr);
+        ty.is_some() && ty == frame && pieces.u64(object) == Some(0)
     }
 
     /// Where the blocks of plain objects begin.

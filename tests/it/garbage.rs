@@ -136,6 +136,10 @@ fn addresses(told: &Value) -> BTreeSet<u64> {
         .collect()
 }
 
+/// The most of 17 leaked objects that old words hid: of 2.7, on the lists of chunks that were freed. Of
+/// others it was one at most.
+const HIDDEN: usize = 10;
+
 fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
     let fixture = Fixture::start(interpreter, "miscounted", &[]);
     let heap = Arc::new(heap(&fixture));
@@ -152,7 +156,8 @@ fn check_counts(interpreter: &Interpreter, failures: &mut Failures) {
         let rows = audit.all.iter().filter(|row| row.verdict == verdict);
         let found: BTreeSet<u64> = rows.map(|row| row.address.0).collect();
         // Old words in memory may hide leaks; these objects are told as not explained.
-        let hides = verdict == Verdict::Leaked;
+        let hidden = truth.len().saturating_sub(found.len());
+        let hides = verdict == Verdict::Leaked && hidden <= HIDDEN;
         let open = audit
             .all
             .iter()
