@@ -219,6 +219,7 @@ fn check(interpreter: &Interpreter, how: &str, caches: usize, failures: &mut Fai
 fn figures_are_those_of_malloc_itself() {
     let each = |interpreter: &Interpreter, failures: &mut Failures| {
         check(interpreter, "plain", 4, failures);
+        // The C libraries of the others are one of these two.
         if ["pyenv-3.12", "sid-3.14"].contains(&interpreter.id.as_str()) {
             check(interpreter, "foreign", 4, failures);
             check(interpreter, "blocked", 4, failures);
@@ -251,6 +252,8 @@ fn damage_is_told_and_ends() {
     let arena = glibc.arenas.get(1).expect("an arena");
     let sizes = [0, 8, 0x18, 0x13, 1 << 60, u64::MAX, 0x10_0001];
     let mut places: Vec<(Addr, u64)> = Vec::new();
+    // A link that is not followed may be damaged unnoticed, a size may not.
+    let noticed = sizes.len();
     for (index, size) in sizes.into_iter().enumerate() {
         let chunk = chunks[chunks.len() * (index + 1) / (sizes.len() + 2)];
         places.push((chunk.add(8), size));
@@ -265,7 +268,7 @@ fn damage_is_told_and_ends() {
         places.push((arena.segments[0].start.add(16), value));
     }
     let damaged = fixture.dir().join("damaged");
-    for (at, value) in places {
+    for (index, (at, value)) in places.into_iter().enumerate() {
         let Some(offset) = core.place(at.0) else {
             continue;
         };
@@ -285,9 +288,8 @@ fn damage_is_told_and_ends() {
             };
             let all: u64 = regions.iter().map(known).sum();
             assert!(told <= all, "{at} {value:#x}: {told} of {all} bytes");
-            let size = sizes.contains(&value);
             let quiet = glibc.problems.is_empty() && figures.problems.is_empty();
-            assert!(!(size && quiet), "{at} {value:#x} was not noticed");
+            assert!(index >= noticed || !quiet, "{at} {value:#x} was not noticed");
         }
         assert!(cpu_time() - before < LIMIT, "{at} {value:#x} takes long");
     }
