@@ -4,6 +4,7 @@
 mod buffers;
 mod fragmentation;
 mod native;
+mod other_malloc;
 mod pools;
 mod stacks;
 
@@ -31,6 +32,8 @@ pub enum Kind {
     Fragmentation,
     /// Blocks of malloc that no Python object has.
     Native,
+    /// Memory of another library than glibc that serves malloc.
+    OtherMalloc,
     /// Free blocks that Python's allocator cannot give back.
     PoolFragmentation,
     /// Stacks of threads.
@@ -92,6 +95,7 @@ pub fn of_memory(heap: &Heap, memory: &Memory) -> Vec<Finding> {
         buffers::find(&facts),
         fragmentation::find(&facts),
         native::find(&facts),
+        other_malloc::find(&facts),
         pools::find(&facts),
         stacks::find(&facts),
     ];

@@ -114,7 +114,9 @@ impl<'p, 'm> Books<'p, 'm> {
                 let whole = ledger.is_whole(&arena.run()) && own == [arena.run()];
                 let gaps = self.spans(arena, &mut |span| {
                     let what = match span.used {
-                        Use::Used => blocks.owner(span.start).unwrap_or(What::Interpreter),
+                        Use::Used => blocks
+                            .owner(span.start, span.len)
+                            .unwrap_or(What::Interpreter),
                         Use::Free | Use::Fresh if span.len < self.pool_size => What::PoolHoles,
                         Use::Free | Use::Fresh => What::EmptyPools,
                         Use::Overhead => What::PoolOverhead,
@@ -178,7 +180,7 @@ impl<'p, 'm> Books<'p, 'm> {
         }
         glibc.each(self.pieces, &mut |span: Span| {
             let what = match span.used {
-                Use::Used => blocks.owner(span.start).unwrap_or(What::Native),
+                Use::Used => blocks.owner(span.start, span.len).unwrap_or(What::Native),
                 Use::Free | Use::Fresh if ends.contains(&span.start.add(span.len)) => {
                     What::NativeTop
                 }

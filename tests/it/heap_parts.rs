@@ -184,17 +184,26 @@ fn buffers(fixture: &Fixture) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes all checks of one interpreter; `extra` is a class that has to be among those with buffers.
+pub(crate) fn check(interpreter: &Interpreter, extra: Option<&str>, failures: &mut Failures) {
+    let fixture = Fixture::start(interpreter, "buffers", &[]);
+    if let Some(extra) = extra {
+        let known = fixture.truth.expect["buffers"].get(extra);
+        assert!(known.is_some(), "{extra} is not in the truth");
+    }
+    failures.check(&interpreter.id, buffers(&fixture));
+    if interpreter.id == HOOKED {
+        return;
+    }
+    let target = target::live::attach(fixture.pid(), &Options::default()).expect("attach");
+    let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
+    failures.check(&interpreter.id, audit(&Arc::new(python), &interpreter.id));
+}
+
 #[test]
 fn blocks_are_those_of_the_allocators() {
-    let check = |interpreter: &Interpreter, failures: &mut Failures| {
-        let fixture = Fixture::start(interpreter, "buffers", &[]);
-        failures.check(&interpreter.id, buffers(&fixture));
-        if interpreter.id == HOOKED {
-            return;
-        }
-        let target = target::live::attach(fixture.pid(), &Options::default()).expect("attach");
-        let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
-        failures.check(&interpreter.id, audit(&Arc::new(python), &interpreter.id));
-    };
-    Failures::together(interpreters(), check).finish();
+    Failures::together(interpreters(), |interpreter, failures| {
+        check(interpreter, None, failures);
+    })
+    .finish();
 }
