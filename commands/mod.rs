@@ -11,13 +11,19 @@ mod dominators;
 mod down;
 mod exception;
 mod exception_frame;
+mod fds;
 mod frame;
+mod garbage;
 mod heap;
+mod heap_diff;
+#[cfg(feature = "sql")]
+mod heap_export;
 mod help;
 mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
+mod info_gc;
 mod info_interpreters;
 mod info_layout;
 mod info_malloc;
@@ -30,6 +36,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod leaks;
 mod locks;
 mod memory;
 mod objects;
@@ -44,6 +51,7 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod refcount_audit;
 mod referents;
 mod referrers;
 mod retained;
@@ -73,13 +81,19 @@ pub const ALL: &[Command] = &[
     Command::of::<down::Down>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
+    Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
+    Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),
+    Command::of::<heap_diff::HeapDiff>(),
+    #[cfg(feature = "sql")]
+    Command::of::<heap_export::HeapExport>(),
     Command::of::<help::Help>(),
     Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_gc::InfoGc>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_malloc::InfoMalloc>(),
@@ -92,6 +106,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<leaks::LeaksCommand>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),
@@ -106,6 +121,7 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<refcount_audit::RefcountAudit>(),
     Command::of::<referents::Referents>(),
     Command::of::<referrers::Referrers>(),
     Command::of::<retained::Retained>(),

@@ -2,15 +2,20 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod diff;
 pub mod dominators;
+pub mod garbage;
 pub mod instances;
 pub mod kept;
+pub mod leaks;
 pub mod list;
 pub mod named;
 pub mod one;
 pub mod partition;
 pub mod path;
+pub mod picture;
 pub mod referrers;
+pub mod treemap;
 
 use pydbg::diag::{Note, Severity, thousands};
 use pydbg::heap::Doubts;
