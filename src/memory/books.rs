@@ -52,10 +52,12 @@ impl<'p, 'm> Books<'p, 'm> {
         let pymalloc = Pymalloc::of(python, pieces);
         let problems = glibc.iter().flat_map(|glibc| glibc.problems.clone());
         let server = recognise::server(&python.process);
+        let unseen = server.is_none().then(|| recognise::UNSEEN.to_owned());
+        let problems = problems.chain(pymalloc.problems.clone()).chain(unseen);
         Books {
             python,
             pieces,
-            problems: problems.chain(pymalloc.problems.clone()).collect(),
+            problems: problems.collect(),
             glibc,
             pool_size: pymalloc.pool_size.map_or(SLICE, u64::from),
             pymalloc,

@@ -60,8 +60,10 @@ impl Malloc {
             .server
             .iter()
             .filter_map(|server| server.unknown.as_ref());
+        let unseen = self.server.is_none().then(|| recognise::UNSEEN.to_owned());
         let problems = self.glibc.iter().flat_map(|glibc| &glibc.problems);
-        unknown.chain(problems).map(partial).collect()
+        let all = unknown.chain(&unseen).chain(problems);
+        all.map(partial).collect()
     }
 }
 
