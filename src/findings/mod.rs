@@ -6,6 +6,7 @@ mod fragmentation;
 mod garbage;
 mod native;
 mod objects;
+mod other_malloc;
 mod pools;
 mod stacks;
 
@@ -44,6 +45,8 @@ pub enum Kind {
     Fragmentation,
     /// Blocks of malloc that no Python object has.
     Native,
+    /// Memory of another library than glibc that serves malloc.
+    OtherMalloc,
     /// Free blocks that Python's allocator cannot give back.
     PoolFragmentation,
     /// Stacks of threads.
@@ -121,6 +124,7 @@ pub fn of_memory(heap: &Arc<Heap>, memory: &Memory) -> Vec<Finding> {
         fragmentation::find(&facts),
         native::find(&facts),
         objects::find(&facts),
+        other_malloc::find(&facts),
         pools::find(&facts),
         stacks::find(&facts),
     ];

@@ -171,10 +171,14 @@ impl<'p, 'm> Blocks<'p, 'm> {
         rows
     }
 
-    /// Whose the block is that begins at an address; `None` when no object has it.
+    /// Whose the block is that begins at an address; `None` when no object has it. What is too large
+    /// for pymalloc has gone through the debug hooks twice.
     #[inline]
-    pub(super) fn owner(&self, start: Addr) -> Option<What> {
-        self.at(start).or_else(|| self.at(start.add(DEBUG_HEAD)))
+    pub(super) fn owner(&self, start: Addr, len: u64) -> Option<What> {
+        let hooked = |head: u64| (head < len).then(|| self.at(start.add(head)))?;
+        self.at(start)
+            .or_else(|| hooked(DEBUG_HEAD))
+            .or_else(|| hooked(2 * DEBUG_HEAD))
     }
 
     #[inline]

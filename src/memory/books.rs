@@ -52,10 +52,12 @@ impl<'p, 'm> Books<'p, 'm> {
         let pymalloc = Pymalloc::of(python, pieces);
         let problems = glibc.iter().flat_map(|glibc| glibc.problems.clone());
         let server = recognise::server(&python.process);
+        let unseen = server.is_none().then(|| recognise::UNSEEN.to_owned());
+        let problems = problems.chain(pymalloc.problems.clone()).chain(unseen);
         Books {
             python,
             pieces,
-            problems: problems.chain(pymalloc.problems.clone()).collect(),
+            problems: problems.collect(),
             glibc,
             pool_size: pymalloc.pool_size.map_or(SLICE, u64::from),
             pymalloc,
@@ -125,7 +127,9 @@ impl<'p, 'm> Books<'p, 'm> {
                 let whole = ledger.is_whole(&arena.run()) && own == [arena.run()];
                 let gaps = self.spans(arena, &mut |span| {
                     let what = match span.used {
-                        Use::Used => blocks.owner(span.start).unwrap_or(What::Interpreter),
+                        Use::Used => blocks
+                            .owner(span.start, span.len)
+                            .unwrap_or(What::Interpreter),
                         Use::Free | Use::Fresh if span.len < self.pool_size => What::PoolHoles,
                         Use::Free | Use::Fresh => What::EmptyPools,
                         Use::Overhead => What::PoolOverhead,
@@ -189,7 +193,7 @@ impl<'p, 'm> Books<'p, 'm> {
         }
         glibc.each(self.pieces, &mut |span: Span| {
             let what = match span.used {
-                Use::Used => blocks.owner(span.start).unwrap_or(What::Native),
+                Use::Used => blocks.owner(span.start, span.len).unwrap_or(What::Native),
                 Use::Free | Use::Fresh if ends.contains(&span.start.add(span.len)) => {
                     What::NativeTop
                 }

@@ -16,6 +16,7 @@ mod what;
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::heap::alloc::glibc;
+use crate::heap::alloc::recognise::Server;
 use crate::heap::pieces::Pieces;
 use crate::target::Mapping;
 use crate::target::resident::{Basis, Resident};
@@ -48,6 +49,8 @@ pub struct Memory {
     /// What has the buffers: types, with the bytes of the buffers of their instances, the largest
     /// first.
     pub buffers: Vec<OfType>,
+    /// Another library than glibc that serves malloc.
+    pub other_malloc: Option<Server>,
     /// The figures of glibc's malloc.
     pub malloc: Option<glibc::Figures>,
     /// What is wrong with the books of allocators, in words.
@@ -134,6 +137,7 @@ impl Memory {
             mappings,
             buffers: blocks.buffers(heap),
             malloc: books.figures(),
+            other_malloc: books.other_malloc,
             problems: books.problems,
         })
     }

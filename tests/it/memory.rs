@@ -2,7 +2,7 @@
 //! table adds up, and the verdict is what was done.
 
 use crate::harness::corefile::CoreFile;
-use crate::harness::{Failures, Fixture, Interpreter, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
 use pydbg::findings;
 use pydbg::heap::Heap;
 use pydbg::memory::Memory;
@@ -96,6 +96,63 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
             &format!("{what} core"),
             check_target(core, || bytes, &expect),
         );
+    }
+}
+
+/// Libraries that serve malloc in place of glibc, with their names.
+const OTHERS: [(&str, &str); 2] = [
+    ("jemalloc", "libjemalloc.so.2"),
+    ("tcmalloc", "libtcmalloc_minimal.so.4"),
+];
+
+/// Where Debian has its libraries.
+const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+
+/// With another malloc, that one is named, objects have their blocks, and only where most is in its
+/// memory it is the verdict.
+fn check_other(interpreter: &Interpreter, failures: &mut Failures) {
+    for (name, file) in OTHERS {
+        let path = format!("{LIBRARIES}/{file}");
+        assert!(Path::new(&path).exists(), "{path} is missing; see .ci/run");
+        let interpreter = interpreter.clone().with("LD_PRELOAD", &path);
+        for shape in ["buffers", "native"] {
+            let fixture = Fixture::start(&interpreter, "memory_shapes", &[shape]);
+            let pid = fixture.pid();
+            let live = target::live::attach(pid, &interpreter.options()).expect("attach");
+            let mut expect = fixture.truth.expect.clone();
+            if shape == "native" {
+                expect["verdict"] = json!("other-malloc");
+            }
+            let what = format!("{} {name} {shape}", interpreter.id);
+            failures.check(&what, check_target(live, || resident(pid), &expect));
+            failures.check(&what, names(pid, name, &path));
+        }
+    }
+}
+
+/// Whether `memory` says who serves malloc.
+fn names(pid: i32, name: &str, path: &str) -> Result<(), String> {
+    let answer = Pydbg::live(pid, &[], "memory")?;
+    let server = &answer["data"]["other_malloc"];
+    let real = std::fs::canonicalize(path).expect("a library");
+    let told = server["path"].as_str().map(std::fs::canonicalize);
+    let right = told.is_some_and(|told| told.is_ok_and(|told| told == real));
+    match server["library"] == *name && right {
+        true => Ok(()),
+        false => Err(format!("malloc is served by {server}")),
+    }
+}
+
+#[test]
+fn another_malloc_is_named() {
+    let with = ["pyenv-2.7", "pyenv-3.12"];
+    let all = interpreters().iter();
+    let some: Vec<_> = all
+        .filter(|one| with.contains(&one.id.as_str()))
+        .cloned()
+        .collect();
+    if !some.is_empty() {
+        Failures::together(&some, check_other).finish();
     }
 }
 

@@ -4,8 +4,8 @@
 //! torch is left out: its wheel alone is over 500 MB, and the libraries it wants are more.
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
-use crate::sizes;
 use crate::values::check_all;
+use crate::{heap_parts, sizes};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,6 +85,13 @@ fn values_of_packages_are_written() {
 #[test]
 fn sizes_in_packages_are_those_that_getsizeof_tells() {
     with_packages(|interpreter, failures| sizes::check(interpreter, "sizes_packages", failures));
+}
+
+#[test]
+fn buffers_of_arrays_are_told() {
+    with_packages(|interpreter, failures| {
+        heap_parts::check(interpreter, Some("__main__.Matrix"), failures);
+    });
 }
 
 /// Parts of arrays as `py-print` gives them are what `tolist()` gives.

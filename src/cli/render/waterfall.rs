@@ -100,6 +100,14 @@ impl Report for Waterfall {
         if memory.swapped > 0 {
             out.put(format_args!(", {} in swap", human(memory.swapped)))?;
         }
+        if let Some(server) = &memory.other_malloc {
+            out.put(format_args!(
+                "\nmalloc is served by {} (",
+                server.library.name()
+            ))?;
+            out.target(&server.path)?;
+            out.put(format_args!("): used and free are not told apart"))?;
+        }
         out.put(format_args!(
             "\n{column:>12}     % {:>12} {:>10}  What\n",
             "Reserved", "Count"

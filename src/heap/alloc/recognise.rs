@@ -49,6 +49,10 @@ const TOLD_BY: &[(&str, Library)] = &[
     ("gnu_get_libc_version", Library::Glibc),
 ];
 
+/// What is said where nobody is seen to serve `malloc`.
+pub const UNSEEN: &str = "who serves malloc is not known: the file of the C library is missing (see \
+                          \"set sysroot\"), so what is in use of its memory is not either";
+
 /// What the kernel says of memory that jemalloc has named, where it is built for that.
 const JEMALLOC_NAMES: &str = "[anon:jemalloc";
 
@@ -84,7 +88,7 @@ fn in_order(process: &Process) -> Vec<&Arc<Image>> {
     all
 }
 
-/// Who serves `malloc` in a process; `None` where nobody is seen to.
+/// Who serves `malloc` in a process; `None` where nobody is seen to, as the library's file is missing.
 pub fn server(process: &Process) -> Option<Server> {
     let images = in_order(process);
     let mut exporting = images.iter().filter_map(|image| {
@@ -95,6 +99,8 @@ pub fn server(process: &Process) -> Option<Server> {
     });
     let (image, malloc) = match exporting.next() {
         Some((image, malloc)) => (image, Some(malloc)),
+        // Where there are libraries, the file of the one that has it is missing.
+        None if images.iter().skip(1).any(|image| is_file(image)) => return None,
         // A static executable exports nothing, and has it all inside.
         None => (*images.first()?, None),
     };
@@ -141,6 +147,11 @@ pub fn server(process: &Process) -> Option<Server> {
         memory,
         unknown,
     })
+}
+
+/// Whether an image is of a file, not the kernel's own.
+fn is_file(image: &Image) -> bool {
+    image.path.starts_with('/')
 }
 
 fn is_glibc(image: &Image) -> bool {

@@ -4,13 +4,15 @@ use super::{Malloc, size};
 use crate::cli::render::heap::percent;
 use crate::cli::{Out, Report};
 use pydbg::diag::Note;
-use pydbg::heap::alloc::glibc::{Figures, Map};
+use pydbg::heap::alloc::glibc::{ArenaFigures, Figures, Map, Pin};
 use serde_json::{Value, json};
 use std::io;
 
 /// The most runs of the text, and the most blocks told for one arena.
 const MOST: usize = 200;
 const PINS: usize = 3;
+/// Blocks that keep less than such a part of what is kept are not told.
+const WORTH_TELLING: u64 = 20;
 
 /// The arenas.
 pub struct ArenasView {
@@ -83,25 +85,31 @@ impl Report for ArenasView {
 impl ArenasView {
     /// The arenas that are mostly free, and the blocks at their ends.
     fn pins(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let empty = |arena: &&pydbg::heap::alloc::glibc::ArenaFigures| {
-            arena.pinned > arena.system / 2 && !arena.highest.is_empty()
-        };
+        let empty =
+            |arena: &&ArenaFigures| arena.pinned > arena.system / 2 && !arena.highest.is_empty();
         for arena in self.figures.arenas.iter().filter(empty).take(MOST) {
             let name = if arena.main {
                 "main_arena".to_owned()
             } else {
                 arena.address.to_string()
             };
+            let unused = if arena.attached == 0 {
+                ", which no thread uses any more"
+            } else {
+                ""
+            };
+            let plural = if arena.used.count == 1 { "" } else { "s" };
             out.put(format_args!(
-                "\n{name}: {} free below the highest of {} blocks in use ({}). At the end:\n",
+                "\n{name}{unused}: {} free below its highest block; {} block{plural} in use ({}).\n",
                 size(arena.pinned),
                 arena.used.count,
                 size(arena.used.bytes)
             ))?;
-            for pin in arena.highest.iter().take(PINS) {
+            let counts = |pin: &&Pin| pin.free_below >= arena.pinned / WORTH_TELLING;
+            for pin in arena.highest.iter().filter(counts).take(PINS) {
                 let state = if pin.cached { "cached" } else { "in use" };
                 out.put(format_args!(
-                    "    {} {} bytes, {state}, {} free directly below\n",
+                    "    {}: {} bytes, {state}, with {} free directly below\n",
                     pin.address,
                     pin.size,
                     size(pin.free_below)

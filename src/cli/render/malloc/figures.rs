@@ -1,10 +1,11 @@
 //! The tables of `info malloc`: what each arena has, and blocks by size.
 
-use super::{Malloc, size};
+use super::{Malloc, cell, count, size};
 use crate::cli::{Out, Report};
 use pydbg::diag::{Note, Severity};
 use pydbg::heap::alloc::glibc::Figures;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::io;
 
 /// The most arenas of the text.
@@ -26,15 +27,13 @@ impl FiguresView {
         let sum = |of: fn(&pydbg::heap::alloc::glibc::ArenaFigures) -> u64| -> u64 {
             arenas.iter().map(of).sum()
         };
-        let (count, plural) = (
-            arenas.len(),
-            if arenas.len() == 1 { " has" } else { "s have" },
-        );
+        let plural = if arenas.len() == 1 { " has" } else { "s have" };
         let (system, used) = (sum(|arena| arena.system), sum(|arena| arena.used.bytes));
         let (free, cached) = (sum(|arena| arena.free()), sum(|arena| arena.cached.bytes));
         out.put(format_args!(
-            "{count} arena{plural} {} from the system: {} in use, {} free ({} of it in threads' \
+            "{} arena{plural} {} from the system: {} in use, {} free ({} of it in threads' \
              caches).\n",
+            arenas.len(),
             size(system),
             size(used),
             size(free),
@@ -45,7 +44,7 @@ impl FiguresView {
             size(sum(|arena| arena.trimmable()))
         ))?;
         out.put(format_args!(
-            "Mapped by themselves: {} blocks, {}.\n",
+            "Blocks with a mapping of their own: {}, {}.\n",
             self.figures.mapped.count,
             size(self.figures.mapped.bytes)
         ))
@@ -76,14 +75,14 @@ impl FiguresView {
                 "{name:18} {:>7} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
                 arena.attached,
                 arena.segments,
-                size(arena.system),
-                size(arena.used.bytes),
-                size(arena.cached.bytes),
-                size(arena.fast.bytes),
-                size(arena.bins.bytes),
-                size(arena.top),
-                size(arena.trimmable()),
-                size(arena.pinned),
+                cell(arena.system),
+                cell(arena.used.bytes),
+                cell(arena.cached.bytes),
+                cell(arena.fast.bytes),
+                cell(arena.bins.bytes),
+                cell(arena.top),
+                cell(arena.trimmable()),
+                cell(arena.pinned),
             ))?;
         }
         match self.figures.arenas.len().saturating_sub(MOST) {
@@ -97,19 +96,22 @@ impl FiguresView {
             "\n{:>21} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
             "Size", "In use", "bytes", "Cached", "Fast", "In bins", "bytes"
         ))?;
-        for class in &self.figures.classes {
+        // The largest first: what is sought is what there is most of.
+        let mut classes: Vec<_> = self.figures.classes.iter().collect();
+        classes.sort_by_key(|class| Reverse(class.used.bytes + class.bins.bytes));
+        for class in classes {
             let sizes = match class.from == class.to {
                 true => class.to.to_string(),
                 false => format!("{}-{}", class.from, class.to),
             };
             out.put(format_args!(
                 "{sizes:>21} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
-                class.used.count,
-                size(class.used.bytes),
-                class.cached.count,
-                class.fast.count,
-                class.bins.count,
-                size(class.bins.bytes),
+                count(class.used.count),
+                cell(class.used.bytes),
+                count(class.cached.count),
+                count(class.fast.count),
+                count(class.bins.count),
+                cell(class.bins.bytes),
             ))?;
         }
         Ok(())

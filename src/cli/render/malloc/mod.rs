@@ -5,7 +5,7 @@ pub mod figures;
 pub mod picture;
 
 use crate::cli::{Out, Session};
-use pydbg::diag::{Note, Severity, human};
+use pydbg::diag::{Note, Severity, human, thousands};
 use pydbg::heap::alloc::glibc::Glibc;
 use pydbg::heap::alloc::recognise::{self, Server};
 use pydbg::heap::pieces::Pieces;
@@ -60,12 +60,30 @@ impl Malloc {
             .server
             .iter()
             .filter_map(|server| server.unknown.as_ref());
+        let unseen = self.server.is_none().then(|| recognise::UNSEEN.to_owned());
         let problems = self.glibc.iter().flat_map(|glibc| &glibc.problems);
-        unknown.chain(problems).map(partial).collect()
+        let all = unknown.chain(&unseen).chain(problems);
+        all.map(partial).collect()
     }
 }
 
 /// Bytes for people: `1.2 MB`.
 fn size(bytes: u64) -> String {
     human(bytes)
+}
+
+/// Bytes in a cell of a table, in which what is not there does not catch the eye.
+fn cell(bytes: u64) -> String {
+    match bytes {
+        0 => "-".to_owned(),
+        bytes => size(bytes),
+    }
+}
+
+/// A number in a cell of a table.
+fn count(number: u64) -> String {
+    match number {
+        0 => "-".to_owned(),
+        number => thousands(usize::try_from(number).unwrap_or(usize::MAX)),
+    }
 }

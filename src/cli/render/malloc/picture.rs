@@ -1,6 +1,7 @@
 //! A picture of the arenas' memory: a row of cells after the other, by address, each coloured by how
 //! much of it is free.
 
+use super::size;
 use pydbg::heap::alloc::glibc::{Figures, Map, Part};
 use std::fmt::Write;
 
@@ -14,7 +15,13 @@ const LINE: usize = 22;
 const MOST: usize = 256;
 /// From all in use to all free.
 const COLOURS: [&str; 5] = ["#8b1a1a", "#d2691e", "#f0b860", "#cfe3b0", "#f2f6ea"];
-const WORDS: [&str; 5] = ["in use", "to 25% free", "to 75% free", "more free", "free"];
+const WORDS: [&str; 5] = [
+    "in use",
+    "to 25 % free",
+    "to 75 % free",
+    "to 99 % free",
+    "all free",
+];
 
 fn colour(free: u64, unit: u64) -> usize {
     match free * 100 / unit.max(1) {
@@ -42,11 +49,11 @@ pub fn svg(map: &Map, figures: &Figures) -> (String, usize) {
             MARGIN,
             top,
             &format!(
-                "{name} {} to {}: {} KiB, {} KiB free",
+                "{name} {} to {}: {}, {} free",
                 part.start,
                 part.end,
-                all / 1024,
-                part.free / 1024
+                size(all),
+                size(part.free)
             ),
         );
         top += 8;

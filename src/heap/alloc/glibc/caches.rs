@@ -9,6 +9,7 @@ use crate::heap::pieces::Words;
 use crate::native::Process;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use std::cmp::Reverse;
 
 /// How a cache is laid out.
 #[derive(PartialEq, Eq, Debug)]
@@ -56,6 +57,8 @@ const MOST: usize = u16::MAX as usize;
 const MOST_LEFT: usize = 1024;
 /// How far below a thread's control block the C library's thread-local variables may be.
 const LOCALS: u64 = 16 << 10;
+/// No chunk lies below this.
+const PAGE: u64 = 4096;
 
 /// The cache of a thread.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -78,47 +81,100 @@ pub(super) fn may_be(size: u64) -> bool {
     LAYOUTS.iter().any(fits)
 }
 
-/// The words below the control blocks of the threads, and whose they are.
-pub(super) fn locals<W: Words + ?Sized>(process: &Process, words: &W) -> FxHashMap<u64, usize> {
-    let mut found = FxHashMap::default();
-    for thread in process.threads() {
-        let Some(pointer) = thread.pthread else {
-            continue;
-        };
-        for distance in 1..=LOCALS / 8 {
-            match words.u64(pointer.sub(distance * 8)) {
-                Some(0) => {}
-                Some(word) => {
-                    found.entry(word).or_insert(thread.id);
-                }
-                None => break,
-            }
-        }
-    }
-    found
+/// What the words below the control blocks of the threads are, where the C library keeps a thread's
+/// variables.
+pub(super) struct Locals(FxHashMap<u64, Vec<Local>>);
+
+/// Where a word is.
+#[derive(Clone, Copy)]
+struct Local {
+    thread: usize,
+    /// How far below the control block: for a variable the same in every thread.
+    distance: u64,
 }
 
-/// The caches among chunks of which each may be one: those to which a thread points, and those whose
-/// lists leave no doubt.
+impl Locals {
+    /// Reads them. Only words that may lead to a chunk are kept.
+    pub(super) fn of<W: Words + ?Sized>(process: &Process, words: &W) -> Locals {
+        let mut found: FxHashMap<u64, Vec<Local>> = FxHashMap::default();
+        for thread in process.threads() {
+            let Some(pointer) = thread.pthread else {
+                continue;
+            };
+            for distance in (1..=LOCALS / 8).map(|word| word * 8) {
+                match words.u64(pointer.sub(distance)) {
+                    Some(word) if word >= PAGE && word.is_multiple_of(ALIGNMENT) => {
+                        let thread = thread.id;
+                        let local = Local { thread, distance };
+                        found.entry(word).or_default().push(local);
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+        }
+        Locals(found)
+    }
+
+    /// Whether some thread leads to an address.
+    pub(super) fn lead_to(&self, address: Addr) -> bool {
+        self.0.contains_key(&address.0)
+    }
+
+    fn to(&self, address: Addr) -> &[Local] {
+        self.0.get(&address.0).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The caches among chunks of which each may be one: those to which the threads' variable leads, and
+/// those whose lists leave no doubt.
 pub(super) fn find<W: Words + ?Sized>(
     words: &W,
     candidates: &[Addr],
-    locals: &FxHashMap<u64, usize>,
+    locals: &Locals,
 ) -> Vec<Cache> {
-    let mut best = Vec::new();
-    for layout in &LAYOUTS {
-        let of = |start: &Addr| {
+    let all = LAYOUTS.iter().map(|layout| {
+        let threads = of_threads(words, candidates, locals, layout);
+        let left = candidates.iter().filter_map(|start| {
             let address = start.add(HEADER);
-            let cache = read(words, address, layout, locals.get(&address.0).copied())?;
-            let sure = cache.thread.is_some() || (cache.torn == 0 && !cache.chunks.is_empty());
-            sure.then_some(cache)
-        };
-        let found: Vec<Cache> = candidates.iter().filter_map(of).collect();
-        if found.len() > best.len() {
-            best = found;
+            let has = |cache: &Cache| cache.address == address;
+            if threads.iter().any(has) {
+                return None;
+            }
+            let cache = read(words, address, layout, None)?;
+            (!cache.chunks.is_empty()).then_some(cache)
+        });
+        let left: Vec<Cache> = left.collect();
+        [threads, left].concat()
+    });
+    // Of those that have as many, the first.
+    all.rev().max_by_key(Vec::len).unwrap_or_default()
+}
+
+/// The caches to which one variable leads in all threads. Other words lead to chunks of the size of a
+/// cache, too: the variable is the one by which most threads have a cache that is whole.
+fn of_threads<W: Words + ?Sized>(
+    words: &W,
+    candidates: &[Addr],
+    locals: &Locals,
+    layout: &Layout,
+) -> Vec<Cache> {
+    let mut variables: FxHashMap<u64, Vec<Cache>> = FxHashMap::default();
+    for start in candidates {
+        let address = start.add(HEADER);
+        for local in locals.to(address) {
+            if let Some(cache) = read(words, address, layout, Some(local.thread)) {
+                variables.entry(local.distance).or_default().push(cache);
+            }
         }
     }
-    best
+    let best = variables.into_iter().max_by_key(|(distance, caches)| {
+        let whole = caches.iter().filter(|cache| cache.torn == 0).count();
+        let torn: usize = caches.iter().map(|cache| cache.torn).sum();
+        let chunks: usize = caches.iter().map(|cache| cache.chunks.len()).sum();
+        (whole, Reverse(torn), chunks, Reverse(*distance))
+    });
+    best.map(|(_, caches)| caches).unwrap_or_default()
 }
 
 fn read<W: Words + ?Sized>(
@@ -204,15 +260,40 @@ mod tests {
     #[test]
     fn a_cache_is_known_by_its_lists_or_by_its_thread() {
         let at = [Addr(0x1_0000)];
-        let thread = FxHashMap::from_iter([(0x1_0010, 7)]);
+        let local = Local {
+            thread: 7,
+            distance: 80,
+        };
+        let thread = Locals(FxHashMap::from_iter([(0x1_0010, vec![local])]));
+        let none = Locals(FxHashMap::default());
         for layout in &LAYOUTS {
             assert!(may_be(layout.size));
-            let found = find(&cache(layout, 0), &at, &FxHashMap::default());
+            let found = find(&cache(layout, 0), &at, &none);
             assert_eq!(found.len(), 1, "{layout:?}");
             assert_eq!((found[0].chunks.len(), found[0].thread), (2, None));
-            assert!(find(&cache(layout, 1), &at, &FxHashMap::default()).is_empty());
+            assert!(find(&cache(layout, 1), &at, &none).is_empty());
             let found = find(&cache(layout, 1), &at, &thread);
             assert_eq!((found[0].torn, found[0].thread), (1, Some(7)));
         }
+    }
+
+    #[test]
+    fn other_chunks_that_a_thread_leads_to_are_no_caches() {
+        let layout = &LAYOUTS[1];
+        let mut memory = cache(layout, 0);
+        let mut other = vec![0x55; 1024];
+        other[8..16].copy_from_slice(&(layout.size | 1).to_le_bytes());
+        memory.add(0x4_0000, other);
+        let at = [Addr(0x1_0000), Addr(0x4_0000)];
+        let local = |distance| {
+            vec![Local {
+                thread: 7,
+                distance,
+            }]
+        };
+        let locals = [(0x1_0010, local(800)), (0x4_0010, local(80))];
+        let found = find(&memory, &at, &Locals(FxHashMap::from_iter(locals)));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].address, found[0].torn), (Addr(0x1_0010), 0));
     }
 }

@@ -124,12 +124,12 @@ impl Glibc {
 
     /// What only seems to be in use.
     fn find_kept<W: Words + ?Sized>(&mut self, process: &Process, words: &W) {
-        let locals = caches::locals(process, words);
+        let locals = caches::Locals::of(process, words);
         let mut candidates = Vec::new();
         let mut left = MOST_CANDIDATES;
         self.chunks(words, &mut |_, chunk| {
             let used = chunk.state == walk::State::Used && caches::may_be(chunk.size);
-            if used && locals.contains_key(&chunk.start.add(walk::HEADER).0) {
+            if used && locals.lead_to(chunk.start.add(walk::HEADER)) {
                 candidates.push(chunk.start);
             } else if used && left > 0 {
                 left -= 1;

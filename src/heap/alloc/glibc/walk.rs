@@ -148,7 +148,8 @@ mod tests {
         let mut words: Vec<u64> = Vec::new();
         for size in sizes {
             words.extend([0, *size]);
-            words.extend(vec![0; ((size & !FLAGS).max(16) / 8 - 2) as usize]);
+            let len = (size & !FLAGS).clamp(HEADER, 0x1000);
+            words.extend(vec![0; (len / 8 - 2) as usize]);
         }
         let end = Addr(0x1_0000 + words.len() as u64 * 8);
         let mut memory = Synth::default();
