@@ -4,11 +4,13 @@
 mod apropos;
 mod attach;
 mod bt;
+mod collections;
 mod complete;
 mod core;
 mod detach;
 mod dominators;
 mod down;
+mod dups;
 mod exception;
 mod exception_frame;
 mod frame;
@@ -66,11 +68,13 @@ pub const ALL: &[Command] = &[
     Command::of::<apropos::Apropos>(),
     Command::of::<attach::Attach>(),
     Command::of::<bt::Bt>(),
+    Command::of::<collections::Collections>(),
     Command::of::<complete::Complete>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
     Command::of::<dominators::Dominators>(),
     Command::of::<down::Down>(),
+    Command::of::<dups::Dups>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<frame::Frame>(),

@@ -3,7 +3,9 @@
 pub mod alloc;
 mod census;
 mod closure;
+mod collections;
 mod doubts;
+mod duplicates;
 pub mod graph;
 mod index;
 mod instances;
@@ -28,7 +30,9 @@ mod weak;
 mod whole;
 
 pub use census::{Census, TypeRow};
+pub use collections::{CollectionKind, Collections, FILLS, Filled};
 pub use doubts::Doubts;
+pub use duplicates::{DuplicateType, Duplicates, SameValue};
 pub use instances::{Named, TypeMatch};
 pub use kept::{Kept, TypeKept, TypesKept};
 pub use neighbours::{Neighbour, Neighbours, Way};

@@ -2,7 +2,9 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod collections;
 pub mod dominators;
+pub mod duplicates;
 pub mod instances;
 pub mod kept;
 pub mod list;

@@ -53,6 +53,8 @@ impl<R: Report> Report for Doubtful<R> {
     }
 
     fn notes(&self) -> Vec<Note> {
-        self.notes.clone()
+        let mut notes = self.notes.clone();
+        notes.extend(self.report.notes());
+        notes
     }
 }
