@@ -2,8 +2,8 @@
 //! byte arrays, by kind, and the worst of them.
 
 use super::graph::Stopped;
-use super::parts::{Capacity, Parts};
 use super::partition::{By, Grouping};
+use super::parts::{Capacity, Parts};
 use super::pieces::Pieces;
 use super::thing::Thing;
 use super::{Heap, Named};
@@ -184,9 +184,8 @@ impl Heap {
             let key = |row: &CollectionKind| (Reverse(row.unused), Reverse(row.count));
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         });
-        let sum = |part: fn(&CollectionKind) -> u64| {
-            rows.iter().map(part).fold(0, u64::saturating_add)
-        };
+        let sum =
+            |part: fn(&CollectionKind) -> u64| rows.iter().map(part).fold(0, u64::saturating_add);
         let (count, bytes, unused) = (sum(|k| k.count), sum(|k| k.bytes), sum(|k| k.unused));
         let mut largest = sums.largest.iter().take(most);
         let largest = largest.try_fold(Vec::new(), |mut all, (_, id)| {

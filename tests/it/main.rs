@@ -19,6 +19,7 @@ mod heap_damage;
 mod heap_guppy;
 mod heap_parts;
 mod heap_paths;
+mod heap_repeats;
 mod heap_retained;
 mod hostile;
 mod labels;

@@ -103,6 +103,7 @@ const ELSEWHERE: &[&str] = &[
     "packages",
     "paths",
     "referents",
+    "repeats",
     "retained",
     "tracked",
     "small_blocks",

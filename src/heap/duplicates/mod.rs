@@ -151,7 +151,9 @@ impl Heap {
             (Reverse(*wasted), first)
         });
         let left = values.get(most..).unwrap_or_default();
-        let left_out_wasted = left.iter().fold(0_u64, |sum, (w, _)| sum.saturating_add(*w));
+        let left_out_wasted = left
+            .iter()
+            .fold(0_u64, |sum, (w, _)| sum.saturating_add(*w));
         let left_out = left.len();
         values.truncate(most);
         let told = if values.is_empty() {
@@ -162,7 +164,9 @@ impl Heap {
             values.iter().map(tell).collect()
         };
         Ok(Duplicates {
-            wasted: rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.wasted)),
+            wasted: rows
+                .iter()
+                .fold(0_u64, |sum, row| sum.saturating_add(row.wasted)),
             types: rows,
             values: told,
             left_out,

@@ -31,8 +31,11 @@ impl Same {
                 true => &[],
                 false => ids,
             };
-            let pair = |id: &u32| hash(*id).map_or(Either::Right(*id), |hash| Either::Left((hash, *id)));
-            ids.iter().map(pair).collect::<Vec<Either<(u64, u32), u32>>>()
+            let pair =
+                |id: &u32| hash(*id).map_or(Either::Right(*id), |hash| Either::Left((hash, *id)));
+            ids.iter()
+                .map(pair)
+                .collect::<Vec<Either<(u64, u32), u32>>>()
         };
         let each = ids.par_chunks(BATCH).flat_map_iter(hashed);
         let (mut all, unread): (Vec<(u64, u32)>, Vec<u32>) = each.partition_map(|either| either);

@@ -21,7 +21,9 @@ pub(in crate::heap) struct Capacity {
 impl Capacity {
     /// The bytes of places without an item.
     pub(in crate::heap) fn unused(self) -> u64 {
-        self.room.saturating_sub(self.used).saturating_mul(self.place)
+        self.room
+            .saturating_sub(self.used)
+            .saturating_mul(self.place)
     }
 }
 

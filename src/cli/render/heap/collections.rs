@@ -16,7 +16,10 @@ impl Report for Filling {
         let found = &self.0;
         out.put(format_args!(
             "{} of {} bytes; {} of these ({}, {:.1} %) are for items that they do not have.\n",
-            count(usize::try_from(found.count).unwrap_or(usize::MAX), "container"),
+            count(
+                usize::try_from(found.count).unwrap_or(usize::MAX),
+                "container"
+            ),
             found.bytes,
             found.unused,
             human(found.unused),
