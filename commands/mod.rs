@@ -1,6 +1,7 @@
 //! The registry of commands: one file each. A new command is its file and two lines here; tests
 //! (`src/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
 
+mod alloc_site;
 mod apropos;
 mod attach;
 mod bt;
@@ -57,6 +58,7 @@ mod source;
 mod thread;
 mod thread_apply;
 mod thread_find;
+mod tracemalloc;
 mod up;
 mod whatis;
 mod x;
@@ -65,6 +67,7 @@ use crate::cli::Command;
 
 /// Every command, in alphabetical order.
 pub const ALL: &[Command] = &[
+    Command::of::<alloc_site::AllocSite>(),
     Command::of::<apropos::Apropos>(),
     Command::of::<attach::Attach>(),
     Command::of::<bt::Bt>(),
@@ -121,6 +124,7 @@ pub const ALL: &[Command] = &[
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),
+    Command::of::<tracemalloc::Tracemalloc>(),
     Command::of::<up::Up>(),
     Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),

@@ -52,6 +52,7 @@ mod sizes;
 mod source;
 mod stacks;
 mod tidy;
+mod traced;
 mod tracked;
 mod values;
 mod values_damage;

@@ -105,6 +105,7 @@ const ELSEWHERE: &[&str] = &[
     "referents",
     "repeats",
     "retained",
+    "traced",
     "tracked",
     "small_blocks",
     "roots",

@@ -86,6 +86,7 @@ pub(super) const ROWS: &[Row] = &[
     ("mi_segment", "all_slices", "mi_segment_s", "segment_slices"),
     ("interpreter", "obmalloc", "_is", "obmalloc"),
     ("runtime", "allocators", "pyruntimestate", "allocators"),
+    ("runtime", "tracemalloc", "pyruntimestate", "tracemalloc"),
     ("generation", "size", "gc_generation", "sizeof"),
     ("object", "gc_bits", "PyObject", "ob_gc_bits"),
     ("cframe", "current_frame", "_PyCFrame CFrame", "current_frame"),

@@ -59,6 +59,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// How `tracemalloc` keeps its traces; not in 2.7.
+    pub trace_table: Option<TraceTable>,
     /// Where pymalloc keeps the list of its arenas.
     pub arenas: ArenasIn,
     /// Lists of freed objects that are kept for the next of their kind, as far as they can be found.
@@ -72,6 +74,35 @@ pub struct Kinds {
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
     pub library: LibraryReprs,
+}
+
+/// How `tracemalloc` keeps the trace of each block: a `_Py_hashtable_t`, whose third word leads to the
+/// buckets, lists of entries { next; hash; key; … }.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct TraceTable {
+    /// Where the table tells how many entries it has, in bytes.
+    pub entries: u32,
+    /// Where it tells how many buckets it has.
+    pub buckets: u32,
+    /// Where it tells the size of keys, behind which the trace lies in the entry; `None` where
+    /// behind the key there is a pointer to the trace.
+    pub key_size: Option<u32>,
+}
+
+impl TraceTable {
+    /// Up to 3.8.
+    pub(super) const WITHIN: TraceTable = TraceTable {
+        entries: 8,
+        buckets: 0,
+        key_size: Some(24),
+    };
+
+    /// From 3.9 on.
+    pub(super) const APART: TraceTable = TraceTable {
+        entries: 0,
+        buckets: 8,
+        key_size: None,
+    };
 }
 
 /// What `sys.getsizeof` counts, where versions differ.

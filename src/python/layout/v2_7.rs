@@ -48,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        trace_table: None,
         arenas: ArenasIn::Statics,
         free_lists: &[],
         page_tag: None,

@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART),
         arenas: ArenasIn::Embedded,
         free_lists: free_lists::V3_12,
         page_tag: None,
@@ -77,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: None,
             stoptheworld: None,
             allocators: has(88),
+            tracemalloc: has(2768),
             size: at(459944),
         }),
         interpreter: Interpreter {

@@ -47,6 +47,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 32,
         counting: Counting::Word,
         pool_size: Some(4096),
+        trace_table: Some(TraceTable::WITHIN),
         arenas: ArenasIn::Statics,
         free_lists: &[],
         page_tag: None,
@@ -71,6 +72,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: None,
             stoptheworld: None,
             allocators: None,
+            tracemalloc: None,
             size: at(1520),
         }),
         interpreter: Interpreter {
