@@ -10,7 +10,7 @@ use anyhow::bail;
 ///
 /// For each kind it is told how many are empty and how many are filled by less than a quarter, a
 /// half, three quarters, or more, and how many bytes they have set aside for items that they do not
-/// have. Then those that have most, with what keeps them alive. Instances of subclasses count by
+/// have, and which objects refer to them. Then those that have most, with what keeps them alive. Instances of subclasses count by
 /// their own class; dictionaries of attributes by the class whose attributes they are.
 ///
 /// A place is one for an item of a list or deque, a byte of a bytearray, an entry of a dict, a slot of

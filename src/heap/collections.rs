@@ -2,7 +2,7 @@
 //! byte arrays, by kind, and the worst of them.
 
 use super::graph::Stopped;
-use super::partition::{By, Grouping};
+use super::partition::{By, Grouping, Row};
 use super::parts::{Capacity, Parts};
 use super::pieces::Pieces;
 use super::thing::Thing;
@@ -14,6 +14,9 @@ use std::cmp::Reverse;
 
 /// Objects that one task looks at.
 const BATCH: usize = 1 << 14;
+
+/// Kinds of holders that are told.
+const MOST_HOLDERS: usize = 3;
 
 /// How full containers are, in the columns of [`CollectionKind::fill`].
 pub const FILLS: [&str; 5] = ["empty", "<25%", "<50%", "<75%", ">=75%"];
@@ -32,6 +35,11 @@ pub struct CollectionKind {
     /// How many are empty, and how many have so many of their places filled: less than a quarter, a
     /// half, three quarters, and more.
     pub fill: [u64; FILLS.len()],
+    /// The objects that refer to them, by kind, with how many of them and their bytes without an
+    /// item. Of several that refer to one the first in memory counts.
+    pub holders: Vec<Row>,
+    /// How many kinds of holders are left out.
+    pub more_holders: usize,
 }
 
 /// One container.
@@ -73,6 +81,8 @@ pub struct Collections {
 #[derive(Default)]
 struct Sums {
     kinds: FxHashMap<u64, CollectionKind>,
+    /// By the kinds of containers and holders: how many containers, and bytes without an item.
+    holders: FxHashMap<(u64, u64), (u64, u64)>,
     largest: Vec<(u64, u32)>,
     broken: u64,
 }
@@ -98,10 +108,36 @@ impl Sums {
                 *column += more;
             }
         }
+        for (key, (count, unused)) in other.holders {
+            self.held(key, count, unused);
+        }
         self.largest.extend(other.largest);
         self.keep(most);
         self.broken += other.broken;
         self
+    }
+
+    fn held(&mut self, kinds: (u64, u64), count: u64, unused: u64) {
+        let sum = self.holders.entry(kinds).or_default();
+        sum.0 += count;
+        sum.1 = sum.1.saturating_add(unused);
+    }
+
+    /// The largest holders of a kind of containers, and how many there are beside.
+    fn holders_of(&self, kind: u64, kinds: &Grouping<'_>) -> (Vec<Row>, usize) {
+        let own = self.holders.iter().filter(|((own, _), _)| *own == kind);
+        let row = |((_, key), (count, bytes)): (&(u64, u64), &(u64, u64))| Row {
+            key: *key,
+            name: kinds.name(*key),
+            count: *count,
+            bytes: *bytes,
+        };
+        let mut rows: Vec<Row> = own.map(row).collect();
+        let key = |row: &Row| (Reverse(row.bytes), Reverse(row.count));
+        rows.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name)));
+        let more = rows.len().saturating_sub(MOST_HOLDERS);
+        rows.truncate(MOST_HOLDERS);
+        (rows, more)
     }
 
     /// Forgets all but the largest.
@@ -119,6 +155,8 @@ fn empty() -> CollectionKind {
         bytes: 0,
         unused: 0,
         fill: [0; FILLS.len()],
+        holders: Vec::new(),
+        more_holders: 0,
     }
 }
 
@@ -153,7 +191,12 @@ impl Heap {
             match parts.capacity(self.address(id), kind) {
                 Ok(None) => {}
                 Ok(Some(capacity)) => {
-                    sums.add(kinds.key(id), self.size(id), capacity);
+                    let key = kinds.key(id);
+                    sums.add(key, self.size(id), capacity);
+                    let holders = self.referrers.targets_of(id).iter();
+                    if let Some(holder) = holders.filter(|holder| **holder != id).min() {
+                        sums.held((key, kinds.key(*holder)), 1, capacity.unused());
+                    }
                     if capacity.unused() > 0 {
                         sums.largest.push((capacity.unused(), id));
                     }
@@ -172,20 +215,24 @@ impl Heap {
         if cancel.is_cancelled() {
             return Err(Stopped);
         }
-        let mut rows: Vec<CollectionKind> = sums
+        let kind = |(key, kind): (&u64, &CollectionKind)| CollectionKind {
+            name: kinds.name(*key),
+            ..kind.clone()
+        };
+        let mut rows: Vec<(u64, CollectionKind)> = sums
             .kinds
-            .into_iter()
-            .map(|(key, kind)| CollectionKind {
-                name: kinds.name(key),
-                ..kind
-            })
+            .iter()
+            .map(|entry| (*entry.0, kind(entry)))
             .collect();
-        rows.sort_by(|a, b| {
+        rows.sort_by(|(_, a), (_, b)| {
             let key = |row: &CollectionKind| (Reverse(row.unused), Reverse(row.count));
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         });
-        let sum =
-            |part: fn(&CollectionKind) -> u64| rows.iter().map(part).fold(0, u64::saturating_add);
+        let sum = |part: fn(&CollectionKind) -> u64| {
+            rows.iter()
+                .map(|(_, row)| part(row))
+                .fold(0, u64::saturating_add)
+        };
         let (count, bytes, unused) = (sum(|k| k.count), sum(|k| k.bytes), sum(|k| k.unused));
         let mut largest = sums.largest.iter().take(most);
         let largest = largest.try_fold(Vec::new(), |mut all, (_, id)| {
@@ -202,12 +249,17 @@ impl Heap {
             }
             Ok(all)
         });
+        let left_out = rows.len().saturating_sub(most);
+        let told = rows.into_iter().take(most).map(|(key, mut row)| {
+            (row.holders, row.more_holders) = sums.holders_of(key, &kinds);
+            row
+        });
         Ok(Collections {
             count,
             bytes,
             unused,
-            left_out: rows.len().saturating_sub(most),
-            kinds: rows.into_iter().take(most).collect(),
+            left_out,
+            kinds: told.collect(),
             largest: largest?,
             broken: sums.broken,
         })

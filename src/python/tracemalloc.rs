@@ -6,6 +6,7 @@ use super::layout::TraceTable;
 use super::scan::is_python;
 use crate::addr::Addr;
 use crate::bytes;
+use crate::escape::lossy;
 use crate::target::{Fault, Memory};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -131,6 +132,7 @@ pub struct Allocation {
 /// The traces of a process.
 pub struct Traces<'p> {
     python: &'p Python,
+    table: TraceTable,
     /// By address.
     blocks: Vec<Block>,
     missing: u64,
@@ -156,19 +158,20 @@ impl<'p> Traces<'p> {
         };
         let mut all = Traces {
             python,
+            table,
             blocks: Vec::new(),
             missing: 0,
         };
         let mut others = Vec::new();
         if !domains.is_null() {
-            all.entries(table, domains, |_, value| others.push(value))?;
+            all.entries(domains, |_, value| others.push(value))?;
         }
         if traces.is_null() {
             return Err(Untraced::Off);
         }
         for traces in std::iter::once(traces).chain(others) {
             let mut blocks = Vec::new();
-            all.entries(table, traces, |key, trace| blocks.push((key, trace)))?;
+            all.entries(traces, |key, trace| blocks.push((key, trace)))?;
             for (key, trace) in blocks {
                 // trace_t { size; traceback }
                 let word = |at: u64| memory.u64(trace.add(at));
@@ -187,14 +190,10 @@ impl<'p> Traces<'p> {
     }
 
     /// Tells the key of each entry, and where its value is.
-    fn entries(
-        &mut self,
-        table: TraceTable,
-        at: Addr,
-        mut found: impl FnMut(u64, Addr),
-    ) -> Result<(), Untraced> {
+    fn entries(&mut self, at: Addr, mut found: impl FnMut(u64, Addr)) -> Result<(), Untraced> {
         const KEY: u64 = 16;
         let memory = &*self.python.process.target.memory;
+        let table = self.table;
         let count = memory.u64(at.add(table.entries.into()))?;
         let buckets = memory.u64(at.add(table.buckets.into()))?;
         let start = memory.ptr(at.add(BUCKETS))?;
@@ -319,11 +318,18 @@ impl<'p> Traces<'p> {
     }
 
     fn line(&self, file: Addr, line: u32) -> Line {
-        let text = self.python.objects.text(file, LONGEST_NAME);
-        Line {
-            file: text.ok().map(|text| text.value),
-            line,
-        }
+        let file = match self.table.c_names {
+            false => {
+                let text = self.python.objects.text(file, LONGEST_NAME);
+                text.ok().map(|text| text.value)
+            }
+            true => {
+                let memory = &self.python.process.target.memory;
+                let text = memory.cstr(file, LONGEST_NAME as usize);
+                text.ok().map(|text| lossy(&text))
+            }
+        };
+        Line { file, line }
     }
 }
 

@@ -58,6 +58,8 @@ fn containers(heap: &Heap, truth: &[Value]) -> Result<(), String> {
         let kind = found.kinds.iter().find(|kind| row["type"] == *kind.name);
         let told = kind.map(|kind| json!([kind.count, kind.fill, kind.unused, kind.bytes]));
         let wanted = json!([row["count"], row["fill"], row["unused"], row["bytes"]]);
+        let held = kind.and_then(|kind| kind.holders.first());
+        let is_held = held.is_some_and(|held| held.name == "list" && row["count"] == held.count);
         let mut largest = found.largest.iter();
         let largest = largest.find(|one| row["type"] == *one.object.class);
         let is_largest = largest.is_some_and(|one| {
@@ -67,8 +69,8 @@ fn containers(heap: &Heap, truth: &[Value]) -> Result<(), String> {
                 && list(&row["at"]).contains(&at)
                 && path.is_some_and(|path| path.starts_with("sys.modules['app'].filled["))
         });
-        if told != Some(wanted) || !is_largest {
-            return Err(format!("{told:?}, truth {row}; {largest:?}"));
+        if told != Some(wanted) || !is_largest || !is_held {
+            return Err(format!("{told:?}, truth {row}; {largest:?} {held:?}"));
         }
     }
     match found.broken {

@@ -9,6 +9,9 @@ use pydbg::target::{self, Options};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Of six objects tracemalloc finds at least so many.
+const LEAST_KNOWN: usize = 3;
+
 fn lines(traceback: &[Line]) -> Value {
     let line = |line: &Line| json!([line.file, line.line]);
     traceback.iter().map(line).collect()
@@ -39,10 +42,15 @@ fn same(site: &pydbg::python::tracemalloc::Site, row: &Value) -> bool {
 }
 
 fn objects(traces: &Traces<'_>, truth: &[Value]) -> Result<(), String> {
-    for row in truth {
+    // CPython 3.11 itself misses objects that have a dictionary, as it looks for them elsewhere.
+    let known: Vec<&Value> = truth.iter().filter(|row| !row[1].is_null()).collect();
+    if known.len() < LEAST_KNOWN {
+        return Err(format!("only {known:?} are traced"));
+    }
+    for row in known {
         let address = Addr(row[0].as_u64().unwrap_or(0));
         let found = traces.at(address).map(|found| lines(&found.traceback));
-        if found.unwrap_or(Value::Null) != row[1] {
+        if found.as_ref() != Some(&row[1]) {
             return Err(format!("{row}: {:?}", traces.at(address)));
         }
     }

@@ -87,6 +87,8 @@ pub struct TraceTable {
     /// Where it tells the size of keys, behind which the trace lies in the entry; `None` where
     /// behind the key there is a pointer to the trace.
     pub key_size: Option<u32>,
+    /// Whether names of files are C strings, not objects.
+    pub c_names: bool,
 }
 
 impl TraceTable {
@@ -95,13 +97,21 @@ impl TraceTable {
         entries: 8,
         buckets: 0,
         key_size: Some(24),
+        c_names: false,
     };
 
-    /// From 3.9 on.
+    /// From 3.9 to 3.14.
     pub(super) const APART: TraceTable = TraceTable {
         entries: 0,
         buckets: 8,
         key_size: None,
+        c_names: false,
+    };
+
+    /// From 3.15 on.
+    pub(super) const APART_FROM_OBJECTS: TraceTable = TraceTable {
+        c_names: true,
+        ..TraceTable::APART
     };
 }
 

@@ -53,7 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
         gc_head: 16,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
-        trace_table: Some(TraceTable::APART),
+        trace_table: Some(TraceTable::APART_FROM_OBJECTS),
         arenas: ArenasIn::Pointed,
         free_lists: free_lists::V3_15,
         page_tag: None,

@@ -1,5 +1,6 @@
 //! Containers by how full they are.
 
+use super::duplicates::groups;
 use super::one::{count, thing};
 use super::percent;
 use crate::cli::{Out, Report};
@@ -7,6 +8,9 @@ use pydbg::diag::{Note, Severity, human};
 use pydbg::heap::{Collections, FILLS};
 use serde_json::Value;
 use std::io;
+
+/// The column of the kinds.
+const INDENT: usize = 82;
 
 /// An answer of `collections`.
 pub struct Filling(pub Collections);
@@ -38,6 +42,7 @@ impl Report for Filling {
             out.put(format_args!(" {:>12} {:>12}  ", kind.bytes, kind.unused))?;
             out.target(&kind.name)?;
             out.end()?;
+            groups(out, INDENT, "in", &kind.holders, kind.more_holders)?;
         }
         if found.left_out > 0 {
             let more = count(found.left_out, "more kind");

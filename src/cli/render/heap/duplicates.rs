@@ -9,6 +9,9 @@ use pydbg::heap::partition::Row;
 use serde_json::Value;
 use std::io;
 
+/// The column of the values.
+const INDENT: usize = 36;
+
 /// An answer of `dups`.
 pub struct Duplicated(pub Duplicates);
 
@@ -49,8 +52,8 @@ impl Report for Duplicated {
             ))?;
             thing(out, &value.object)?;
             out.end()?;
-            groups(out, "in", &value.holders, value.more_holders)?;
-            groups(out, "kept by", &value.owners, value.more_owners)?;
+            groups(out, INDENT, "in", &value.holders, value.more_holders)?;
+            groups(out, INDENT, "kept by", &value.owners, value.more_owners)?;
         }
         match found.left_out {
             0 => Ok(()),
@@ -78,12 +81,17 @@ impl Report for Duplicated {
 }
 
 /// `in list (990), dict of app.Account (10)`
-fn groups(out: &mut Out<'_>, word: &str, rows: &[Row], more: usize) -> io::Result<()> {
-    const INDENT: usize = 36;
+pub(super) fn groups(
+    out: &mut Out<'_>,
+    indent: usize,
+    word: &str,
+    rows: &[Row],
+    more: usize,
+) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    out.put(format_args!("{:INDENT$}{word} ", ""))?;
+    out.put(format_args!("{:indent$}{word} ", ""))?;
     for (number, row) in rows.iter().enumerate() {
         if number > 0 {
             out.put(format_args!(", "))?;
