@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time and memory of `heap` and of the whole graph on cores of many mixed objects, and of guppy3 inside
+"""Time and memory of `heap`, the whole graph, `memory` and `garbage` on cores of many mixed objects, and of guppy3 inside
 such a process.
 
     benches/heap.py [--pydbg target/release/pydbg] [--python python3.11] [--sizes 1,5,20] [--runs 3]
@@ -44,7 +44,7 @@ print(os.getpid(), flush=True)
 time.sleep(3600)
 """
 
-COMMANDS = [("heap", "heap"), ("whole graph", "retained -n 5")]
+COMMANDS = [("heap", "heap"), ("whole graph", "retained -n 5"), ("memory", "memory"), ("garbage", "garbage")]
 
 
 def start(python, million, guppy, folder):
@@ -80,7 +80,7 @@ def draw(path, curves):
         out.append('<text x="%.1f" y="%.1f" text-anchor="end">%.2g</text>' % (base_x - 6, y + 4, tall * step / 5))
     out.append('<text x="%.1f" y="%d" text-anchor="middle">million objects</text>' % (place(most / 2, 0)[0], height - 10))
     out.append('<text x="14" y="%d" transform="rotate(-90 14 %d)" text-anchor="middle">seconds</text>' % (height / 2, height / 2))
-    for (name, points), colour in zip(sorted(curves.items()), ("#1f77b4", "#d62728", "#2ca02c")):
+    for (name, points), colour in zip(sorted(curves.items()), ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")):
         line = " ".join("%.1f,%.1f" % place(x, y) for x, y in sorted(points))
         out.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (line, colour))
         out.extend('<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (place(x, y) + (colour,)) for x, y in points)

@@ -3,9 +3,11 @@
 use crate::cli::render::heap::browse::Browsing;
 use crate::cli::render::heap::list::ListView;
 use crate::cli::render::heap::partition::PartitionView;
+use crate::cli::render::heap::treemap::Treemap;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::{Context, anyhow, bail};
 use pydbg::heap::partition::By;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Show all Python objects in groups, the largest first, as guppy does.
@@ -37,6 +39,7 @@ use std::sync::Arc;
 ///     heap 2 --by owner      who keeps the objects of row 2 alive
 ///     heap --by module       all objects by the module of their class
 ///     heap --blocks          with what the allocators set aside
+///     heap --treemap a.svg   a picture of who keeps how many bytes alive
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Heap {
@@ -52,6 +55,9 @@ pub struct Heap {
     /// Show what allocators set aside for the objects, and the bytes of their buffers
     #[arg(long, conflicts_with = "more")]
     blocks: bool,
+    /// Write a picture of all bytes by what keeps them alive
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["by", "row", "more", "count"])]
+    treemap: Option<PathBuf>,
     /// A row of the partition shown last
     #[arg(value_name = "ROW")]
     row: Option<usize>,
@@ -74,6 +80,9 @@ impl Run for Heap {
     const NEEDS: Needs = Needs::Memory;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        if let Some(file) = &self.treemap {
+            return Ok(Box::new(Treemap::write(&*session.heap()?, file)?));
+        }
         let mut browsing = match (self.more, self.row, self.by) {
             (true, ..) => session
                 .browsing()

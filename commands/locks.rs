@@ -1,14 +1,15 @@
 //! `locks`: who holds which lock, who waits for it, and what hangs the program.
 
 use crate::cli::render::address;
+use crate::cli::render::drawing::write;
 use crate::cli::render::locks::LocksView;
 use crate::cli::render::locks::one::OneLock;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use pydbg::sync::Locks;
 use serde_json::{Value, json};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Show who holds each lock, who waits for it, and what hangs the program.
 ///
@@ -87,10 +88,6 @@ impl Run for LocksCommand {
         }
         Ok(Box::new(All { view, written }))
     }
-}
-
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The locks of the process, and the files that pictures were written to.

@@ -14,13 +14,19 @@ mod down;
 mod dups;
 mod exception;
 mod exception_frame;
+mod fds;
 mod frame;
+mod garbage;
 mod heap;
+mod heap_diff;
+#[cfg(feature = "sql")]
+mod heap_export;
 mod help;
 mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
+mod info_gc;
 mod info_interpreters;
 mod info_layout;
 mod info_malloc;
@@ -33,6 +39,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod leaks;
 mod locks;
 mod memory;
 mod objects;
@@ -47,6 +54,7 @@ mod py_locals;
 mod py_print;
 mod py_up;
 mod quit;
+mod refcount_audit;
 mod referents;
 mod referrers;
 mod retained;
@@ -80,13 +88,19 @@ pub const ALL: &[Command] = &[
     Command::of::<dups::Dups>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
+    Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
+    Command::of::<garbage::ShowGarbage>(),
     Command::of::<heap::Heap>(),
+    Command::of::<heap_diff::HeapDiff>(),
+    #[cfg(feature = "sql")]
+    Command::of::<heap_export::HeapExport>(),
     Command::of::<help::Help>(),
     Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
+    Command::of::<info_gc::InfoGc>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_malloc::InfoMalloc>(),
@@ -99,6 +113,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<leaks::LeaksCommand>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),
@@ -113,6 +128,7 @@ pub const ALL: &[Command] = &[
     Command::of::<py_print::PyPrint>(),
     Command::of::<py_up::PyUp>(),
     Command::of::<quit::Quit>(),
+    Command::of::<refcount_audit::RefcountAudit>(),
     Command::of::<referents::Referents>(),
     Command::of::<referrers::Referrers>(),
     Command::of::<retained::Retained>(),

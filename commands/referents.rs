@@ -2,8 +2,10 @@
 
 use crate::cli::render::heap::named::{most, object};
 use crate::cli::render::heap::one::of_references;
+use crate::cli::render::heap::picture::Picturing;
 use crate::cli::render::heap::referrers::{End, References};
 use crate::cli::{Class, Needs, Report, Run, Session};
+use pydbg::heap::Direction;
 
 /// Show what an object refers to, and through what.
 ///
@@ -12,11 +14,16 @@ use crate::cli::{Class, Needs, Report, Run, Session};
 /// extension modules, whose structs are not known, the words that are addresses of objects are
 /// taken for references, and said to be such.
 ///
+/// With --svg or --dot a picture of the objects around it is written, in steps over --depth
+/// references, --breadth of them at each object. References to an object's own class and weak ones
+/// are not drawn; an ellipse is a root.
+///
 /// ADDRESS is a sum of numbers, registers of the selected frame and symbols, as for x.
 ///
 /// Examples:
 ///     referents 0x7f8d604a3f10
 ///     refs 0x7f8d604a3f10 -n 100
+///     referents 0x7f8d604a3f10 --svg around.svg --depth 4
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct Referents {
@@ -26,6 +33,8 @@ pub struct Referents {
     /// Show so many objects; 0: all
     #[arg(short, value_name = "N", default_value_t = 20)]
     n: usize,
+    #[command(flatten)]
+    picture: Picturing,
 }
 
 impl Run for Referents {
@@ -35,6 +44,11 @@ impl Run for Referents {
     const NEEDS: Needs = Needs::Memory;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        if self.picture.is_wanted() {
+            return self
+                .picture
+                .draw(session, &self.address, Direction::Referents);
+        }
         let (heap, id) = object(session, &self.address)?;
         let found = heap.referents_of(id, most(self.n));
         let end = End::Referents;

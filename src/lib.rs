@@ -15,6 +15,7 @@
 //! | [`heap`] | every object as a graph: sizes, references, roots, what keeps what alive |
 //! | [`sync`] | locks: who holds which, who waits for which, deadlocks |
 //! | [`expr`] | expressions over the objects of a process |
+//! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //!
@@ -22,6 +23,7 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod descriptors;
 pub mod diag;
 pub mod dwarf;
 pub mod escape;

@@ -78,7 +78,7 @@ impl Session {
         };
         let text = match tail.chars().next() {
             None => command.name.to_owned(),
-            Some('/') => format!("{}{tail}", command.name),
+            Some('/') if is_format(tail) => format!("{}{tail}", command.name),
             Some(_) => format!("{} {tail}", command.name),
         };
         Ok(Asked::Call(Call {
@@ -157,6 +157,13 @@ fn gdb_options(definition: &clap::Command, mut words: Vec<String>) -> Vec<String
         }
     }
     words
+}
+
+/// Whether a line begins with letters for the format, as in `x/8gx`, and not with a path.
+fn is_format(tail: &str) -> bool {
+    let word = tail.split_whitespace().next().unwrap_or_default();
+    let letters = word.strip_prefix('/').unwrap_or_default();
+    letters.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// The words of a raw command: its leading options, then the rest of the line as one word.

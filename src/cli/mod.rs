@@ -17,6 +17,7 @@ pub mod interrupt;
 pub mod line;
 pub mod names;
 pub mod open;
+mod other;
 pub mod out;
 pub mod pager;
 pub mod panics;

@@ -1,5 +1,6 @@
 //! Memory that the data of Python objects has: of arrays and byte arrays.
 
+use super::objects::place;
 use super::{Facts, Finding, Kind};
 use crate::diag::{human, thousands};
 use crate::memory::What;
@@ -10,12 +11,18 @@ const TYPES: usize = 3;
 pub(super) fn find(facts: &Facts<'_>) -> Option<Finding> {
     let bytes = facts.large(facts.resident(&[What::Buffers]))?;
     let types = facts.memory.buffers.iter().take(TYPES);
-    let evidence: Vec<String> = types
+    let mut evidence: Vec<String> = types
         .map(|row| {
             let count = thousands(usize::try_from(row.count).unwrap_or(usize::MAX));
             format!("{count} buffers of {} have {}", row.class, human(row.bytes))
         })
         .collect();
+    let suspects = facts.suspects().iter();
+    evidence.extend(
+        suspects
+            .map(|suspect| format!("most are in {}", place(suspect)))
+            .take(1),
+    );
     let first = facts.memory.buffers.first();
     let next = first.map(|row| format!("retained {}", row.class));
     Some(Finding {

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 impl Heap {
     /// The roots of modules by the namespaces of the modules. Of several names of one module it is
     /// the first.
-    pub(super) fn namespaces(&self) -> FxHashMap<u32, &Root> {
+    pub fn namespaces(&self) -> FxHashMap<u32, &Root> {
         let mut found = FxHashMap::default();
         for root in &self.roots.all {
             if matches!(root.kind, RootKind::Module { .. })

@@ -103,7 +103,7 @@ impl Heap {
         let shown = ends.iter().take(most).enumerate();
         let all = shown.map(|(position, other)| {
             let (from, to) = edge(*other);
-            let ways = self.ways(from, to);
+            let ways = self.ways(from, to, MOST_WAYS + 1);
             Neighbour {
                 thing: self.thing(*other),
                 weak: position >= strong,
@@ -114,10 +114,10 @@ impl Heap {
         (all.collect(), ends.len().saturating_sub(most))
     }
 
-    /// How one object refers to another; one way more than are told.
-    fn ways(&self, from: u32, to: u32) -> Vec<Way> {
+    /// How one object refers to another, at most `most` ways.
+    pub(super) fn ways(&self, from: u32, to: u32, most: usize) -> Vec<Way> {
         let (from, to) = (self.address(from), self.address(to));
-        let ways = vias(&self.python.objects, from, to, MOST_WAYS + 1);
+        let ways = vias(&self.python.objects, from, to, most);
         let way = |via: Via| Way {
             words: via.words(),
             certain: via.provenance() != Provenance::Word,

@@ -102,27 +102,20 @@ enum Top {
     Nothing,
 }
 
+/// Objects without a dominator that one root, or nothing, holds.
+pub(super) struct TopOwner {
+    /// What holds them.
+    pub(super) who: Who,
+    /// What they retain together, in bytes.
+    pub(super) retained: u64,
+    /// The objects.
+    pub(super) ids: Vec<u32>,
+}
+
 impl Heap {
     /// The largest owners of all.
     pub fn owners(&self, bounds: TreeBounds) -> Owners {
-        let namespaces = self.namespaces();
-        let mut tops: FxHashMap<Top, Vec<u32>> = FxHashMap::default();
-        for &id in self.children().of(Parent::Root) {
-            tops.entry(self.top(id, &namespaces)).or_default().push(id);
-        }
-        let garbage = self.children().of(Parent::Unreachable);
-        if !garbage.is_empty() {
-            tops.insert(Top::Nothing, garbage.to_vec());
-        }
-        let retained = |ids: &[u32]| -> u64 {
-            let each = ids.iter().map(|id| self.retained.of(*id));
-            each.fold(0, u64::saturating_add)
-        };
-        let tops = tops.into_iter();
-        let mut tops: Vec<(u64, String, Top, Vec<u32>)> = tops
-            .map(|(top, ids)| (retained(&ids), self.top_words(top), top, ids))
-            .collect();
-        tops.sort_by(|a, b| (Reverse(a.0), &a.1).cmp(&(Reverse(b.0), &b.1)));
+        let tops = self.tops();
         let all = self.retained.reachable();
         let bytes = all.saturating_add(self.retained.unreachable());
         let least = bytes / LEAST_PART;
@@ -136,32 +129,60 @@ impl Heap {
             objects: self.count().into(),
             bytes,
             left_out: tops.len().saturating_sub(bounds.most),
-            left_out_retained: left.fold(0, |sum, (retained, ..)| sum.saturating_add(*retained)),
+            left_out_retained: left.fold(0, |sum, top| sum.saturating_add(top.retained)),
             owners: tops
                 .into_iter()
                 .take(bounds.most)
-                .map(|(retained, words, top, ids)| {
-                    let objects = ids.iter().map(|id| self.weight(*id)).sum();
-                    let own = ids.iter().map(|id| self.size(*id));
-                    let who = match top {
-                        Top::Group(_) => Who::Roots { words },
-                        Top::Several => Who::Several,
-                        Top::Nothing => Who::Nothing,
-                    };
+                .map(|top| {
+                    let objects = top.ids.iter().map(|id| self.weight(*id)).sum();
+                    let own = top.ids.iter().map(|id| self.size(*id));
                     let mut owner = Owner {
-                        who,
+                        who: top.who,
                         objects,
                         own: own.fold(0, u64::saturating_add),
-                        retained,
+                        retained: top.retained,
                         owners: Vec::new(),
                         left_out: 0,
                         left_out_retained: 0,
                     };
-                    self.fill(&mut owner, &ids, level, &[]);
+                    self.fill(&mut owner, &top.ids, level, &[]);
                     owner
                 })
                 .collect(),
         }
+    }
+
+    /// What has no dominator, by what holds it, the largest first.
+    pub(super) fn tops(&self) -> Vec<TopOwner> {
+        let namespaces = self.namespaces();
+        let mut tops: FxHashMap<Top, Vec<u32>> = FxHashMap::default();
+        for &id in self.children().of(Parent::Root) {
+            tops.entry(self.top(id, &namespaces)).or_default().push(id);
+        }
+        let garbage = self.children().of(Parent::Unreachable);
+        if !garbage.is_empty() {
+            tops.insert(Top::Nothing, garbage.to_vec());
+        }
+        let owner = |(top, ids): (Top, Vec<u32>)| TopOwner {
+            who: self.who(top),
+            retained: self.retained_by(&ids),
+            ids,
+        };
+        let mut tops: Vec<TopOwner> = tops.into_iter().map(owner).collect();
+        tops.sort_by_cached_key(|top| {
+            let words = match &top.who {
+                Who::Roots { words } => words.clone(),
+                _ => String::new(),
+            };
+            (Reverse(top.retained), words)
+        });
+        tops
+    }
+
+    /// What these objects, none of which keeps another alive, retain together.
+    pub(super) fn retained_by(&self, ids: &[u32]) -> u64 {
+        let each = ids.iter().map(|id| self.retained.of(*id));
+        each.fold(0, u64::saturating_add)
     }
 
     /// An object with those that die with it.
@@ -234,12 +255,8 @@ impl Heap {
 
     /// The objects of a list that retain most, and at least so much; how many are left out, and what
     /// these retain.
-    fn largest(&self, ids: &[u32], most: usize, least: u64) -> (Vec<u32>, usize, u64) {
+    pub(super) fn largest(&self, ids: &[u32], most: usize, least: u64) -> (Vec<u32>, usize, u64) {
         let key = |id: &u32| (Reverse(self.retained.of(*id)), *id);
-        let sum = |ids: &[u32]| {
-            let each = ids.iter().map(|id| self.retained.of(*id));
-            each.fold(0, u64::saturating_add)
-        };
         let large = ids.iter().copied();
         let mut large: Vec<u32> = large.filter(|id| self.retained.of(*id) >= least).collect();
         if large.len() > most {
@@ -248,7 +265,9 @@ impl Heap {
         }
         large.sort_unstable_by_key(key);
         let left_out = ids.len() - large.len();
-        let retained = sum(ids).saturating_sub(sum(&large));
+        let retained = self
+            .retained_by(ids)
+            .saturating_sub(self.retained_by(&large));
         (large, left_out, retained)
     }
 
@@ -264,7 +283,7 @@ impl Heap {
     }
 
     /// How an owner refers to what is directly below it.
-    fn via(&self, above: &[u32], from: u32, to: u32) -> Option<String> {
+    pub(super) fn via(&self, above: &[u32], from: u32, to: u32) -> Option<String> {
         if !self.references().targets_of(from).contains(&to) {
             return None;
         }
@@ -286,10 +305,13 @@ impl Heap {
         best.map_or(Top::Several, |(_, group)| Top::Group(group))
     }
 
-    fn top_words(&self, top: Top) -> String {
+    fn who(&self, top: Top) -> Who {
         match top {
-            Top::Group(group) => self.roots.group_words(&self.python, group),
-            Top::Several | Top::Nothing => String::new(),
+            Top::Group(group) => Who::Roots {
+                words: self.roots.group_words(&self.python, group),
+            },
+            Top::Several => Who::Several,
+            Top::Nothing => Who::Nothing,
         }
     }
 }

@@ -136,7 +136,7 @@ impl Heap {
     }
 
     /// A path with its root in words.
-    fn write(&self, nodes: &[u32], apart: Apart) -> Option<RootPath> {
+    pub(super) fn write(&self, nodes: &[u32], apart: Apart) -> Option<RootPath> {
         let root = self.best_root(*nodes.first()?)?;
         let view = self.roots.view(&self.python, root);
         let start = Start::of(&self.python, &self.roots, root);

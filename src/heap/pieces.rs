@@ -19,7 +19,7 @@ const INNER: usize = 1 << (OUTER_BITS - INNER_BITS);
 const OUTER: usize = 1 << (47 - OUTER_BITS);
 
 /// Objects begin at multiples of this, in bytes.
-pub(super) const ALIGNMENT: u64 = 8;
+pub(crate) const ALIGNMENT: u64 = 8;
 
 /// Reads words of the target.
 pub trait Words: Sync {
@@ -143,7 +143,7 @@ impl<'m> Pieces<'m> {
     }
 
     /// The runs of places, as the address of the first, its number, and how many.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (Addr, u64, u64)> {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (Addr, u64, u64)> {
         let piece = |piece: &Piece<'_>| {
             let count = (piece.end - piece.start).div_ceil(ALIGNMENT);
             (Addr(piece.start), piece.places, count)

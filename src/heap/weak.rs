@@ -5,6 +5,9 @@ use super::Heap;
 use super::graph::{Chunk, Csr, Malformed};
 use rayon::prelude::*;
 
+/// Offset of `wr_callback` behind the header.
+pub(super) const CALLBACK: u64 = 8;
+
 /// Types that refer weakly with their first word, under the names of all versions.
 const WEAK: [&str; 7] = [
     "weakref",

@@ -64,6 +64,17 @@ impl<'p, 'm> Books<'p, 'm> {
         }
     }
 
+    /// Tells all memory that allocators have, as several threads do at once.
+    pub(super) fn each(&self, tell: &(dyn Fn(Span) + Sync)) {
+        let arenas: Vec<Arena<'_>> = self.arenas().collect();
+        arenas.par_iter().for_each(|arena| {
+            self.spans(arena, &mut |span| tell(span));
+        });
+        if let Some(glibc) = &self.glibc {
+            glibc.each(self.pieces, &mut |span| tell(span));
+        }
+    }
+
     /// The figures of glibc's malloc.
     pub(super) fn figures(&self) -> Option<Figures> {
         let glibc = self.glibc.as_ref()?;

@@ -5,6 +5,7 @@
 //! blocks, the objects tell which of the blocks are theirs, and of what is left the mapping tells
 //! what it is for.
 
+mod audit;
 mod blocks;
 mod books;
 mod claims;
@@ -18,6 +19,7 @@ use crate::heap::alloc::glibc;
 use crate::heap::pieces::Pieces;
 use crate::target::Mapping;
 use crate::target::resident::{Basis, Resident};
+pub use audit::{Audit, Miscounted, MiscountedType, Verdict};
 use blocks::Blocks;
 use books::Books;
 use claims::Claims;

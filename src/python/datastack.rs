@@ -94,6 +94,15 @@ impl DataStack {
         &self.chunks
     }
 
+    /// What of its chunks lies behind the frames, as bounds; nothing where the end is not known.
+    pub(super) fn unused(&self) -> Vec<(Addr, Addr)> {
+        let chunks = self.chunks.iter().rev().zip(&self.parts);
+        let known = chunks.filter(|(_, (start, end))| start < end);
+        known
+            .map(|((chunk, size), (_, end))| (*end, chunk.add(*size)))
+            .collect()
+    }
+
     /// Where the outermost frame must begin; `None` when there is none or it is not known.
     pub(super) fn bottom(&self) -> Option<Addr> {
         let (start, end) = self.parts.first()?;

@@ -23,7 +23,7 @@ mod linecache;
 pub mod lines;
 mod lost;
 pub mod merge;
-mod names;
+pub(crate) mod names;
 pub mod object;
 pub mod obmalloc;
 mod raw_frame;
@@ -362,6 +362,14 @@ impl Python {
             .threads()
             .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
         stacks.flat_map(|stack| stack.chunks().to_vec()).collect()
+    }
+
+    /// The parts of these chunks that no frame uses, as their bounds.
+    pub(crate) fn unused_frame_stacks(&self) -> Vec<(Addr, Addr)> {
+        let stacks = self
+            .threads()
+            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
+        stacks.flat_map(|stack| stack.unused()).collect()
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

@@ -42,7 +42,7 @@ pub(super) fn modules(objects: &Objects, interpreter: Addr) -> Result<Addr, Faul
 }
 
 /// The namespace of an imported module; `None` when it was not imported.
-pub(super) fn module(
+pub(crate) fn module(
     objects: &Objects,
     interpreter: Addr,
     name: &str,

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
-    &["memory"],
+    &["descriptors", "memory"],
     &["findings"],
 ];
 

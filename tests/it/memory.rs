@@ -43,7 +43,7 @@ fn dumped(core: &Path) -> u64 {
 /// The table within one percent of what it has to add up to, and the verdict.
 fn check_target(target: Target, whole: impl Fn() -> u64, expect: &Value) -> Result<(), String> {
     let python = Python::find(Arc::new(Process::new(Arc::new(target)))).expect("Python");
-    let heap = Heap::of(&Arc::new(python)).expect("a heap");
+    let heap = Arc::new(Heap::of(&Arc::new(python)).expect("a heap"));
     let memory = Memory::of(&heap).expect("the memory");
     // What was read of a live process may have brought pages of files into its memory.
     let (sum, whole) = (memory.sum(), whole());

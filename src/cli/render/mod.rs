@@ -6,6 +6,7 @@ pub mod anchors;
 pub mod carets;
 pub mod choice;
 pub mod crash;
+pub mod descriptors;
 pub mod dialect;
 pub mod drawing;
 pub mod exception;

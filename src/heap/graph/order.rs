@@ -150,7 +150,7 @@ impl Order {
             while let Some(node) = open.pop() {
                 steps += 1;
                 if steps % PAUSE == 0 {
-                    watch.check()?;
+                    watch.go_on()?;
                 }
                 for &target in graph.targets_of(node) {
                     if met.insert(target) {

@@ -26,7 +26,7 @@ impl Csr {
         let count = |piece: &Range<u32>| self.counted(piece.clone(), watch);
         let mut places: Vec<Vec<u32>> = pieces.par_iter().map(count).collect::<Result<_, _>>()?;
         let starts = places_from_counts(nodes, &mut places);
-        watch.check()?;
+        watch.go_on()?;
         let slots = vec![0; self.targets.len()].into_iter().map(AtomicU32::new);
         let targets: Vec<AtomicU32> = slots.collect();
         pieces
@@ -61,7 +61,7 @@ impl Csr {
         let mut counts = vec![1; self.nodes() as usize];
         let edges = self.edges_of(piece);
         for some in self.targets[edges].chunks(1 << 20) {
-            watch.check()?;
+            watch.go_on()?;
             for &target in some {
                 counts[target as usize] += 1;
             }
@@ -86,7 +86,7 @@ impl Csr {
         let mut start = self.starts[piece.start as usize];
         for node in piece {
             if (node as usize).is_multiple_of(BLOCK) {
-                watch.check()?;
+                watch.go_on()?;
             }
             let end = self.starts[node as usize + 1];
             for &target in &self.targets[start as usize..end as usize] {

@@ -34,7 +34,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether the work may go on.
-    pub(super) fn check(&self) -> Result<(), Stopped> {
+    pub fn go_on(&self) -> Result<(), Stopped> {
         match self.cancel.is_cancelled() {
             true => Err(Stopped),
             false => Ok(()),
@@ -46,6 +46,6 @@ impl<'a> Watch<'a> {
         if let Some(hear) = self.hear {
             hear(what, done, total);
         }
-        self.check()
+        self.go_on()
     }
 }

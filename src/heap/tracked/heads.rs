@@ -30,7 +30,7 @@ const NAMES: [&str; 3] = ["generation 0", "generation 1", "generation 2"];
 const INCREMENTAL_NAMES: [&str; 3] = ["young", "old, space 0", "old, space 1"];
 
 /// What `gc.freeze()` has put aside.
-const PERMANENT: &str = "permanent";
+pub(in crate::heap) const PERMANENT: &str = "permanent";
 
 /// The heads of all lists of all interpreters.
 pub(super) fn of<W: Words + ?Sized>(python: &Python, memory: &W) -> Vec<Heads> {

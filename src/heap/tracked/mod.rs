@@ -14,6 +14,7 @@ use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::python::Python;
 use crate::python::object::flags;
+pub(in crate::heap) use heads::PERMANENT;
 use lists::List;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -72,6 +73,27 @@ pub fn each<W: Words + ?Sized>(
         }
     }
     tracked
+}
+
+/// Where the youngest generation of each interpreter is, by the interpreter's id. Those that share one
+/// are told of by the main interpreter.
+pub(in crate::heap) fn youngest<W: Words + ?Sized>(
+    python: &Python,
+    memory: &W,
+) -> Vec<(i64, Addr)> {
+    let fields = &python.layout.fields;
+    if let (true, Some(own), Some(gc)) = (
+        python.layout.free_threaded,
+        fields.interpreter.gc,
+        fields.gc,
+    ) {
+        let all = python.interpreters.iter();
+        let first = |addr| gc.generations.of(own.of(addr));
+        return all.map(|one| (one.id, first(one.addr))).collect();
+    }
+    let heads = heads::of(python, memory);
+    let first = |heads: &heads::Heads| Some((heads.interpreter, heads.all.first()?.1));
+    heads.iter().filter_map(first).collect()
 }
 
 /// The list at `head`.

@@ -275,6 +275,20 @@ groups! {
 
     /// `struct _gc_runtime_state`.
     Gc {
+        /// Whether it runs by itself.
+        enabled: Field,
+        /// `gc.get_debug()`.
+        debug: Field,
+        /// `generation_stats`, embedded; a pointer from 3.15 on.
+        statistics: Field,
+        /// `gc.garbage`.
+        garbage: Field,
+        /// `gc.callbacks`.
+        callbacks: Field,
+        /// `long_lived_total`: how many objects were left after the last full collection.
+        long_lived_total: Field,
+        /// `long_lived_pending`: how many have joined the oldest generation since then.
+        long_lived_pending: Field,
         /// Whether a collection is in progress.
         collecting: Field,
         /// `generations`, an array of three; or `young`, with `old`, an array of two, behind it.
@@ -289,6 +303,10 @@ groups! {
 
     /// `struct gc_generation`.
     Generation {
+        /// `threshold`.
+        threshold: Field,
+        /// `count`.
+        count: Field,
         /// Size of the struct.
         size: Field,
     }

@@ -55,6 +55,8 @@ pub struct Kinds {
     pub sizes: SizeRules,
     /// Size in bytes of what the garbage collector keeps in front of an object.
     pub gc_head: u32,
+    /// Whether the collector keeps its statistics outside of its state, in rings of longer rows.
+    pub statistics_apart: bool,
     /// How references to an object are counted.
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
@@ -74,6 +76,8 @@ pub struct Kinds {
     pub reprs: Reprs,
     /// How `repr` writes objects of the standard library that do not tell it themselves.
     pub library: LibraryReprs,
+    /// Where objects of the standard library keep file descriptors.
+    pub descriptors: DescriptorPlaces,
 }
 
 /// How `tracemalloc` keeps the trace of each block: a `_Py_hashtable_t`, whose third word leads to the
@@ -149,6 +153,15 @@ pub struct LibraryReprs {
     pub file_class: bool,
     /// The bits of a `FileIO`.
     pub file_bits: FileBits,
+}
+
+/// Where objects of the standard library keep file descriptors, where versions differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct DescriptorPlaces {
+    /// Bytes from the header of an `mmap.mmap` to the descriptor that it made for itself.
+    pub map: u32,
+    /// Bytes from the stream of an iterator of `os.scandir` to the end of its struct (3.6+).
+    pub scan: Option<u32>,
 }
 
 /// Which bits a `FileIO` has, the lowest first.

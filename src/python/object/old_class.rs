@@ -14,6 +14,22 @@ impl Objects {
     /// The full names of the class of an old-style instance and of its bases; none for what is
     /// not such an instance.
     pub fn old_classes(&self, object: Addr) -> Vec<String> {
+        let classes = self.old_mro(object).into_iter();
+        classes
+            .filter_map(|class| Some(self.old_class(class)?.0))
+            .collect()
+    }
+
+    /// Whether the class of an old-style instance, or a base of it, has an attribute.
+    pub fn has_old_attribute(&self, object: Addr, name: &str) -> bool {
+        self.old_mro(object).into_iter().any(|class| {
+            let dict = self.memory.ptr(self.after(class, 8));
+            dict.is_ok_and(|dict| matches!(self.dict_get(dict, name), Ok(Some(_))))
+        })
+    }
+
+    /// The class of an old-style instance and its bases.
+    fn old_mro(&self, object: Addr) -> Vec<Addr> {
         let class = || {
             let instance = self.layout.fields.instance.as_ref()?;
             let ty = self.type_of(object).ok()?;
@@ -21,20 +37,18 @@ impl Objects {
             is_old.then(|| self.memory.ptr(instance.class.of(object)).ok())?
         };
         let mut classes: Vec<Addr> = class().into_iter().collect();
-        let mut names = Vec::new();
         let mut next = 0;
         while let Some(class) = classes.get(next).copied() {
             next += 1;
-            let Some((name, bases)) = self.old_class(class) else {
+            let Some((_, bases)) = self.old_class(class) else {
                 continue;
             };
-            names.push(name);
             let room = MOST_CLASSES.saturating_sub(classes.len());
             let new = bases.into_iter().filter(|base| !classes.contains(base));
             let new: Vec<Addr> = new.take(room).collect();
             classes.extend(new);
         }
-        names
+        classes
     }
 
     /// The full name and the bases of an old-style class.

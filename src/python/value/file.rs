@@ -105,31 +105,20 @@ fn class_name(w: &Writer<'_>, ty: &Arc<TypeInfo>, own: &str) -> String {
 
 fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fault> {
     let objects = w.objects;
-    let fd = objects.memory.i32(objects.after(addr, 0))?;
-    let bits = objects.memory.u32(objects.after(addr, 4))?;
-    let kind = objects.layout.kinds.library.file_bits;
-    let bits = match kind {
-        FileBits::Plain => bits << 1,
-        FileBits::Created | FileBits::Truncated => bits,
-    };
-    let (truncated, closes) = match kind {
-        FileBits::Truncated => (bits & 64 != 0, bits & 128 != 0),
-        FileBits::Plain | FileBits::Created => (false, bits & 64 != 0),
-    };
+    let file = objects.open_file(addr)?;
+    let fd = file.fd;
     let name = class_name(w, ty, "_io.FileIO");
     if fd < 0 {
         w.push(&format!("<{name} [closed]>"));
         return Ok(());
     }
-    let is = |bit: u32| bits & bit != 0;
-    let (created, readable, writable, appending) = (is(1), is(2), is(4), is(8));
-    let plus = if readable { "+" } else { "" };
+    let plus = if file.readable { "+" } else { "" };
     let mode = match () {
-        () if created => format!("xb{plus}"),
-        () if appending => format!("ab{plus}"),
-        () if readable && writable && truncated => "wb+".to_owned(),
-        () if readable && writable => "rb+".to_owned(),
-        () if readable => "rb".to_owned(),
+        () if file.created => format!("xb{plus}"),
+        () if file.appending => format!("ab{plus}"),
+        () if file.readable && file.writable && file.truncated => "wb+".to_owned(),
+        () if file.readable && file.writable => "rb+".to_owned(),
+        () if file.readable => "rb".to_owned(),
         () => "wb".to_owned(),
     };
     w.push(&format!("<{name}"));
@@ -142,8 +131,8 @@ fn file_io(w: &mut Writer<'_>, addr: Addr, ty: &Arc<TypeInfo>) -> Result<(), Fau
     }
     w.push(&format!(" mode='{mode}'"));
     // 2.7 does not write it.
-    if kind != FileBits::Plain {
-        let closes = if closes { "True" } else { "False" };
+    if objects.layout.kinds.library.file_bits != FileBits::Plain {
+        let closes = if file.closes { "True" } else { "False" };
         w.push(&format!(" closefd={closes}"));
     }
     w.push(">");

@@ -3,16 +3,21 @@
 
 pub mod browse;
 pub mod collections;
+pub mod diff;
 pub mod dominators;
 pub mod duplicates;
+pub mod garbage;
 pub mod instances;
 pub mod kept;
+pub mod leaks;
 pub mod list;
 pub mod named;
 pub mod one;
 pub mod partition;
 pub mod path;
+pub mod picture;
 pub mod referrers;
+pub mod treemap;
 
 use pydbg::diag::{Note, Severity, thousands};
 use pydbg::heap::Doubts;

@@ -43,6 +43,16 @@ pub fn of_sizes(heap: &Heap, report: impl Report + 'static) -> Box<dyn Report> {
     Box::new(Doubtful { report, notes })
 }
 
+/// An answer from two heaps: what each of them lacks.
+pub fn of_both(old: &Heap, new: &Heap, report: impl Report + 'static) -> Box<dyn Report> {
+    let mut notes = doubts(&new.doubts);
+    notes.extend(doubts(&old.doubts).into_iter().map(|note| Note {
+        text: format!("in the older dump: {}", note.text),
+        ..note
+    }));
+    Box::new(Doubtful { report, notes })
+}
+
 impl<R: Report> Report for Doubtful<R> {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         self.report.text(out)
@@ -53,8 +63,7 @@ impl<R: Report> Report for Doubtful<R> {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let mut notes = self.notes.clone();
-        notes.extend(self.report.notes());
-        notes
+        let own = self.report.notes();
+        self.notes.iter().cloned().chain(own).collect()
     }
 }

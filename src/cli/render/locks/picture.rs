@@ -2,7 +2,7 @@
 //! thread to what it waits for, and from there to who holds it or could end the wait.
 
 use super::{LocksView, short};
-use crate::cli::render::drawing::{Drawing, Edge, Mark, Node, Shape};
+use crate::cli::render::drawing::{Drawing, Edge, Line, Mark, Node, Shape};
 use pydbg::sync::{Owner, Place, Wait};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -45,7 +45,12 @@ struct Picture<'v> {
 
 impl Picture<'_> {
     fn add(&mut self, label: Vec<String>, shape: Shape, mark: Mark) -> usize {
-        self.drawing.nodes.push(Node { label, shape, mark });
+        self.drawing.nodes.push(Node {
+            label: label.into_iter().map(Line::from).collect(),
+            title: String::new(),
+            shape,
+            mark,
+        });
         self.drawing.nodes.len() - 1
     }
 
@@ -124,6 +129,7 @@ impl Picture<'_> {
                 label,
                 mark: if both { Mark::Alarm } else { Mark::Plain },
                 dashed,
+                free: false,
             });
         }
         Some(node)
@@ -138,6 +144,7 @@ impl Picture<'_> {
                 label: "waits for".to_owned(),
                 mark: self.mark(wait.thread),
                 dashed: false,
+                free: false,
             });
         }
     }

@@ -53,6 +53,9 @@ impl Objects {
             }
             return Ok(());
         }
+        if self.is_dict_told(plan) {
+            return Ok(());
+        }
         match self.attributes_place(addr, &plan.ty)? {
             Place::Nowhere => {}
             Place::Dict(dict) => tell(found, dict)?,
@@ -63,6 +66,19 @@ impl Objects {
             }
         }
         Ok(())
+    }
+
+    /// Whether the dictionary of the attributes is among what the type in C tells.
+    fn is_dict_told(&self, plan: &Plan) -> bool {
+        match plan.holding {
+            Holding::Type | Holding::Module => true,
+            Holding::Struct | Holding::But(_) | Holding::Cache => {
+                let old = self.layout.fields.instance.is_some()
+                    && *self.full_name(&plan.ty) == *"instance";
+                old || (1..plan.base.basicsize).contains(&plan.ty.dictoffset)
+            }
+            _ => false,
+        }
     }
 
     /// The size of the struct of the type in C.
