@@ -1,14 +1,17 @@
 //! The registry of commands: one file each. A new command is its file and two lines here; tests
 //! (`src/registry.rs`) hold the rest: sorted, named once, with a help text and examples.
 
+mod alloc_site;
 mod apropos;
 mod attach;
 mod bt;
+mod collections;
 mod complete;
 mod core;
 mod detach;
 mod dominators;
 mod down;
+mod dups;
 mod exception;
 mod exception_frame;
 mod fds;
@@ -63,6 +66,7 @@ mod source;
 mod thread;
 mod thread_apply;
 mod thread_find;
+mod tracemalloc;
 mod up;
 mod whatis;
 mod x;
@@ -71,14 +75,17 @@ use crate::cli::Command;
 
 /// Every command, in alphabetical order.
 pub const ALL: &[Command] = &[
+    Command::of::<alloc_site::AllocSite>(),
     Command::of::<apropos::Apropos>(),
     Command::of::<attach::Attach>(),
     Command::of::<bt::Bt>(),
+    Command::of::<collections::Collections>(),
     Command::of::<complete::Complete>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
     Command::of::<dominators::Dominators>(),
     Command::of::<down::Down>(),
+    Command::of::<dups::Dups>(),
     Command::of::<exception::Exception>(),
     Command::of::<exception_frame::ExceptionFrame>(),
     Command::of::<fds::Fds>(),
@@ -133,6 +140,7 @@ pub const ALL: &[Command] = &[
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),
+    Command::of::<tracemalloc::Tracemalloc>(),
     Command::of::<up::Up>(),
     Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),

@@ -35,6 +35,7 @@ pub mod signals;
 pub mod source;
 mod state_references;
 mod thread;
+pub mod tracemalloc;
 mod validate;
 pub mod value;
 pub mod variables;

@@ -84,6 +84,7 @@ fn names(group: &str, field: &str) -> Option<Names> {
         ("mi_segment", "all_slices") => (MI_SEGMENT, &["segment_slices"]),
         ("interpreter", "obmalloc") => (&["PyInterpreterState"], &["obmalloc"]),
         ("runtime", "allocators") => (RUNTIME, &["allocators"]),
+        ("runtime", "tracemalloc") => (RUNTIME, &["tracemalloc"]),
         ("mi_segment", "slices") => (MI_SEGMENT, &["slices"]),
         ("mi_segment", "abandoned_next") => (MI_SEGMENT, &["abandoned_next"]),
         ("mi_segment", "subproc") => (MI_SEGMENT, &["subproc"]),

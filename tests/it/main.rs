@@ -23,6 +23,7 @@ mod heap_parts;
 mod heap_paths;
 #[cfg(feature = "sql")]
 mod heap_pictures;
+mod heap_repeats;
 mod heap_retained;
 mod hostile;
 mod labels;
@@ -56,6 +57,7 @@ mod sizes;
 mod source;
 mod stacks;
 mod tidy;
+mod traced;
 mod tracked;
 mod values;
 mod values_damage;

@@ -37,6 +37,7 @@ pub mod symbol;
 pub mod syntax_error;
 pub mod thread;
 pub mod traceback;
+pub mod traced;
 pub mod value;
 pub mod variables;
 pub mod waterfall;

@@ -4,6 +4,7 @@
 //! `python::object::size` mirrors for `sys.getsizeof`.
 
 mod buffers;
+mod capacity;
 mod code;
 mod forms;
 mod free_lists;
@@ -12,6 +13,7 @@ mod reserved;
 mod tables;
 mod types;
 
+pub(super) use capacity::Capacity;
 pub(super) use forms::Form;
 pub use free_lists::{FreeKind, FreeLists, free_lists};
 pub use reserved::{Blocks, Reserved};

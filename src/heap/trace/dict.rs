@@ -22,7 +22,7 @@ pub(in crate::heap) struct Entries {
     /// Deleted ones included.
     pub(in crate::heap) count: u64,
     /// Bytes of an entry.
-    stride: u64,
+    pub(in crate::heap) stride: u64,
     /// Where in an entry the key is; the value follows.
     key: u64,
     /// Bytes before the first entry, and how many entries there is room for.

@@ -93,6 +93,7 @@ pub(super) const ROWS: &[Row] = &[
     ("mi_segment", "all_slices", "mi_segment_s", "segment_slices"),
     ("interpreter", "obmalloc", "_is", "obmalloc"),
     ("runtime", "allocators", "pyruntimestate", "allocators"),
+    ("runtime", "tracemalloc", "pyruntimestate", "tracemalloc"),
     ("generation", "threshold", "gc_generation", "threshold"),
     ("generation", "count", "gc_generation", "count"),
     ("generation", "size", "gc_generation", "sizeof"),

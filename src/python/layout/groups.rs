@@ -128,6 +128,8 @@ groups! {
         stoptheworld: Option<Field>,
         /// `allocators`: the functions that allocate, from 3.12 on.
         allocators: Option<Field>,
+        /// `tracemalloc`: its state, embedded, from 3.12 on.
+        tracemalloc: Option<Field>,
         /// Size of the struct.
         size: Field,
     }

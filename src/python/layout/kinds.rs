@@ -61,6 +61,8 @@ pub struct Kinds {
     pub counting: Counting,
     /// Size in bytes of a pool of pymalloc; `None` for builds that allocate with mimalloc.
     pub pool_size: Option<u32>,
+    /// How `tracemalloc` keeps its traces; not in 2.7.
+    pub trace_table: Option<TraceTable>,
     /// Where pymalloc keeps the list of its arenas.
     pub arenas: ArenasIn,
     /// Lists of freed objects that are kept for the next of their kind, as far as they can be found.
@@ -76,6 +78,45 @@ pub struct Kinds {
     pub library: LibraryReprs,
     /// Where objects of the standard library keep file descriptors.
     pub descriptors: DescriptorPlaces,
+}
+
+/// How `tracemalloc` keeps the trace of each block: a `_Py_hashtable_t`, whose third word leads to the
+/// buckets, lists of entries { next; hash; key; … }.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct TraceTable {
+    /// Where the table tells how many entries it has, in bytes.
+    pub entries: u32,
+    /// Where it tells how many buckets it has.
+    pub buckets: u32,
+    /// Where it tells the size of keys, behind which the trace lies in the entry; `None` where
+    /// behind the key there is a pointer to the trace.
+    pub key_size: Option<u32>,
+    /// Whether names of files are C strings, not objects.
+    pub c_names: bool,
+}
+
+impl TraceTable {
+    /// Up to 3.8.
+    pub(super) const WITHIN: TraceTable = TraceTable {
+        entries: 8,
+        buckets: 0,
+        key_size: Some(24),
+        c_names: false,
+    };
+
+    /// From 3.9 to 3.14.
+    pub(super) const APART: TraceTable = TraceTable {
+        entries: 0,
+        buckets: 8,
+        key_size: None,
+        c_names: false,
+    };
+
+    /// From 3.15 on.
+    pub(super) const APART_FROM_OBJECTS: TraceTable = TraceTable {
+        c_names: true,
+        ..TraceTable::APART
+    };
 }
 
 /// What `sys.getsizeof` counts, where versions differ.

@@ -49,6 +49,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: false,
         counting: Counting::Word,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART),
         arenas: ArenasIn::Statics,
         free_lists: free_lists::V3_10,
         page_tag: None,
@@ -77,6 +78,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: None,
             stoptheworld: None,
             allocators: None,
+            tracemalloc: None,
             size: at(672),
         }),
         interpreter: Interpreter {

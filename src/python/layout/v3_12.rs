@@ -54,6 +54,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: false,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART),
         arenas: ArenasIn::Embedded,
         free_lists: free_lists::V3_12,
         page_tag: None,
@@ -82,6 +83,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: None,
             stoptheworld: None,
             allocators: has(88),
+            tracemalloc: has(2768),
             size: at(459944),
         }),
         interpreter: Interpreter {

@@ -54,6 +54,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
         statistics_apart: false,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART),
         arenas: ArenasIn::Pointed,
         free_lists: free_lists::V3_13,
         page_tag: None,
@@ -82,6 +83,7 @@ pub(super) const LAYOUT_0: Layout = Layout {
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
             allocators: has(696),
+            tracemalloc: has(10080),
             size: at(283320),
         }),
         interpreter: Interpreter {
@@ -440,6 +442,7 @@ pub(super) const LAYOUT_18: Layout = Layout {
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
             allocators: has(696),
+            tracemalloc: has(10104),
             size: at(283408),
         }),
         interpreter: Interpreter {

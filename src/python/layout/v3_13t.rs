@@ -51,6 +51,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: has(10352),
             stoptheworld: has(10360),
             allocators: has(696),
+            tracemalloc: has(10104),
             size: at(328384),
         }),
         interpreter: Interpreter {
@@ -364,6 +365,7 @@ pub(super) const LAYOUT_5: Layout = Layout {
             stoptheworld_mutex: has(10328),
             stoptheworld: has(10336),
             allocators: has(696),
+            tracemalloc: has(10080),
             size: at(328320),
         }),
         thread: Thread {

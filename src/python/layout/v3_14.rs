@@ -53,6 +53,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: false,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART),
         arenas: ArenasIn::Pointed,
         free_lists: free_lists::V3_14,
         page_tag: None,
@@ -81,6 +82,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
             allocators: has(872),
+            tracemalloc: has(10296),
             size: at(316616),
         }),
         interpreter: Interpreter {

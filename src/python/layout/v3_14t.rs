@@ -46,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: has(10544),
             stoptheworld: has(10552),
             allocators: has(872),
+            tracemalloc: has(10296),
             size: at(365624),
         }),
         interpreter: Interpreter {

@@ -54,6 +54,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: true,
         counting: Counting::LowHalf,
         pool_size: Some(16384),
+        trace_table: Some(TraceTable::APART_FROM_OBJECTS),
         arenas: ArenasIn::Pointed,
         free_lists: free_lists::V3_15,
         page_tag: None,
@@ -82,6 +83,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
             allocators: has(1000),
+            tracemalloc: has(10432),
             size: at(346568),
         }),
         interpreter: Interpreter {

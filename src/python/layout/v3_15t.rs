@@ -46,6 +46,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: has(10664),
             stoptheworld: has(10672),
             allocators: has(1000),
+            tracemalloc: has(10432),
             size: at(409296),
         }),
         interpreter: Interpreter {

@@ -49,6 +49,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: false,
         counting: Counting::Word,
         pool_size: Some(4096),
+        trace_table: Some(TraceTable::WITHIN),
         arenas: ArenasIn::Statics,
         free_lists: &[],
         page_tag: None,

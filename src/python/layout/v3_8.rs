@@ -48,6 +48,7 @@ pub(super) const LAYOUT: Layout = Layout {
         statistics_apart: false,
         counting: Counting::Word,
         pool_size: Some(4096),
+        trace_table: Some(TraceTable::WITHIN),
         arenas: ArenasIn::Statics,
         free_lists: &[],
         page_tag: None,
@@ -76,6 +77,7 @@ pub(super) const LAYOUT: Layout = Layout {
             stoptheworld_mutex: None,
             stoptheworld: None,
             allocators: None,
+            tracemalloc: None,
             size: at(1464),
         }),
         interpreter: Interpreter {

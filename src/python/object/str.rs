@@ -97,6 +97,13 @@ impl Objects {
                 .is_ok_and(|raw| *raw == *text.as_bytes())
     }
 
+    /// Where the characters of the `str` or `unicode` at `addr` are, how many, and of how many bytes
+    /// each; its type is the caller's to know.
+    pub(crate) fn string_data(&self, addr: Addr) -> Result<(Addr, u64, u64), Fault> {
+        let found = self.str_characters(addr)?;
+        Ok((found.data, found.length, found.width))
+    }
+
     fn characters(&self, addr: Addr) -> Result<Characters, Fault> {
         let ty = match self.type_of(addr) {
             Ok(ty) => ty,

@@ -2,8 +2,10 @@
 //! known before they are believed.
 
 pub mod browse;
+pub mod collections;
 pub mod diff;
 pub mod dominators;
+pub mod duplicates;
 pub mod garbage;
 pub mod instances;
 pub mod kept;
