@@ -6,7 +6,7 @@ use crate::cli::render::heap::one::of_sizes;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::bail;
 
-/// Show equal strings, bytes, numbers and tuples: what keeping one of each would save.
+/// Show equal strings, bytes, numbers and tuples, and what they waste.
 ///
 /// Objects have the same value if they are of one type and their bytes are equal: str, bytes (in
 /// Python 2.7 str and unicode), int, float, and tuples whose items are the same objects or have the
