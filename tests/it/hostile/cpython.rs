@@ -126,13 +126,13 @@ fn locals(victim: &Victim, thread: &Thread) -> Vec<Damage> {
                 frame
                     .made_of
                     .iter()
-                    .any(|(a, n)| *a < at + 24 && at < a + n)
+                    .any(|(a, n)| *a < at.wrapping_add(24) && at < a + n)
             };
             let objects = (0..8)
                 .filter_map(|index| core.peek(locals + index * 8))
                 .map(|at| at & !7);
-            for object in
-                objects.filter(|object| core.place(*object + 24).is_some() && !owned(*object))
+            for object in objects
+                .filter(|object| core.place(object.wrapping_add(24)).is_some() && !owned(*object))
             {
                 damage = damage.poke(core, object + 16, size);
             }
