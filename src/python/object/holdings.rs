@@ -94,6 +94,7 @@ const LISTED: &[(&str, Holding)] = &[
     ("_queue.SimpleQueue", Holding::SimpleQueue),
     ("_random.Random", Holding::Nothing),
     ("_socket.socket", Holding::But(&[4])),
+    ("_sha.sha", Holding::Nothing),
     ("_sre.SRE_Scanner", Holding::Words(&[0])),
     ("_thread.RLock", Holding::Nothing),
     ("_thread._local", Holding::Local),

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long a fixture may take to write its truth; generous, because machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long threads are waited for to be back in their system calls.
+const SETTLING: Duration = Duration::from_millis(300);
+
 /// The exit status of a fixture that cannot run on an interpreter.
 const SKIPPED: i32 = 77;
 
@@ -212,6 +215,24 @@ impl Fixture {
         core
     }
 
+    /// Waits for the threads that a debugger has let go to be back in their system calls: on a busy machine
+    /// some are still on the way there. Those that spin never are, so it does not wait for long.
+    fn settle(&self) {
+        let deadline = Instant::now() + SETTLING;
+        let state = |folder: fs::DirEntry| {
+            let stat = fs::read_to_string(folder.path().join("stat")).ok()?;
+            stat.rsplit(')').next()?.trim().chars().next()
+        };
+        let rests = || {
+            let folders = fs::read_dir(format!("/proc/{}/task", self.pid()));
+            let mut states = folders.into_iter().flatten().flatten().filter_map(state);
+            states.all(|state| !matches!(state, 'R' | 't' | 'T'))
+        };
+        while !rests() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// The kernel's core: aborts the process from outside, or waits for its own crash.
     pub(crate) fn kernel_core(&mut self) -> PathBuf {
         let start = Instant::now();
@@ -220,6 +241,7 @@ impl Fixture {
                 // The parent dies as its child did, and its core would replace the child's.
                 self.signal(self.child.id() as i32, Signal::SIGSTOP);
             }
+            self.settle();
             self.signal(self.pid(), Signal::SIGABRT);
         }
         while self.is_alive() {

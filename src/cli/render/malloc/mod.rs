@@ -62,7 +62,8 @@ impl Malloc {
             .filter_map(|server| server.unknown.as_ref());
         let unseen = self.server.is_none().then(|| recognise::UNSEEN.to_owned());
         let problems = self.glibc.iter().flat_map(|glibc| &glibc.problems);
-        let all = unknown.chain(&unseen).chain(problems);
+        let torn = self.glibc.as_ref().and_then(Glibc::torn);
+        let all = unknown.chain(&unseen).chain(problems).chain(&torn);
         all.map(partial).collect()
     }
 }

@@ -172,6 +172,17 @@ impl Glibc {
         self.mapped = mapped::find(words, &runs, self.parameters.as_ref(), &process.cancel);
     }
 
+    /// Which caches are doubtful, in words; `None` where all are whole.
+    pub fn torn(&self) -> Option<String> {
+        match self.caches.iter().filter(|cache| cache.torn > 0).count() {
+            0 => None,
+            torn => Some(format!(
+                "the caches of {torn} threads are in the middle of a change: some of what they keep may \
+                 be counted as in use"
+            )),
+        }
+    }
+
     /// Says what is doubtful.
     fn say(&mut self) {
         if self.parameters.is_none() {
@@ -183,12 +194,6 @@ impl Glibc {
             self.problems.push(format!(
                 "of {} blocks ({} bytes) that were mapped by themselves, {} ({} bytes) were found",
                 counted.count, counted.bytes, found.count, found.bytes
-            ));
-        }
-        let torn = self.caches.iter().filter(|cache| cache.torn > 0).count();
-        if torn > 0 {
-            self.problems.push(format!(
-                "the caches of {torn} threads are in the middle of a change"
             ));
         }
         for arena in &self.arenas {
