@@ -109,6 +109,9 @@ fn pure(w: &Writer<'_>, addr: Addr) -> Result<Number, Fault> {
         Kind::Infinity => String::new(),
         _ => parts::text(objects, parts::needed(objects, addr, "_int")?)?,
     };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(malformed(addr));
+    }
     Ok(Number {
         negative: objects.int(sign)? == 1,
         digits: digits.trim_start_matches('0').to_owned(),

@@ -10,7 +10,7 @@ use crate::addr::Addr;
 use crate::heap::pieces::Words;
 use crate::image::Image;
 use crate::native::Process;
-use crate::native::place::arena::{BINS, Layout};
+use crate::native::place::arena::Layout;
 use crate::native::place::glibc::HEAP_ALIGNMENT;
 use serde::Serialize;
 use std::sync::Arc;
@@ -88,12 +88,13 @@ pub(super) fn main<W: Words + ?Sized>(
             .flat_map(|range| range.step_by(ALIGNMENT as usize))
             .map(Addr);
         places.find_map(|place| {
-            // A large bin is empty, or leads to memory.
-            let last = Layout::all().iter().any(|layout| {
-                let bin = place.add(layout.bins + (BINS - 2) * 16);
-                words.u64(bin) == Some(bin.0.wrapping_sub(16))
+            // The ring of arenas leads to itself or to another one.
+            let ring = Layout::all().iter().any(|layout| {
+                let next = words.u64(place.add(layout.next)).unwrap_or(0);
+                let aligned = next != 0 && next.is_multiple_of(ALIGNMENT);
+                aligned && (next == place.0 || words.u64(Addr(next)).is_some())
             });
-            last.then(|| at(place)).flatten()
+            ring.then(|| at(place)).flatten()
         })
     };
     named.or_else(anywhere)
