@@ -65,7 +65,7 @@ struct Written {
 
 impl Report for Written {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        let number = |count: u64| thousands(usize::try_from(count).unwrap_or(usize::MAX));
+        let number = |count: u64| thousands(count);
         let Exported {
             objects,
             edges,

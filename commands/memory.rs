@@ -1,5 +1,6 @@
 //! `memory`: where all memory of the process is.
 
+use crate::cli::render::heap::one::of_references;
 use crate::cli::render::waterfall::Waterfall;
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::Context;
@@ -33,11 +34,11 @@ impl Run for Memory {
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let heap = session.heap()?;
         let memory = Table::of(&heap).context("the memory map of the process cannot be read")?;
-        Ok(Box::new(Waterfall {
+        let table = Waterfall {
             findings: findings::of_memory(&heap, &memory),
             memory,
-            doubts: heap.doubts.clone(),
             mappings: self.mappings,
-        }))
+        };
+        Ok(of_references(&heap, table))
     }
 }

@@ -187,8 +187,8 @@ pub fn human(bytes: u64) -> String {
 }
 
 /// A number for people: `12,345`.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
+pub fn thousands(number: impl TryInto<u128>) -> String {
+    let digits = number.try_into().unwrap_or(u128::MAX).to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

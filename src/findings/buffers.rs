@@ -13,7 +13,7 @@ pub(super) fn find(facts: &Facts<'_>) -> Option<Finding> {
     let types = facts.memory.buffers.iter().take(TYPES);
     let mut evidence: Vec<String> = types
         .map(|row| {
-            let count = thousands(usize::try_from(row.count).unwrap_or(usize::MAX));
+            let count = thousands(row.count);
             format!("{count} buffers of {} have {}", row.class, human(row.bytes))
         })
         .collect();

@@ -27,7 +27,7 @@ pub(super) fn find(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn count(number: u64) -> String {
-    thousands(usize::try_from(number).unwrap_or(usize::MAX))
+    thousands(number)
 }
 
 fn collectable(facts: &Facts<'_>, bytes: u64, summary: &GarbageSummary) -> Finding {

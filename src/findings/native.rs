@@ -23,7 +23,7 @@ pub(super) fn find(facts: &Facts<'_>) -> Option<Finding> {
         .map(|class| {
             format!(
                 "{} chunks of {} have {}",
-                thousands(class.used.count as usize),
+                thousands(class.used.count),
                 size(class.from, class.to),
                 human(class.used.bytes)
             )

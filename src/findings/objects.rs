@@ -43,7 +43,7 @@ pub(super) fn place(suspect: &Suspect) -> String {
 
 fn evidence(suspect: &Suspect) -> String {
     let kinds = suspect.kinds.iter().map(|kind| {
-        let count = thousands(usize::try_from(kind.count).unwrap_or(usize::MAX));
+        let count = thousands(kind.count);
         format!("{count} {}", kind.kind)
     });
     let kinds: Vec<String> = kinds.collect();

@@ -104,31 +104,27 @@ impl<'p, 'm> Blocks<'p, 'm> {
             return;
         };
         let reached = heap.reachable().contains(id);
-        let (what, marks) = match reached {
-            true => (What::Objects, &self.objects),
-            false => (What::Unreached, &self.unreached),
+        let own = match reached {
+            true => What::Objects,
+            false => What::Unreached,
         };
         let mut tables = 0;
         let mut each = |part: Part| {
+            let (start, len) = (part.start, part.len.unwrap_or(0));
             if part.kind != PartKind::Table {
                 let sum = found.sums.entry(heap.kind_number(id)).or_default();
-                let bytes = part.len.unwrap_or(0);
-                *sum = (sum.0 + 1, sum.1.saturating_add(bytes));
+                *sum = (sum.0 + 1, sum.1.saturating_add(len));
             }
-            let (what, marks) = match part.kind {
-                PartKind::Buffer if reached => (What::Buffers, &self.buffers),
+            let what = match part.kind {
                 PartKind::Mapping => {
-                    let len = part.len.unwrap_or(0);
-                    found
-                        .mapped
-                        .push(part.start.0..part.start.0.saturating_add(len));
+                    found.mapped.push(start.0..start.0.saturating_add(len));
                     return;
                 }
-                _ => (what, marks),
+                PartKind::Buffer if reached => What::Buffers,
+                PartKind::Buffer | PartKind::Table => own,
             };
-            let len = part.len.unwrap_or(0);
             tables += len;
-            self.mark(part.start, len, what, marks, allocators, &mut found.loose);
+            self.mark(start, len, what, allocators, &mut found.loose);
         };
         // What was told of a damaged object before the damage counts.
         let _ = parts.each(heap.address(id), kind, &mut each);
@@ -136,7 +132,7 @@ impl<'p, 'm> Blocks<'p, 'm> {
         let block = parts.block_of(object, kind);
         let before = object.0 - block.0.min(object.0);
         let len = heap.size(id).saturating_sub(tables).max(16) + before;
-        self.mark(block, len, what, marks, allocators, &mut found.loose);
+        self.mark(block, len, own, allocators, &mut found.loose);
     }
 
     fn mark(
@@ -144,10 +140,14 @@ impl<'p, 'm> Blocks<'p, 'm> {
         start: Addr,
         len: u64,
         what: What,
-        marks: &Marks,
         allocators: &Claims,
         loose: &mut Vec<(Range<u64>, What)>,
     ) {
+        let marks = match what {
+            What::Buffers => &self.buffers,
+            What::Unreached => &self.unreached,
+            _ => &self.objects,
+        };
         match self.pieces.place(start) {
             Some(place) if allocators.holds(start.0) => {
                 marks.set(place);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What a run of memory is for.
+/// What a run of memory is for; in the order of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -32,14 +32,14 @@ pub enum What {
     NativeTop,
     /// What malloc has for its own books.
     NativeOverhead,
+    /// Memory that another allocator than glibc's or Python's serves malloc from.
+    OtherMalloc,
     /// The stacks of threads.
     ThreadStacks,
     /// Code and data of programs and libraries.
     Files,
     /// Memory shared with other processes.
     Shared,
-    /// Memory that another allocator than glibc's or Python's serves malloc from.
-    OtherMalloc,
     /// Memory of which nothing is known.
     Unknown,
     /// Pages of a core that have nothing but zeros, whatever they are for.
@@ -95,11 +95,9 @@ impl What {
         }
     }
 
+    /// Its place in the table.
     pub(super) fn index(self) -> usize {
-        What::ALL
-            .iter()
-            .position(|each| *each == self)
-            .unwrap_or(What::ALL.len() - 1)
+        self as usize
     }
 }
 

@@ -358,18 +358,20 @@ impl Python {
     /// The chunks of memory in which the frames of all threads lie (3.11+), each with its size in
     /// bytes.
     pub fn frame_stacks(&self) -> Vec<(Addr, u64)> {
-        let stacks = self
-            .threads()
-            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
+        let stacks = self.data_stacks();
         stacks.flat_map(|stack| stack.chunks().to_vec()).collect()
     }
 
     /// The parts of these chunks that no frame uses, as their bounds.
     pub(crate) fn unused_frame_stacks(&self) -> Vec<(Addr, Addr)> {
-        let stacks = self
-            .threads()
-            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate));
-        stacks.flat_map(|stack| stack.unused()).collect()
+        self.data_stacks()
+            .flat_map(|stack| stack.unused())
+            .collect()
+    }
+
+    fn data_stacks(&self) -> impl Iterator<Item = DataStack> {
+        self.threads()
+            .filter_map(|thread| DataStack::read(&self.objects, thread.tstate))
     }
 
     /// The thread state that runs on LWP `tid`, if any. A thread that runs several interpreters

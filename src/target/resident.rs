@@ -9,7 +9,7 @@
 
 use super::memory::Memory;
 use super::proc::Task;
-use super::smaps::{self, Smap};
+use super::smaps;
 use super::{Mapping, Origin, Target};
 use crate::addr::Addr;
 use rayon::prelude::*;
@@ -65,8 +65,6 @@ pub struct Resident {
     pub zeros: u64,
     /// In swap, in bytes.
     pub swapped: u64,
-    /// What smaps tells of each mapping, by address; empty for a core.
-    pub smaps: Vec<Smap>,
     /// By address, apart.
     runs: Vec<Range<u64>>,
     /// How many bytes all runs before each one have.
@@ -102,7 +100,6 @@ impl Resident {
             total,
             zeros: 0,
             swapped: 0,
-            smaps: Vec::new(),
             runs,
             before,
         }
@@ -186,7 +183,6 @@ fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Res
     Ok(Resident {
         total,
         swapped,
-        smaps,
         ..Resident::new(Basis::Resident, joined(runs.into_iter()))
     })
 }

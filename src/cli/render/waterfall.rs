@@ -1,10 +1,9 @@
 //! The table of all memory.
 
-use super::heap::{doubts, percent};
+use super::heap::percent;
 use crate::cli::{Out, Report, Style};
 use pydbg::diag::{Note, Severity, human};
 use pydbg::findings::Finding;
-use pydbg::heap::Doubts;
 use pydbg::memory::{Memory, Row};
 use pydbg::target::resident::Basis;
 use serde_json::Value;
@@ -19,8 +18,6 @@ pub struct Waterfall {
     pub memory: Memory,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
-    /// What may be missing of the objects.
-    pub doubts: Doubts,
     /// Whether mappings are listed.
     pub mappings: bool,
 }
@@ -139,13 +136,10 @@ impl Report for Waterfall {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let mut notes = doubts(&self.doubts);
-        notes.retain(|note| note.severity == Severity::Partial);
         let problems = self.memory.problems.iter().map(|problem| Note {
             severity: Severity::Partial,
             text: problem.clone(),
         });
-        notes.extend(problems);
-        notes
+        problems.collect()
     }
 }

@@ -192,7 +192,7 @@ impl Report for InstancesView {
             return notes;
         };
         if filtered.failed > 0 {
-            let count = thousands(usize::try_from(filtered.failed).unwrap_or(usize::MAX));
+            let count = thousands(filtered.failed);
             let first = filtered.first.as_deref().unwrap_or("");
             let noun = super::objects(filtered.failed);
             notes.push(Note {

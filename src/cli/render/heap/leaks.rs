@@ -194,5 +194,5 @@ fn line(out: &mut Out<'_>) -> io::Result<()> {
 }
 
 fn number(number: u64) -> String {
-    thousands(usize::try_from(number).unwrap_or(usize::MAX))
+    thousands(number)
 }

@@ -30,7 +30,7 @@ const MOST_LISTS: usize = 5;
 
 /// What is to be known about a count of objects.
 pub fn doubts(doubts: &Doubts) -> Vec<Note> {
-    let count = |number: u64| thousands(usize::try_from(number).unwrap_or(usize::MAX));
+    let count = |number: u64| thousands(number);
     let mut notes = Vec::new();
     let mut add = |severity, text| notes.push(Note { severity, text });
     if doubts.cancelled {

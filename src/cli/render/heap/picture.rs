@@ -219,7 +219,7 @@ fn node(place: usize, object: &Nearby, noun: &str) -> Node {
         let more = many(object.left_out as usize, &format!("more {noun}"));
         label.push(line(&format!("… {more}"), Weight::Faint));
     }
-    let whole = |number: u64| thousands(usize::try_from(number).unwrap_or(usize::MAX));
+    let whole = |number: u64| thousands(number);
     Node {
         title: format!(
             "{} at {}: {}; {} bytes, retains {} bytes",

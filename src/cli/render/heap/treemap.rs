@@ -131,7 +131,7 @@ fn bare(via: &str) -> &str {
 }
 
 fn label(what: &What) -> String {
-    let many = |count: u64| thousands(usize::try_from(count).unwrap_or(usize::MAX));
+    let many = |count: u64| thousands(count);
     match what {
         What::Heap => "all objects".to_owned(),
         What::Roots { words } => words.clone(),

@@ -85,6 +85,6 @@ fn cell(bytes: u64) -> String {
 fn count(number: u64) -> String {
     match number {
         0 => "-".to_owned(),
-        number => thousands(usize::try_from(number).unwrap_or(usize::MAX)),
+        number => thousands(number),
     }
 }
