@@ -17,6 +17,7 @@
 //! | [`expr`] | expressions over the objects of a process |
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
+//! | [`families`] | waits and files of several processes, joined |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
@@ -28,6 +29,7 @@ pub mod diag;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod families;
 pub mod findings;
 pub mod heap;
 pub mod image;

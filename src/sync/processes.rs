@@ -2,7 +2,10 @@
 //! synchronize.py): a semaphore in shared memory, and in each process an object that counts how
 //! often that process took it, and which of its threads did so last.
 
+mod all;
 mod object;
+
+pub use all::{SharedLock, shared_locks};
 
 use super::python_lock::PyLock;
 use super::view::{Found, Waiter};

@@ -126,6 +126,11 @@ fn device_of(task: Task, mount: u64) -> Option<(u64, u64)> {
     })
 }
 
+/// The locks that are held through one open file.
+pub fn of(info: &FdInfo) -> Vec<FileLock> {
+    info.lines("lock").filter_map(FileLock::parse).collect()
+}
+
 /// All locks on files that somebody holds; `None` when /proc/locks cannot be read.
 pub fn held() -> Option<Vec<FileLock>> {
     let text = fs::read("/proc/locks").ok()?;

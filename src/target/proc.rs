@@ -31,6 +31,7 @@ const TICKS_PER_SECOND: u64 = 100;
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
 // DWARF numbers of the registers that carry a system call; `registers::NAMES` is in that order.
+const RAX: usize = 0;
 const RDX: usize = 1;
 const RSI: usize = 4;
 const RDI: usize = 5;
@@ -241,6 +242,10 @@ fn registers_of_syscall(text: &str) -> Option<Registers> {
     let argument_registers = [RDI, RSI, RDX, R10, R8, R9];
     for (register, value) in argument_registers.into_iter().zip(arguments) {
         registers.general[register] = Some(*value);
+    }
+    if number >= 0 {
+        // What the kernel puts there when a call begins.
+        registers.general[RAX] = Some(i64::from(-libc::ENOSYS) as u64);
     }
     registers.general[RSP] = Some(*sp);
     registers.general[RIP] = Some(*pc);

@@ -1,0 +1,172 @@
+//! The processes of a family: those that run Python, and those between and below them that do not, of
+//! which only the system calls of their threads are known.
+
+use crate::native::Process;
+use crate::python::Python;
+use crate::target::proc::{self, Task};
+use crate::target::{OpenError, Options, Origin, live};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The most processes of one family.
+const MOST_MEMBERS: usize = 4096;
+
+/// The longest name of a process, in characters.
+const LONGEST_NAME: u64 = 100;
+
+/// A live process of a family.
+#[derive(Clone)]
+pub struct Member {
+    /// Its id, as pydbg sees it.
+    pub pid: i32,
+    /// The process.
+    pub process: Arc<Process>,
+    /// CPython in it, where there is one.
+    pub python: Option<Arc<Python>>,
+}
+
+/// A process that has ended and is still to be waited for.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Ended {
+    /// Its id.
+    pub pid: i32,
+    /// Its parent.
+    pub parent: i32,
+    /// Its name.
+    pub name: String,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+impl Member {
+    /// A process that is open already; `None` when it is not a live one.
+    pub fn of(process: Arc<Process>, python: Option<Arc<Python>>) -> Option<Member> {
+        match process.target.origin {
+            Origin::Live(pid) => Some(Member {
+                pid,
+                process,
+                python,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Opens a process without stopping it: what its waiting threads do can be read all the same.
+    pub fn open(pid: i32, options: &Options) -> Result<Member, OpenError> {
+        let options = Options {
+            exe: None,
+            no_stop: true,
+            ..options.clone()
+        };
+        let target = live::attach(pid, &options)?;
+        let process = Arc::new(Process::new(Arc::new(target)));
+        let python = Python::find(Arc::clone(&process)).ok().map(Arc::new);
+        Ok(Member {
+            pid,
+            process,
+            python,
+        })
+    }
+
+    /// The parent's id.
+    pub fn parent(&self) -> Option<i32> {
+        self.process.target.process.ppid
+    }
+
+    /// What the process is called: the name that multiprocessing gave it, else the kernel's.
+    pub fn name(&self) -> String {
+        let own = || {
+            let python = self.python.as_ref()?;
+            let objects = &python.objects;
+            let module = python.module("multiprocessing.process")?;
+            let current = objects.dict_get(module, "_current_process").ok()??;
+            let name = objects.attribute(current, "_name").ok()??;
+            let name = objects.text(name, LONGEST_NAME).ok()?.value.to_string();
+            (name != "MainProcess").then_some(name)
+        };
+        let comm = || self.process.target.process.comm.clone();
+        own().or_else(comm).unwrap_or_else(|| "?".to_owned())
+    }
+
+    /// The LWP ids of all its threads.
+    pub(super) fn tids(&self) -> Vec<i32> {
+        let threads = self.process.threads().iter();
+        threads.map(|thread| thread.tid).collect()
+    }
+
+    /// The thread in whose folder of /proc its files are read.
+    pub(super) fn task(&self) -> Task {
+        Task::of(self.pid)
+    }
+
+    /// The name of one of its threads (gdb number).
+    pub(super) fn thread_name(&self, thread: usize) -> Option<String> {
+        let native = self.process.threads().get(thread.checked_sub(1)?)?;
+        let state = self.python.as_ref()?.thread_of(native.tid);
+        let own = state.and_then(|state| state.name.clone());
+        own.or_else(|| native.os_name.clone())
+    }
+
+    /// Whether it is one of the processes that multiprocessing starts to tidy up, which read from a
+    /// pipe until everybody else has ended.
+    pub(super) fn tidies_up(&self) -> bool {
+        let args = self.process.target.process.args.iter();
+        let mut args = args.filter(|arg| arg.contains("_tracker"));
+        args.any(|arg| arg.contains("import main") || arg.contains("resource_tracker"))
+    }
+}
+
+/// The processes below one, parents before their children, but not those that have ended.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let parents = parents();
+    let mut found = Vec::new();
+    let mut left = VecDeque::from([pid]);
+    while let Some(parent) = left.pop_front() {
+        let below = parents.iter().filter(|(_, ppid, _)| *ppid == parent);
+        for (child, _, ended) in below {
+            if !ended && *child != pid && !found.contains(child) && found.len() < MOST_MEMBERS {
+                found.push(*child);
+                left.push_back(*child);
+            }
+        }
+    }
+    found
+}
+
+/// Every process with its parent, and whether it has ended.
+fn parents() -> Vec<(i32, i32, bool)> {
+    let all = proc::process_ids().unwrap_or_default().into_iter();
+    let parent = |pid: i32| {
+        let stat = Task::leader(pid).stat()?;
+        let ended = stat.ended() && proc::living(pid).is_none();
+        Some((pid, stat.ppid, ended))
+    };
+    all.filter_map(parent).collect()
+}
+
+/// The children of members that have ended and were not waited for.
+pub(super) fn ended(members: &[Member]) -> Vec<Ended> {
+    let is_member = |pid: i32| members.iter().any(|member| member.pid == pid);
+    let all = parents().into_iter();
+    let ended = all.filter(|(_, parent, ended)| *ended && is_member(*parent));
+    let told = ended.filter_map(|(pid, parent, _)| {
+        let task = Task::leader(pid);
+        Some(Ended {
+            pid,
+            parent,
+            name: task.stat()?.name,
+            signal: signal(task),
+        })
+    });
+    told.collect()
+}
+
+/// The signal that ended a process: the low bits of `exit_code`, the last field but none of
+/// /proc/PID/stat.
+fn signal(task: Task) -> Option<i32> {
+    const SIGNAL: i32 = 0x7f;
+    let text = task.read("stat").ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let code: i32 = text.trim_end().rsplit(' ').next()?.parse().ok()?;
+    Some(code & SIGNAL).filter(|signal| *signal != 0)
+}
