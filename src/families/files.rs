@@ -341,15 +341,13 @@ fn overwritten(at: usize, file: &SharedFile) -> Option<FileVerdict> {
 
 /// A file that is gone and still written, while another process writes the one in its place.
 fn replaced(at: usize, file: &SharedFile, all: &[SharedFile]) -> Option<FileVerdict> {
-    let writers = file.writers();
-    if !file.deleted || writers.is_empty() {
-        return None;
-    }
     let mut others = all.iter().enumerate();
     let (by, other) = others.find(|(_, other)| Some(other.id) == file.successor)?;
-    let others = other.writers().into_iter();
-    let others: Vec<i32> = others.filter(|pid| !writers.contains(pid)).collect();
-    if others.is_empty() {
+    let others = other.writers();
+    // Who has both open writes the new one, and has only not closed the other.
+    let writers = file.writers().into_iter();
+    let writers: Vec<i32> = writers.filter(|pid| !others.contains(pid)).collect();
+    if writers.is_empty() || others.is_empty() {
         return None;
     }
     let text = format!(

@@ -132,7 +132,7 @@ impl<'m> Gathering<'m> {
         let handler = handler.and_then(|state| pools::handler(member, state, future));
         if let Some((handler, evidence)) = handler {
             found.ends = Ends::of(tids(&[handler]));
-            found.evidence = evidence.to_owned();
+            found.evidence = evidence;
             return found;
         }
         match &lock.owner {

@@ -20,7 +20,7 @@ pub(super) fn handler(
     member: &Member,
     state: &PyThread,
     future: Option<Addr>,
-) -> Option<(usize, &'static str)> {
+) -> Option<(usize, String)> {
     let python = member.python.as_ref()?;
     let of_pool = || {
         let cache = awaited_cache(python, state)?;
@@ -28,18 +28,16 @@ pub(super) fn handler(
             let handles = &*frame.function == "_handle_results" && frame.file.ends_with(POOL);
             handles && local(python, frame, "cache") == Some(cache)
         };
-        Some((
-            find(member, python, is_it)?,
-            "it waits for a result of a pool, which this thread takes from the workers",
-        ))
+        let thread = find(member, python, is_it)?;
+        let evidence = "the result of a pool, which it takes from the workers";
+        Some((thread, format!("thread {thread} hands over {evidence}")))
     };
     let of_executor = || {
         let future = future?;
         let is_it = |frame: &PyFrame| manages(python, frame, future);
-        Some((
-            find(member, python, is_it)?,
-            "it waits for a future of a pool, whose result this thread takes from the workers",
-        ))
+        let thread = find(member, python, is_it)?;
+        let evidence = "the future, whose result it takes from the workers of its pool";
+        Some((thread, format!("thread {thread} ends {evidence}")))
     };
     of_pool().or_else(of_executor)
 }
