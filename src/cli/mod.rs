@@ -13,6 +13,7 @@ pub mod demo;
 pub mod document;
 pub mod help;
 pub mod history;
+pub mod inferior;
 pub mod interrupt;
 pub mod line;
 pub mod names;
@@ -34,6 +35,7 @@ pub mod status;
 pub mod terminal;
 
 pub use command::{Class, Command, Needs, Report, Run};
+pub use inferior::Inferior;
 pub use out::{Out, Style};
 pub use plain::Plain;
 pub use session::Session;
