@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// Where files are looked for, from the settings and the command line.
-    fn file_options(&self, exe: Option<&Path>) -> Options {
+    pub fn file_options(&self, exe: Option<&Path>) -> Options {
         let folders = self.settings.get("debug-file-directory");
         Options {
             exe: exe.map(path).or(self.options.exe.clone()),

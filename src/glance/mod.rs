@@ -97,5 +97,6 @@ fn proved(pid: i32, options: &Options, python: &Python, locks: &Locks) -> Verdic
     };
     let locks = Locks::at_once(&again);
     let still = before.and_still(&Standstill::of(pid));
-    Verdict::accused(&again, &locks, &still).unwrap_or_else(|| Verdict::of(&again, &locks))
+    let stood = |tid| still.holds(tid);
+    Verdict::accused(&again, &locks, stood).unwrap_or_else(|| Verdict::of(&again, &locks))
 }

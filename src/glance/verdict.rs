@@ -1,7 +1,6 @@
 //! What keeps a process, in a word or two: what hangs it, or what its main thread does, or the
 //! thread that this one waits for.
 
-use super::still::Standstill;
 use crate::native::doing::{self, Doing};
 use crate::python::Python;
 use crate::sync::{Lock, Locks, Owner};
@@ -74,18 +73,28 @@ impl Verdict {
         }
     }
 
+    /// The verdict on a process that stands still, as in a core.
+    pub fn at_rest(python: &Python) -> Verdict {
+        let locks = Locks::at_once(python);
+        let anybody = |_: i32| true;
+        Verdict::accused(python, &locks, anybody).unwrap_or_else(|| Verdict::of(python, &locks))
+    }
+
     /// Whether something hangs, as far as these locks tell.
     pub(super) fn accuses(locks: &Locks) -> bool {
         !(locks.deadlocks.is_empty() && locks.orphaned.is_empty() && locks.lost.is_empty())
     }
 
-    /// What hangs, if all threads that it is about have stood still.
-    pub(super) fn accused(python: &Python, locks: &Locks, still: &Standstill) -> Option<Verdict> {
+    /// What hangs, if all threads that it is about have stood `still`.
+    pub(super) fn accused(
+        python: &Python,
+        locks: &Locks,
+        still: impl Fn(i32) -> bool,
+    ) -> Option<Verdict> {
         let stood = |threads: &[usize]| {
             let all = python.process.threads();
             let tid = |id: &usize| Some(all.get(id.checked_sub(1)?)?.tid);
-            !threads.is_empty()
-                && (threads.iter()).all(|id| tid(id).is_some_and(|tid| still.holds(tid)))
+            !threads.is_empty() && (threads.iter()).all(|id| tid(id).is_some_and(&still))
         };
         let waiters = |at: &usize| locks.all.get(*at).map_or(&[][..], |lock| &lock.waiters);
         let found = |kind, text: &str, threads: &[usize]| {

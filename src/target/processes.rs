@@ -72,10 +72,15 @@ impl Entry {
         }
     }
 
+    /// Whether its main thread has the name of a Python.
+    pub fn is_called_python(&self) -> bool {
+        is_python(self.stat.name.as_bytes())
+    }
+
     /// Whether what everybody may read of it names Python.
     fn is_named(&self, task: Task) -> bool {
         let program = task.command_line().into_iter().next().unwrap_or_default();
-        is_python(self.stat.name.as_bytes()) || is_python(program.as_bytes())
+        self.is_called_python() || is_python(program.as_bytes())
     }
 
     /// Whether it is the process that asks.
