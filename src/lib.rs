@@ -19,6 +19,7 @@
 //! | [`memory`] | where all memory of the process is |
 //! | [`families`] | waits and files of several processes, joined |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
+//! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -31,6 +32,7 @@ pub mod escape;
 pub mod expr;
 pub mod families;
 pub mod findings;
+pub mod glance;
 pub mod heap;
 pub mod image;
 pub mod memory;

@@ -243,6 +243,7 @@ impl<'m> Gathering<'m> {
     ) -> Option<(String, Key, Ends, String)> {
         let (mut links, mut words, mut tids) = (Vec::new(), Vec::new(), Vec::new());
         let (mut evidence, mut open) = (Vec::new(), None);
+        let mut native_handlers = None;
         let state = member
             .python
             .as_ref()
@@ -269,6 +270,11 @@ impl<'m> Gathering<'m> {
             } else if takes_results && fds.len() > 1 {
                 // By this pipe a pool's own process only tells of new work.
                 continue;
+            }
+            if others.iter().any(is_own)
+                && *native_handlers.get_or_insert_with(|| member.has_native_handlers())
+            {
+                open.get_or_insert("a function of C that runs on signals may end it".to_owned());
             }
             match ends_of(self.members, &others, thread.tid) {
                 Ends::Threads { tids: all } => tids.extend(all),

@@ -1,11 +1,12 @@
 //! The processes of a family: those that run Python, and those between and below them that do not, of
 //! which only the system calls of their threads are known.
 
+use super::still::{self, Switches};
 use crate::native::Process;
 use crate::python::Python;
 use crate::target::proc::{self, Task};
+use crate::target::processes::{self, Entry};
 use crate::target::{OpenError, Options, Origin, live};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The most processes of one family.
@@ -23,6 +24,8 @@ pub struct Member {
     pub process: Arc<Process>,
     /// CPython in it, where there is one.
     pub python: Option<Arc<Python>>,
+    /// How often its threads had run before anything was read of it, if it was opened for this.
+    pub(super) before: Option<Arc<Switches>>,
 }
 
 /// A process that has ended and is still to be waited for.
@@ -46,25 +49,29 @@ impl Member {
                 pid,
                 process,
                 python,
+                before: None,
             }),
             _ => None,
         }
     }
 
-    /// Opens a process without stopping it: what its waiting threads do can be read all the same.
+    /// Opens a process without stopping it: what its waiting threads do can be read all the same, and
+    /// what was read is kept.
     pub fn open(pid: i32, options: &Options) -> Result<Member, OpenError> {
         let options = Options {
             exe: None,
             no_stop: true,
             ..options.clone()
         };
-        let target = live::attach(pid, &options)?;
+        let before = Some(Arc::new(still::switches_of(pid)));
+        let target = live::rehearse(pid, &options)?;
         let process = Arc::new(Process::new(Arc::new(target)));
         let python = Python::find(Arc::clone(&process)).ok().map(Arc::new);
         Ok(Member {
             pid,
             process,
             python,
+            before,
         })
     }
 
@@ -107,6 +114,26 @@ impl Member {
         own.or_else(|| native.os_name.clone())
     }
 
+    /// Whether functions of C run on signals: they may write into a pipe by which the process wakes
+    /// itself. Those of Python are not meant: it sets one for SIGINT, and its faulthandler others.
+    pub(super) fn has_native_handlers(&self) -> bool {
+        const HARMLESS: [i32; 8] = [
+            libc::SIGINT,
+            libc::SIGSEGV,
+            libc::SIGFPE,
+            libc::SIGABRT,
+            libc::SIGBUS,
+            libc::SIGILL,
+            // glibc's own.
+            32,
+            33,
+        ];
+        let caught = self.task().status("SigCgt");
+        let caught = caught.and_then(|columns| u64::from_str_radix(columns.first()?, 16).ok());
+        let harmless = HARMLESS.iter().map(|signal| 1_u64 << (signal - 1));
+        caught.is_none_or(|caught| caught & !harmless.fold(0, |all, one| all | one) != 0)
+    }
+
     /// Whether it is one of the processes that multiprocessing starts to tidy up, which read from a
     /// pipe until everybody else has ended.
     pub(super) fn tidies_up(&self) -> bool {
@@ -118,45 +145,27 @@ impl Member {
 
 /// The processes below one, parents before their children, but not those that have ended.
 pub fn descendants(pid: i32) -> Vec<i32> {
-    let parents = parents();
-    let mut found = Vec::new();
-    let mut left = VecDeque::from([pid]);
-    while let Some(parent) = left.pop_front() {
-        let below = parents.iter().filter(|(_, ppid, _)| *ppid == parent);
-        for (child, _, ended) in below {
-            if !ended && *child != pid && !found.contains(child) && found.len() < MOST_MEMBERS {
-                found.push(*child);
-                left.push_back(*child);
-            }
-        }
-    }
-    found
+    let all = processes::all().unwrap_or_default();
+    let below = processes::descendants(&all, pid).into_iter();
+    let below = below.filter(|entry| entry.pid != pid && !entry.is_pydbg() && !has_ended(entry));
+    below.take(MOST_MEMBERS).map(|entry| entry.pid).collect()
 }
 
-/// Every process with its parent, and whether it has ended.
-fn parents() -> Vec<(i32, i32, bool)> {
-    let all = proc::process_ids().unwrap_or_default().into_iter();
-    let parent = |pid: i32| {
-        let stat = Task::leader(pid).stat()?;
-        let ended = stat.ended() && proc::living(pid).is_none();
-        Some((pid, stat.ppid, ended))
-    };
-    all.filter_map(parent).collect()
+/// Whether no thread of a process is left.
+fn has_ended(entry: &Entry) -> bool {
+    entry.stat.ended() && proc::living(entry.pid).is_none()
 }
 
 /// The children of members that have ended and were not waited for.
 pub(super) fn ended(members: &[Member]) -> Vec<Ended> {
     let is_member = |pid: i32| members.iter().any(|member| member.pid == pid);
-    let all = parents().into_iter();
-    let ended = all.filter(|(_, parent, ended)| *ended && is_member(*parent));
-    let told = ended.filter_map(|(pid, parent, _)| {
-        let task = Task::leader(pid);
-        Some(Ended {
-            pid,
-            parent,
-            name: task.stat()?.name,
-            signal: signal(task),
-        })
+    let all = processes::all().unwrap_or_default().into_iter();
+    let ended = all.filter(|entry| is_member(entry.stat.ppid) && has_ended(entry));
+    let told = ended.map(|entry| Ended {
+        pid: entry.pid,
+        parent: entry.stat.ppid,
+        signal: signal(Task::leader(entry.pid)),
+        name: entry.stat.name,
     });
     told.collect()
 }

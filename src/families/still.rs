@@ -3,7 +3,7 @@
 //! runs in between counts a switch of context (Linux fs/proc/array.c `task_context_switch_counts`).
 
 use super::{Ends, Member, Wait};
-use crate::target::proc::Task;
+use crate::target::proc::{self, Task};
 use rustc_hash::FxHashMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,19 +14,23 @@ const LEAST: Duration = Duration::from_millis(40);
 /// The number by which Linux continues some calls that were interrupted.
 const RESTART: i64 = 219;
 
+/// How often each thread has been switched to, by LWP id.
+pub(super) type Switches = FxHashMap<i32, u64>;
+
 /// Threads at a moment.
 pub(super) struct Still {
     begun: Instant,
-    /// How often each thread has been switched to, by LWP id.
-    switches: FxHashMap<i32, u64>,
+    switches: Switches,
 }
 
 impl Still {
-    /// Notes where all threads are.
+    /// Notes where all threads are, of a process that was opened for this as it was before that.
     pub(super) fn begin(members: &[Member]) -> Still {
         let begun = Instant::now();
-        let tasks = members.iter().flat_map(tasks);
-        let switches = tasks.filter_map(|task| Some((task.tid, switches(task)?)));
+        let switches = members.iter().flat_map(|member| match &member.before {
+            Some(before) => (**before).clone(),
+            None => switches_of(member.pid),
+        });
         Still {
             begun,
             switches: switches.collect(),
@@ -60,9 +64,11 @@ impl Still {
     }
 }
 
-fn tasks(member: &Member) -> impl Iterator<Item = Task> {
-    let pid = member.pid;
-    member.tids().into_iter().map(move |tid| Task { pid, tid })
+/// How often each thread of a process has been switched to.
+pub(super) fn switches_of(pid: i32) -> Switches {
+    let tids = proc::thread_ids(pid).unwrap_or_default().into_iter();
+    tids.filter_map(|tid| Some((tid, switches(Task { pid, tid })?)))
+        .collect()
 }
 
 /// How often a thread has been switched to.

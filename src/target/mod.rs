@@ -9,7 +9,11 @@ mod core_tests;
 pub mod coredumpctl;
 mod corefile;
 pub mod debuginfod;
+<<<<<<< HEAD
 pub mod ends;
+=======
+pub mod family;
+>>>>>>> family
 pub mod fd_info;
 pub mod file_locks;
 pub mod files;
@@ -23,6 +27,7 @@ mod notes;
 mod ntfile;
 pub mod packed;
 pub mod proc;
+pub mod processes;
 mod ptrace;
 mod refusal;
 pub mod registers;

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
     &["families"],
-    &["findings"],
+    &["findings", "glance"],
 ];
 
 /// Every Rust file below `folder`.

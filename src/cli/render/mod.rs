@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod anchors;
+pub mod applied;
 pub mod carets;
 pub mod choice;
 pub mod crash;
@@ -18,6 +19,7 @@ pub mod fold;
 pub mod frame;
 pub mod group;
 pub mod heap;
+pub mod inferiors;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;
@@ -25,7 +27,9 @@ pub mod location;
 pub mod locks;
 pub mod malloc;
 pub mod memory;
+pub mod merged;
 pub mod number;
+pub mod processes;
 pub mod pymalloc;
 pub mod raw;
 pub mod register;

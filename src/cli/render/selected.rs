@@ -20,9 +20,9 @@ pub struct Selected {
 impl Selected {
     /// Selects frame `index` of `stack` and shows it.
     pub fn frame(session: &mut Session, stack: &Stack, index: usize) -> Selected {
-        session.thread = stack.thread;
-        session.frame = index;
-        session.dead_frame = None;
+        session.inferior.thread = stack.thread;
+        session.inferior.frame = index;
+        session.inferior.dead_frame = None;
         let mut sources = stack.sources();
         Selected {
             heading: None,

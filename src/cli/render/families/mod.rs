@@ -35,11 +35,12 @@ impl FamilyView {
     /// Joins what the threads of the open processes wait for, and of the processes below them.
     pub fn of(session: &Session) -> anyhow::Result<FamilyView> {
         let mut members = opened(session);
-        let Some(first) = members.first() else {
-            bail!("A family of processes is alive; a core knows only its own process.");
-        };
+        if members.is_empty() {
+            session.process()?;
+            bail!("Only live processes have a family; a core knows its own process alone.");
+        }
         let mut notes = Vec::new();
-        for pid in descendants(first.pid) {
+        for pid in below(&members) {
             if members.iter().any(|member| member.pid == pid) || session.cancel.is_cancelled() {
                 continue;
             }
@@ -184,23 +185,29 @@ impl FamilyView {
 
 /// The live processes that are open.
 fn opened(session: &Session) -> Vec<Member> {
-    let process = session.process.clone();
-    let python = match &session.python {
-        Some(Ok(python)) => Some(Arc::clone(python)),
-        _ => None,
-    };
-    let member = process.and_then(|process| Member::of(process, python));
-    member.into_iter().collect()
+    let inferiors = session.inferiors().into_iter();
+    let members = inferiors.filter_map(|inferior| {
+        let process = inferior.process.as_ref()?;
+        Member::of(Arc::clone(process), inferior.found().cloned())
+    });
+    members.collect()
+}
+
+/// The processes below those that are open.
+fn below(members: &[Member]) -> Vec<i32> {
+    let all = members.iter().map(|member| descendants(member.pid));
+    all.flatten().collect()
 }
 
 /// The ids of the live processes that are open, and of those below them.
 pub fn pids(session: &Session) -> anyhow::Result<Vec<i32>> {
     let open = opened(session).into_iter().map(|member| member.pid);
     let mut pids: Vec<i32> = open.collect();
-    let Some(first) = pids.first().copied() else {
+    if pids.is_empty() {
+        session.process()?;
         bail!("A core does not tell what other processes have open.");
-    };
-    pids.extend(descendants(first));
+    }
+    pids.extend(below(&opened(session)));
     pids.sort_unstable();
     pids.dedup();
     Ok(pids)
