@@ -9,11 +9,8 @@ mod core_tests;
 pub mod coredumpctl;
 mod corefile;
 pub mod debuginfod;
-<<<<<<< HEAD
 pub mod ends;
-=======
 pub mod family;
->>>>>>> family
 pub mod fd_info;
 pub mod file_locks;
 pub mod files;
