@@ -250,12 +250,8 @@ fn registers_of_syscall(text: &str) -> Option<Registers> {
         registers.general[register] = Some(*value);
     }
     if number >= 0 {
-<<<<<<< HEAD
-        // What the kernel puts there when a call begins.
-=======
         // What the kernel puts there on the way into a call (entry_SYSCALL_64 of Linux
         // arch/x86/entry/entry_64.S), and leaves there until the call is over.
->>>>>>> family
         registers.general[RAX] = Some(i64::from(-libc::ENOSYS) as u64);
     }
     registers.general[RSP] = Some(*sp);
