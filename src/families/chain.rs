@@ -3,7 +3,7 @@
 
 use super::verdict::Kind;
 use super::words::{and, capital};
-use super::{Ended, Member, Wait};
+use super::{Ended, Key, Member, Wait};
 use nix::sys::signal::Signal;
 
 /// How many waits are told one by one.
@@ -38,6 +38,12 @@ pub(super) fn text(sentence: &Sentence<'_>) -> String {
             }
         }
         Kind::Orphaned => format!("nobody can release {}: {}", first.what, first.evidence),
+        Kind::Starved if matches!(first.key, Key::Data(_, true)) => format!(
+            "nobody is left to read what {} writes, which waits for {}: {}",
+            sentence.who(first),
+            first.what,
+            first.evidence
+        ),
         Kind::Starved => format!(
             "nobody is left to write what {} waits for, {}: {}; the end never comes either",
             sentence.who(first),

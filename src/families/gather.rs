@@ -3,6 +3,7 @@
 
 use super::call::{Awaits, Call, Fd};
 use super::semaphores::Semaphores;
+use super::verdict::Chain;
 use super::wires::{Wires, ends_of, process_of};
 use super::{Ends, Key, Member, Wait, pools};
 use crate::native::NativeThread;
@@ -10,18 +11,54 @@ use crate::sync::futex::Futex;
 use crate::sync::{Kind, Lock, Locks, Owner, Place, Wait as LockWait, interruptible};
 use crate::target::ends::End;
 use crate::target::proc::{self, Task};
+use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Every wait.
-pub(super) fn all(members: &[Member]) -> Vec<Wait> {
+/// The locks of processes, by their ids.
+pub(super) type AllLocks = FxHashMap<i32, Locks>;
+
+/// Every wait, and the locks of all processes.
+pub(super) fn all(members: &[Member]) -> (Vec<Wait>, AllLocks) {
     let mut gathering = Gathering {
         members,
         wires: Wires::default(),
         semaphores: Semaphores::new(members),
     };
-    members
-        .iter()
-        .flat_map(|member| gathering.of(member))
-        .collect()
+    let (mut waits, mut locks) = (Vec::new(), AllLocks::default());
+    for member in members {
+        let looked = Looked::at(member);
+        waits.extend(gathering.of(&looked));
+        locks.extend(looked.locks.map(|locks| (member.pid, locks)));
+    }
+    (waits, locks)
+}
+
+/// Gives the locks their names that chains of waits lead through: to look for one takes a while.
+pub(super) fn name(members: &[Member], locks: &mut AllLocks, waits: &mut [Wait], chains: &[Chain]) {
+    let pids = chains.iter().flat_map(|chain| chain.pids.iter().copied());
+    let pids: FxHashSet<i32> = pids.collect();
+    for member in members.iter().filter(|member| pids.contains(&member.pid)) {
+        let (Some(python), Some(locks)) = (&member.python, locks.get_mut(&member.pid)) else {
+            continue;
+        };
+        let mut own = waits.iter_mut().filter(|wait| wait.pid == member.pid).peekable();
+        if own.peek().is_some() {
+            locks.give_names(python);
+        }
+        for wait in own {
+            if let Some(lock) = wait.lock.and_then(|at| locks.all.get(at)) {
+                wait.what = title(lock);
+            }
+        }
+    }
+}
+
+/// `bank.alice.lock (threading.Lock at 0x7f…)`.
+fn title(lock: &Lock) -> String {
+    let kind = format!("{} at {}", lock.kind.words(), lock.address);
+    match &lock.name {
+        Some(name) => format!("{name} ({kind})"),
+        None => format!("a {kind}"),
+    }
 }
 
 struct Gathering<'m> {
@@ -33,6 +70,7 @@ struct Gathering<'m> {
 /// What a wait is for, before it is told of which thread it is.
 struct Found {
     what: String,
+    lock: Option<usize>,
     key: Key,
     ends: Ends,
     evidence: String,
@@ -48,18 +86,27 @@ struct Looked<'m> {
     interruptible: Option<usize>,
 }
 
-impl<'m> Gathering<'m> {
-    fn of(&mut self, member: &'m Member) -> Vec<Wait> {
+impl<'m> Looked<'m> {
+    /// Who could end a wait for what nobody holds is not searched for: for that, all other threads
+    /// of the process will do.
+    fn at(member: &'m Member) -> Looked<'m> {
         let python = member.python.as_deref();
-        let looked = Looked {
+        Looked {
             member,
-            locks: python.map(Locks::of),
+            locks: python.map(Locks::at_once),
             interruptible: python.and_then(interruptible),
-        };
+        }
+    }
+}
+
+impl<'m> Gathering<'m> {
+    fn of(&mut self, looked: &Looked<'m>) -> Vec<Wait> {
+        let member = looked.member;
+        let python = member.python.as_deref();
         let deadlocked = looked.locks.as_ref().map_or(Vec::new(), deadlocked);
         let mut waits = Vec::new();
         for thread in member.process.threads() {
-            let Some(found) = self.wait(&looked, thread) else {
+            let Some(found) = self.wait(looked, thread) else {
                 continue;
             };
             let state = python.and_then(|python| Some((python, python.thread_of(thread.tid)?)));
@@ -69,6 +116,7 @@ impl<'m> Gathering<'m> {
                 tid: thread.tid,
                 name: member.thread_name(thread.id),
                 what: found.what,
+                lock: found.lock,
                 key: found.key,
                 ends: found.ends,
                 evidence: found.evidence,
@@ -102,12 +150,9 @@ impl<'m> Gathering<'m> {
         lock: &Lock,
     ) -> Found {
         let member = looked.member;
-        let title = format!("{} at {}", lock.kind.words(), lock.address);
         let mut found = Found {
-            what: match &lock.name {
-                Some(name) => format!("{name} ({title})"),
-                None => format!("a {title}"),
-            },
+            what: title(lock),
+            lock: Some(wait.lock),
             key: Key::Lock(member.pid, wait.lock),
             ends: Ends::open(lock.owner.evidence()),
             evidence: match lock.owner.evidence() {
@@ -198,6 +243,7 @@ impl<'m> Gathering<'m> {
         let futex = Futex::of(thread)?;
         let mut found = Found {
             what: format!("a futex at {}", futex.addr),
+            lock: None,
             key: Key::Own(thread.tid),
             ends: Ends::open("it gives up after some time"),
             evidence: "it is in futex".into(),
@@ -225,6 +271,7 @@ impl<'m> Gathering<'m> {
         };
         Some(Found {
             what,
+            lock: None,
             key,
             ends,
             evidence,
@@ -306,7 +353,9 @@ impl<'m> Gathering<'m> {
         if more > 0 {
             what.push_str(&format!(", or {more} others"));
         }
-        Some((what, Key::Data(links), ends, evidence.join("; ")))
+        let only_room = !fds.iter().any(|fd| fd.reads);
+        let key = Key::Data(links, only_room);
+        Some((what, key, ends, evidence.join("; ")))
     }
 
     /// A child, as pydbg sees it, by the id that its parent knows.

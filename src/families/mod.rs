@@ -37,6 +37,9 @@ pub struct Wait {
     pub name: Option<String>,
     /// For what, in words behind "waits for": `the end of child 77`.
     pub what: String,
+    /// The lock, if it is one: a position among those of its process.
+    #[serde(skip)]
+    lock: Option<usize>,
     /// What tells one thing that is waited for from all others; the same for those who wait for the
     /// same thing.
     #[serde(skip)]
@@ -63,8 +66,8 @@ enum Key {
     Lock(i32, usize),
     /// Something in shared memory.
     Shared(Shared),
-    /// Data or room in pipes and sockets: their links.
-    Data(Vec<String>),
+    /// Data, or only room, in pipes and sockets: their links, and whether it is only room.
+    Data(Vec<String>, bool),
     /// The end of a process: the ids of those any one of which may end.
     End(Vec<i32>),
     /// Something that is the thread's own.
@@ -123,10 +126,14 @@ impl Family {
     /// Joins what the threads of these processes wait for.
     pub fn of(members: Vec<Member>) -> Family {
         let still = Still::begin(&members);
-        let mut waits = gather::all(&members);
+        let (mut waits, mut locks) = gather::all(&members);
         still.check(&members, &mut waits);
         let ended = member::ended(&members);
-        let verdicts = verdict::judge(&members, &waits, &ended);
+        let found = verdict::find(&members, &waits);
+        gather::name(&members, &mut locks, &mut waits, &found);
+        let verdicts = found.into_iter();
+        let verdicts = verdicts.map(|chain| chain.told(&members, &waits, &ended));
+        let verdicts = verdicts.collect();
         Family {
             members,
             ended,

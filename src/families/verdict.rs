@@ -39,8 +39,20 @@ pub struct Verdict {
     pub timed: bool,
 }
 
-/// Comes to the verdicts.
-pub(super) fn judge(members: &[Member], waits: &[Wait], ended: &[Ended]) -> Vec<Verdict> {
+/// Waits that cannot end, and those that wait for them.
+pub(super) struct Chain {
+    /// Those at the bottom of it.
+    waits: Vec<usize>,
+    /// The others, the nearest first.
+    behind: Vec<usize>,
+    /// Whether nobody is left to end those at the bottom.
+    nobody: bool,
+    /// The processes.
+    pub(super) pids: Vec<i32>,
+}
+
+/// Finds who cannot go on.
+pub(super) fn find(members: &[Member], waits: &[Wait]) -> Vec<Chain> {
     let by_tid = waits.iter().enumerate().map(|(at, wait)| (wait.tid, at));
     let by_tid: FxHashMap<i32, usize> = by_tid.collect();
     let edges = waits.iter().map(|wait| {
@@ -53,12 +65,33 @@ pub(super) fn judge(members: &[Member], waits: &[Wait], ended: &[Ended]) -> Vec<
     let mut roots = never(waits, &edges, &stuck);
     let knots = terminal_components(&edges, &stuck).into_iter();
     roots.extend(knots.filter(|knot| is_worth_telling(waits, knot)));
-    let mut verdicts: Vec<Verdict> = roots
-        .into_iter()
-        .map(|root| verdict(members, waits, ended, root, &edges, &stuck))
-        .collect();
-    verdicts.sort_by_key(|verdict| verdict.waits.first().copied());
-    verdicts
+    // Who only tidies up behind the others, or sleeps for reasons of its own, says nothing.
+    let tidies = |pid: i32| {
+        let member = members.iter().find(|member| member.pid == pid);
+        member.is_some_and(Member::tidies_up)
+    };
+    let is_telling = |at: &usize| {
+        let wait = waits.get(*at);
+        wait.is_some_and(|wait| !matches!(wait.key, Key::Own(_)) && !tidies(wait.pid))
+    };
+    let chain = |mut root: Vec<usize>| {
+        root.sort_unstable();
+        let mut behind = behind(&root, &edges, &stuck);
+        behind.retain(is_telling);
+        let all = root.iter().chain(&behind);
+        let mut pids: Vec<i32> = all.filter_map(|at| Some(waits.get(*at)?.pid)).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        Chain {
+            nobody: root.iter().all(|at| edges.get(*at).is_some_and(Vec::is_empty)),
+            waits: root,
+            behind,
+            pids,
+        }
+    };
+    let mut chains: Vec<Chain> = roots.into_iter().map(chain).collect();
+    chains.sort_by_key(|chain| chain.waits.first().copied());
+    chains
 }
 
 /// The waits that nothing can end, those for the same thing together.
@@ -88,63 +121,45 @@ fn is_worth_telling(waits: &[Wait], knot: &[usize]) -> bool {
     waits.any(|wait| wait.deadlocked || !matches!(wait.key, Key::Lock(..) | Key::Own(_)))
 }
 
-fn verdict(
-    members: &[Member],
-    waits: &[Wait],
-    ended: &[Ended],
-    mut root: Vec<usize>,
-    edges: &[Vec<usize>],
-    stuck: &[bool],
-) -> Verdict {
-    root.sort_unstable();
-    let mut behind = behind(&root, edges, stuck);
-    // Who only tidies up behind the others, or sleeps for reasons of its own, says nothing.
-    let tidies = |pid: i32| {
-        let member = members.iter().find(|member| member.pid == pid);
-        member.is_some_and(Member::tidies_up)
-    };
-    let is_telling = |at: &usize| {
-        let wait = waits.get(*at);
-        wait.is_some_and(|wait| !matches!(wait.key, Key::Own(_)) && !tidies(wait.pid))
-    };
-    behind.retain(is_telling);
-    let of = |all: &[usize]| -> Vec<&Wait> { all.iter().filter_map(|at| waits.get(*at)).collect() };
-    let (mut bottom, above) = (of(&root), of(&behind));
-    let kind = kind(&bottom, edges, &root);
-    bottom.sort_by_key(|wait| matches!(wait.key, Key::Own(_)));
-    let mut pids: Vec<i32> = bottom.iter().chain(&above).map(|wait| wait.pid).collect();
-    pids.sort_unstable();
-    pids.dedup();
-    let text = chain::text(&Sentence {
-        members,
-        ended,
-        kind,
-        bottom: &bottom,
-        behind: &above,
-        pids: &pids,
-    });
-    Verdict {
-        verdict: kind,
-        text,
-        timed: bottom.iter().any(|wait| wait.timed),
-        waits: root,
-        behind,
-        pids,
+impl Chain {
+    /// The verdict, in words.
+    pub(super) fn told(self, members: &[Member], waits: &[Wait], ended: &[Ended]) -> Verdict {
+        let of = |all: &[usize]| -> Vec<&Wait> {
+            all.iter().filter_map(|at| waits.get(*at)).collect()
+        };
+        let (mut bottom, behind) = (of(&self.waits), of(&self.behind));
+        bottom.sort_by_key(|wait| matches!(wait.key, Key::Own(_)));
+        let kind = self.kind(&bottom);
+        let text = chain::text(&Sentence {
+            members,
+            ended,
+            kind,
+            bottom: &bottom,
+            behind: &behind,
+            pids: &self.pids,
+        });
+        Verdict {
+            verdict: kind,
+            text,
+            timed: bottom.iter().any(|wait| wait.timed),
+            waits: self.waits,
+            behind: self.behind,
+            pids: self.pids,
+        }
     }
-}
 
-fn kind(bottom: &[&Wait], edges: &[Vec<usize>], root: &[usize]) -> Kind {
-    let nobody = root.iter().all(|at| edges.get(*at).is_some_and(Vec::is_empty));
-    let reads = bottom.iter().any(|wait| matches!(wait.key, Key::Data(_)));
-    let mut pids = bottom.iter().map(|wait| wait.pid);
-    let first = pids.next();
-    let of_one = pids.all(|pid| Some(pid) == first);
-    let is_held = bottom.iter().any(|wait| wait.held);
-    match (nobody, reads, of_one) {
-        (_, true, true) => Kind::Starved,
-        (true, _, _) if is_held => Kind::Orphaned,
-        (true, _, _) => Kind::Lost,
-        _ => Kind::Deadlock,
+    fn kind(&self, bottom: &[&Wait]) -> Kind {
+        let reads = bottom.iter().any(|wait| matches!(wait.key, Key::Data(..)));
+        let mut pids = bottom.iter().map(|wait| wait.pid);
+        let first = pids.next();
+        let of_one = pids.all(|pid| Some(pid) == first);
+        let is_held = bottom.iter().any(|wait| wait.held);
+        match (self.nobody, reads, of_one) {
+            (_, true, true) => Kind::Starved,
+            (true, _, _) if is_held => Kind::Orphaned,
+            (true, _, _) => Kind::Lost,
+            _ => Kind::Deadlock,
+        }
     }
 }
 

@@ -153,6 +153,11 @@ impl Locks {
         Locks::judged(&View::new(python), false).0
     }
 
+    /// Names the locks that have no name yet, as a person would write them.
+    pub fn give_names(&mut self, python: &Python) {
+        names::give(&View::new(python), self);
+    }
+
     /// Who waits for what and who holds it, with the verdicts; `whole` says whether to search for
     /// those who could end waits for what nobody holds, which takes longest.
     fn judged(view: &View<'_>, whole: bool) -> (Locks, Known) {
