@@ -6,7 +6,7 @@ use crate::cli::{Class, Needs, Report, Run, Session};
 /// List the Python processes of this machine and what keeps each.
 ///
 /// Children stand below their parents. Python is found by the executable or by a library that is
-/// mapped, and each process is looked at for at most half a second while it runs on: none is
+/// mapped, and each process is looked at for at most two seconds while it runs on: none is
 /// stopped. The verdict says in a word or two what hangs a process ("deadlock", "orphaned lock",
 /// "lost wakeup"), or else what its main thread does, or the thread that this one waits for:
 /// "waits for child 123", "in read()", "idle", "running". A process that may not be read is

@@ -105,7 +105,9 @@ fn asked(fd: i32, events: u32) -> Fd {
 
 /// The `struct pollfd { int fd; short events; short revents; }` of poll.
 fn polled(memory: &dyn Memory, at: u64, count: u64) -> Option<Vec<Fd>> {
-    let count = usize::try_from(count).ok().filter(|count| *count <= MOST_FDS)?;
+    let count = usize::try_from(count)
+        .ok()
+        .filter(|count| *count <= MOST_FDS)?;
     let raw = memory.bytes(Addr(at), count * 8).ok()?;
     let fds = raw.chunks_exact(8).filter_map(|raw| {
         let events = bytes::u16_at(raw, 4)?;
@@ -123,7 +125,10 @@ fn selected(memory: &dyn Memory, count: u64, sets: [u64; 2]) -> Option<Vec<Fd>> 
         at => memory.bytes(Addr(at), size).ok(),
     };
     let (reads, writes) = (set(sets[0])?, set(sets[1])?);
-    let has = |set: &[u8], fd: usize| set.get(fd / 8).is_some_and(|byte| byte >> (fd % 8) & 1 == 1);
+    let has = |set: &[u8], fd: usize| {
+        set.get(fd / 8)
+            .is_some_and(|byte| byte >> (fd % 8) & 1 == 1)
+    };
     let fds = (0..count).map(|fd| Fd {
         fd: fd as i32,
         reads: has(&reads, fd),

@@ -72,7 +72,10 @@ pub(super) fn text(sentence: &Sentence<'_>) -> String {
         text.push_str(". ");
     }
     let ended = sentence.ended.iter();
-    for ended in ended.filter(|ended| sentence.pids.contains(&ended.parent)).take(MOST_STEPS) {
+    for ended in ended
+        .filter(|ended| sentence.pids.contains(&ended.parent))
+        .take(MOST_STEPS)
+    {
         text.push_str(&format!(
             "Process {}, a child of {}, {} and has not been waited for. ",
             ended.pid,

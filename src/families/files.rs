@@ -258,7 +258,11 @@ fn open_by(task: Task, fd: i32) -> Option<OpenBy> {
             Family::Process => "fcntl",
             Family::Description => "fcntl of the open file",
         };
-        let kind = if lock.exclusive { "exclusive" } else { "shared" };
+        let kind = if lock.exclusive {
+            "exclusive"
+        } else {
+            "shared"
+        };
         format!("{family}, {kind}")
     });
     Some(OpenBy {
@@ -354,7 +358,11 @@ fn replaced(at: usize, file: &SharedFile, all: &[SharedFile]) -> Option<FileVerd
         "{} still {} {}, which was deleted; there is another file of that path, which {} open for \
          writing: what goes into the deleted one is lost.",
         words::capital(&processes(&writers)),
-        if writers.len() == 1 { "writes" } else { "write" },
+        if writers.len() == 1 {
+            "writes"
+        } else {
+            "write"
+        },
         file.path,
         match others.len() {
             1 => format!("process {} has", words::pids(&others)),

@@ -40,7 +40,10 @@ pub(super) fn name(members: &[Member], locks: &mut AllLocks, waits: &mut [Wait],
         let (Some(python), Some(locks)) = (&member.python, locks.get_mut(&member.pid)) else {
             continue;
         };
-        let mut own = waits.iter_mut().filter(|wait| wait.pid == member.pid).peekable();
+        let mut own = waits
+            .iter_mut()
+            .filter(|wait| wait.pid == member.pid)
+            .peekable();
         if own.peek().is_some() {
             locks.give_names(python);
         }
@@ -264,10 +267,15 @@ impl<'m> Gathering<'m> {
             Awaits::Child(own) => self.child(member, *own),
             Awaits::AnyChild => self.any_child(member),
         };
-        let ends = match (call.timed, looked.interruptible == Some(thread.id)) {
-            (true, _) => Ends::open("it gives up after some time"),
-            (_, true) => Ends::open("a signal handler of the program may end it"),
-            _ => ends,
+        // Handlers of other signals run only when somebody sends one.
+        let interruptible = || {
+            let for_data = matches!(call.awaits, Awaits::Fds(_));
+            looked.interruptible == Some(thread.id) && member.has_timed_handlers(for_data)
+        };
+        let ends = match call.timed {
+            true => Ends::open("it gives up after some time"),
+            false if interruptible() => Ends::open("a signal handler of the program may end it"),
+            false => ends,
         };
         Some(Found {
             what,
@@ -290,12 +298,13 @@ impl<'m> Gathering<'m> {
     ) -> Option<(String, Key, Ends, String)> {
         let (mut links, mut words, mut tids) = (Vec::new(), Vec::new(), Vec::new());
         let (mut evidence, mut open) = (Vec::new(), None);
-        let mut native_handlers = None;
+        let mut handlers = None;
         let state = member
             .python
             .as_ref()
             .and_then(|python| Some((python, python.thread_of(thread.tid)?)));
-        let takes_results = state.is_some_and(|(python, state)| pools::takes_results(python, state));
+        let takes_results =
+            state.is_some_and(|(python, state)| pools::takes_results(python, state));
         for fd in fds {
             let process = process_of(task, fd.fd).and_then(|own| self.child_pid(member, own));
             if let Some(child) = process {
@@ -318,10 +327,8 @@ impl<'m> Gathering<'m> {
                 // By this pipe a pool's own process only tells of new work.
                 continue;
             }
-            if others.iter().any(is_own)
-                && *native_handlers.get_or_insert_with(|| member.has_native_handlers())
-            {
-                open.get_or_insert("a function of C that runs on signals may end it".to_owned());
+            if others.iter().any(is_own) && *handlers.get_or_insert_with(|| member.has_handlers()) {
+                open.get_or_insert("a function that runs on signals may end it".to_owned());
             }
             match ends_of(self.members, &others, thread.tid) {
                 Ends::Threads { tids: all } => tids.extend(all),
@@ -362,9 +369,13 @@ impl<'m> Gathering<'m> {
     fn child_pid(&self, parent: &Member, own: i32) -> Option<i32> {
         let mut members = self.members.iter();
         let is_it = |member: &&Member| {
-            let counted = || member.task().innermost_id().filter(|_| member.pid == member.task().tid);
-            member.parent() == Some(parent.pid)
-                && (member.pid == own || counted() == Some(own))
+            let counted = || {
+                member
+                    .task()
+                    .innermost_id()
+                    .filter(|_| member.pid == member.task().tid)
+            };
+            member.parent() == Some(parent.pid) && (member.pid == own || counted() == Some(own))
         };
         Some(members.find(is_it)?.pid)
     }
@@ -376,11 +387,21 @@ impl<'m> Gathering<'m> {
                 let named = self.members.iter().find(|member| member.pid == pid);
                 let name = named.map_or_else(String::new, |member| format!(" ({})", member.name()));
                 let key = Key::End(vec![pid]);
-                (format!("the end of child {pid}{name}"), key, Ends::of(vec![pid]), EVIDENCE.into())
+                (
+                    format!("the end of child {pid}{name}"),
+                    key,
+                    Ends::of(vec![pid]),
+                    EVIDENCE.into(),
+                )
             }
             None => {
                 let open = Ends::open("the child was not looked at");
-                (format!("the end of child {own}"), Key::End(vec![own]), open, EVIDENCE.into())
+                (
+                    format!("the end of child {own}"),
+                    Key::End(vec![own]),
+                    open,
+                    EVIDENCE.into(),
+                )
             }
         }
     }
@@ -393,7 +414,12 @@ impl<'m> Gathering<'m> {
             None => Ends::of(children.clone()),
         };
         let evidence = "a process ends when its main thread does".to_owned();
-        ("the end of any child".into(), Key::End(children), ends, evidence)
+        (
+            "the end of any child".into(),
+            Key::End(children),
+            ends,
+            evidence,
+        )
     }
 }
 
@@ -412,10 +438,13 @@ fn who_has(link: &str, others: &[End], own: i32, reads: bool) -> String {
         (true, false) => ("its read end", "the writer itself"),
         _ => ("its other end", "the process itself"),
     };
-    let said = others.iter().take(MOST_LISTED).map(|end| match end.pid == own {
-        true => format!("in {itself} (fd {})", end.fd),
-        false => format!("in process {} (fd {})", end.pid, end.fd),
-    });
+    let said = others
+        .iter()
+        .take(MOST_LISTED)
+        .map(|end| match end.pid == own {
+            true => format!("in {itself} (fd {})", end.fd),
+            false => format!("in process {} (fd {})", end.pid, end.fd),
+        });
     let mut said: Vec<String> = said.collect();
     if others.len() > MOST_LISTED {
         said.push("…".into());

@@ -114,11 +114,12 @@ impl Member {
         own.or_else(|| native.os_name.clone())
     }
 
-    /// Whether functions of C run on signals: they may write into a pipe by which the process wakes
-    /// itself. Those of Python are not meant: it sets one for SIGINT, and its faulthandler others.
-    pub(super) fn has_native_handlers(&self) -> bool {
+    /// Whether functions run on signals, of Python or of C: they may write into a pipe by which the
+    /// process wakes itself. Those of an interpreter that nobody has set any are not meant.
+    pub(super) fn has_handlers(&self) -> bool {
         const HARMLESS: [i32; 8] = [
             libc::SIGINT,
+            // faulthandler's.
             libc::SIGSEGV,
             libc::SIGFPE,
             libc::SIGABRT,
@@ -128,10 +129,23 @@ impl Member {
             32,
             33,
         ];
-        let caught = self.task().status("SigCgt");
-        let caught = caught.and_then(|columns| u64::from_str_radix(columns.first()?, 16).ok());
-        let harmless = HARMLESS.iter().map(|signal| 1_u64 << (signal - 1));
-        caught.is_none_or(|caught| caught & !harmless.fold(0, |all, one| all | one) != 0)
+        let caught = self.caught();
+        caught.is_none_or(|caught| caught & !bits(&HARMLESS) != 0)
+    }
+
+    /// Whether functions run on signals that come by themselves, when a time is over or something
+    /// else happens. `SIGCHLD` is one of them, but not for who waits for the end of a child anyway.
+    pub(super) fn has_timed_handlers(&self, child: bool) -> bool {
+        const TIMED: [i32; 4] = [libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO];
+        const REAL_TIME: u64 = u64::MAX << 33;
+        let child = if child { bits(&[libc::SIGCHLD]) } else { 0 };
+        let caught = self.caught();
+        caught.is_none_or(|caught| caught & (bits(&TIMED) | REAL_TIME | child) != 0)
+    }
+
+    /// The signals on which functions run: bit 0 is signal 1.
+    fn caught(&self) -> Option<u64> {
+        u64::from_str_radix(self.task().status("SigCgt")?.first()?, 16).ok()
     }
 
     /// Whether it is one of the processes that multiprocessing starts to tidy up, which read from a
@@ -178,4 +192,10 @@ fn signal(task: Task) -> Option<i32> {
     let text = String::from_utf8_lossy(&text);
     let code: i32 = text.trim_end().rsplit(' ').next()?.parse().ok()?;
     Some(code & SIGNAL).filter(|signal| *signal != 0)
+}
+
+/// A set of signals.
+fn bits(signals: &[i32]) -> u64 {
+    let bits = signals.iter().map(|signal| 1_u64 << (signal - 1));
+    bits.fold(0, |all, bit| all | bit)
 }

@@ -13,7 +13,10 @@ const MOST_ITEMS: usize = 100_000;
 
 /// Files whose functions handle the results of pools.
 const POOL: &str = "/multiprocessing/pool.py";
-const EXECUTORS: [&str; 2] = ["/concurrent/futures/process.py", "/loky/process_executor.py"];
+const EXECUTORS: [&str; 2] = [
+    "/concurrent/futures/process.py",
+    "/loky/process_executor.py",
+];
 
 /// The thread (gdb number) from which a waiting one gets its result, and what says so.
 pub(super) fn handler(
@@ -56,9 +59,8 @@ fn awaited_cache(python: &Python, state: &PyThread) -> Option<Addr> {
     const WAITS: [&str; 3] = ["wait", "get", "next"];
     let stack = python.stack(state);
     let mut frames = stack.frames.iter();
-    let frame = frames.find(|frame| {
-        WAITS.contains(&&*frame.function) && frame.file.ends_with(POOL)
-    })?;
+    let frame =
+        frames.find(|frame| WAITS.contains(&&*frame.function) && frame.file.ends_with(POOL))?;
     let result = local(python, frame, "self")?;
     python.objects.attribute(result, "_cache").ok()?
 }
@@ -66,7 +68,11 @@ fn awaited_cache(python: &Python, state: &PyThread) -> Option<Addr> {
 /// The thread that manages an executor: in a method of `_ExecutorManagerThread`, before 3.9 in a
 /// function.
 fn is_manager(frame: &PyFrame) -> bool {
-    const MANAGE: [&str; 3] = ["wait_result_broken_or_wakeup", "run", "_queue_management_worker"];
+    const MANAGE: [&str; 3] = [
+        "wait_result_broken_or_wakeup",
+        "run",
+        "_queue_management_worker",
+    ];
     let of_library = EXECUTORS.iter().any(|file| frame.file.ends_with(file));
     of_library && MANAGE.contains(&&*frame.function)
 }
@@ -83,7 +89,12 @@ fn manages(python: &Python, frame: &PyFrame, future: Addr) -> bool {
     });
     let items = pending.and_then(|pending| objects.dict_items(pending).ok());
     let mut items = items.into_iter().flatten().take(MOST_ITEMS);
-    items.any(|(_, item)| objects.attribute(item, "future").ok().flatten() == Some(future))
+    // Loky's items have slots.
+    let is_its = |item| {
+        let found = objects.getattr(item, "future").ok().flatten();
+        found.is_some_and(|found| found.value == future)
+    };
+    items.any(|(_, item)| is_its(item))
 }
 
 /// The thread (gdb number) that has such a frame.

@@ -67,7 +67,10 @@ impl<'m> Semaphores<'m> {
         let ends = self.all_of(&mappers, waiter);
         told(
             ends,
-            format!("only the processes that map it can end that: {}", pids(&mappers)),
+            format!(
+                "only the processes that map it can end that: {}",
+                pids(&mappers)
+            ),
         )
     }
 
@@ -124,19 +127,21 @@ impl<'m> Semaphores<'m> {
     }
 
     /// The lock at a place as each process knows it.
-    fn counted(&mut self, mappers: &[i32], place: Shared) -> Result<Vec<(i32, SharedLock)>, String> {
+    fn counted(
+        &mut self,
+        mappers: &[i32],
+        place: Shared,
+    ) -> Result<Vec<(i32, SharedLock)>, String> {
         let mut all = Vec::new();
         for pid in mappers {
             let python = self.member(*pid).and_then(|member| member.python.as_ref());
-            let python = python.ok_or_else(|| {
-                format!("process {pid} maps it, in which no CPython was found")
-            })?;
+            let python = python
+                .ok_or_else(|| format!("process {pid} maps it, in which no CPython was found"))?;
             let locks = self.locks.entry(*pid);
             let locks = locks.or_insert_with(|| shared_locks(python).map(Arc::new));
             let locks = locks.clone();
-            let locks = locks.ok_or_else(|| {
-                format!("not all memory of process {pid} was searched for locks")
-            })?;
+            let locks = locks
+                .ok_or_else(|| format!("not all memory of process {pid} was searched for locks"))?;
             let before = all.len();
             for lock in locks.iter() {
                 if self.place(*pid, lock.semaphore) == Some(place) {
@@ -161,13 +166,19 @@ impl<'m> Semaphores<'m> {
         waiter: i32,
     ) -> Result<(Ends, String), String> {
         let all = self.counted(mappers, place)?;
-        if all.iter().any(|(_, lock)| lock.value.is_none_or(|value| value > 0)) {
+        if all
+            .iter()
+            .any(|(_, lock)| lock.value.is_none_or(|value| value > 0))
+        {
             return Err("it is free".into());
         }
         if let Some((pid, _)) = all.iter().find(|(_, lock)| lock.taking.is_some()) {
             return Err(format!("a thread of process {pid} may be about to have it"));
         }
-        let counts = |pid: i32| all.iter().any(|(other, lock)| *other == pid && lock.count > 0);
+        let counts = |pid: i32| {
+            all.iter()
+                .any(|(other, lock)| *other == pid && lock.count > 0)
+        };
         let holds = |(_, lock): &&(i32, SharedLock)| {
             // A fork copies the count; the parent, which took it, still counts it.
             lock.count > 0 && !lock.copied_from.is_some_and(counts)

@@ -83,7 +83,9 @@ pub(super) fn find(members: &[Member], waits: &[Wait]) -> Vec<Chain> {
         pids.sort_unstable();
         pids.dedup();
         Chain {
-            nobody: root.iter().all(|at| edges.get(*at).is_some_and(Vec::is_empty)),
+            nobody: root
+                .iter()
+                .all(|at| edges.get(*at).is_some_and(Vec::is_empty)),
             waits: root,
             behind,
             pids,
@@ -124,9 +126,8 @@ fn is_worth_telling(waits: &[Wait], knot: &[usize]) -> bool {
 impl Chain {
     /// The verdict, in words.
     pub(super) fn told(self, members: &[Member], waits: &[Wait], ended: &[Ended]) -> Verdict {
-        let of = |all: &[usize]| -> Vec<&Wait> {
-            all.iter().filter_map(|at| waits.get(*at)).collect()
-        };
+        let of =
+            |all: &[usize]| -> Vec<&Wait> { all.iter().filter_map(|at| waits.get(*at)).collect() };
         let (mut bottom, behind) = (of(&self.waits), of(&self.behind));
         bottom.sort_by_key(|wait| matches!(wait.key, Key::Own(_)));
         let kind = self.kind(&bottom);

@@ -34,14 +34,22 @@ impl Wires {
     /// Who has the other end of what a thread waits for; why that is not known, or may be anybody.
     pub(super) fn wire(&self, task: Task, fd: Fd) -> Result<Wire, String> {
         let Some(link) = ends::link(task, fd.fd) else {
-            return Err(format!("fd {} is no pipe and no socket between processes", fd.fd));
+            return Err(format!(
+                "fd {} is no pipe and no socket between processes",
+                fd.fd
+            ));
         };
         let other = match link.starts_with("pipe:") {
             true => link.clone(),
             false => {
                 let inode = ends::inode(&link).unwrap_or_default();
                 let peer = self.peer(task, inode);
-                let peer = peer.ok_or_else(|| format!("who is at the other end of fd {} ({link}) is not known", fd.fd))?;
+                let peer = peer.ok_or_else(|| {
+                    format!(
+                        "who is at the other end of fd {} ({link}) is not known",
+                        fd.fd
+                    )
+                })?;
                 format!("socket:[{peer}]")
             }
         };
@@ -58,7 +66,10 @@ impl Wires {
         let uses = |end: &End| !is_pipe || (fd.reads && end.writes) || (fd.writes && end.reads);
         let others: Vec<End> = all.of(&other).into_iter().filter(uses).collect();
         match others.is_empty() {
-            true => Err(format!("nobody has the other end of fd {}, so the wait ends", fd.fd)),
+            true => Err(format!(
+                "nobody has the other end of fd {}, so the wait ends",
+                fd.fd
+            )),
             false => Ok(Wire { link, others }),
         }
     }

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How long work that was cancelled may take to end.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// The shortest time that work has, however much took too long before.
+const SHORTEST: Duration = Duration::from_millis(200);
+
 /// What workers tell.
 enum Told<R> {
     Began(usize, Cancel),
@@ -27,8 +30,9 @@ struct Queue<T, F> {
 }
 
 /// What `work` gives for each of `items`, in their order; `None` where that took longer than
-/// `limit`. When `cancel` is set, what has not begun is `None` too.
-pub fn each<T, R, F>(items: Vec<T>, limit: Duration, cancel: &Cancel, work: F) -> Vec<Option<R>>
+/// `limit`. Each that did halves the time of the others, so that many do not take for ever. When
+/// `cancel` is set, what has not ended is `None` too.
+pub fn each<T, R, F>(items: Vec<T>, mut limit: Duration, cancel: &Cancel, work: F) -> Vec<Option<R>>
 where
     T: Send + Sync + 'static,
     R: Send + 'static,
@@ -80,6 +84,7 @@ where
         for index in late {
             running.remove(&index);
             open -= 1;
+            limit = (limit / 2).max(SHORTEST.min(limit));
             if !start(&queue, &tell) && running.is_empty() {
                 return results;
             }

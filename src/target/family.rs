@@ -26,7 +26,7 @@ pub struct Family {
     pub passed_over: Vec<Entry>,
     /// Those that could not be attached to, and why.
     pub refused: Vec<(Entry, String)>,
-    /// Those that ended meanwhile.
+    /// Those that have ended: zombies, and those that ended meanwhile.
     pub vanished: Vec<Entry>,
     /// Whether new ones were still being born when the time was over, or there are too many.
     pub incomplete: bool,
@@ -94,6 +94,10 @@ impl Family {
     fn prepare(&mut self, entries: Vec<Entry>, options: &Options) -> Vec<(Entry, Prepared)> {
         let mut ready = Vec::new();
         for entry in entries.into_iter().filter(|entry| !entry.is_pydbg()) {
+            if entry.stat.ended() && entry.stat.threads <= 1 {
+                self.vanished.push(entry);
+                continue;
+            }
             match entry.guess() {
                 Guess::Python | Guess::Embeds => match Prepared::read(entry.pid, options) {
                     Ok(prepared) if prepared.is(&entry) => ready.push((entry, prepared)),

@@ -27,7 +27,7 @@ pub struct Inferiors {
     /// Those that could not be attached to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<Member>,
-    /// Those that ended meanwhile.
+    /// Those that have ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vanished: Vec<Member>,
     /// Whether there may be more.
@@ -237,7 +237,7 @@ impl Report for Inferiors {
             out.put(format_args!(".\n"))?;
         }
         if !self.vanished.is_empty() {
-            out.put(format_args!("Ended meanwhile: "))?;
+            out.put(format_args!("Ended: "))?;
             out.target(&named(&self.vanished))?;
             out.put(format_args!(".\n"))?;
         }

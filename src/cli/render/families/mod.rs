@@ -224,7 +224,10 @@ impl Report for FamilyView {
             return Ok(());
         }
         let family = &self.family;
-        let python = family.members.iter().filter(|member| member.python.is_some());
+        let python = family
+            .members
+            .iter()
+            .filter(|member| member.python.is_some());
         out.put(format_args!(
             "{} processes, {} of them with Python.\n\n",
             family.members.len(),
