@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// What the kernel writes behind the path of a file that has none any more.
 const DELETED: &str = " (deleted)";
@@ -276,10 +277,15 @@ fn open_by(task: Task, fd: i32) -> Option<OpenBy> {
     })
 }
 
-/// The file that a path of a process leads to, if it is another one than `id`.
+/// The file that a path of a process leads to, if it is another one than `id`. The kernel writes paths
+/// as pydbg sees them, but for a process with other mounts as that one does.
 fn file_at(task: Task, path: &str, id: Id) -> Option<Id> {
-    let inside = path.trim_start_matches('/');
-    let metadata = fs::symlink_metadata(task.path("root").join(inside)).ok()?;
+    let mounts = |path: PathBuf| fs::read_link(path).ok();
+    let path = match mounts("/proc/self/ns/mnt".into()) == mounts(task.path("ns/mnt")) {
+        true => PathBuf::from(path),
+        false => task.path("root").join(path.trim_start_matches('/')),
+    };
+    let metadata = fs::symlink_metadata(path).ok()?;
     let found = (metadata.dev(), metadata.ino());
     (metadata.is_file() && found != id).then_some(found)
 }
