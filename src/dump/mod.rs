@@ -66,7 +66,7 @@ pub struct Saved {
     pub threads: usize,
     /// How many bytes of memory were copied.
     pub copied: u64,
-    /// How long the process stood still for it, in microseconds; left out for one that was held
+    /// how long the process stood still for it, in microseconds; null for one that was held
     /// before and after.
     pub pause_us: Option<u64>,
     /// How long all of it took, in microseconds.
