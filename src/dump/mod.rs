@@ -18,6 +18,7 @@ pub use filter::Filter;
 pub use pack::Packing;
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
+use crate::target::forked::{ForkProblem, Forked};
 use crate::target::live::{self, LiveHold};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
@@ -40,6 +41,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// Have the process fork, and copy the memory of the copy while it runs on.
+    pub fork: bool,
     /// Ends the work.
     pub cancel: Cancel,
     /// Hears how far it is.
@@ -107,6 +110,12 @@ pub enum DumpError {
     /// The process is gone.
     #[error("process {0} ended while it was dumped; nothing was written")]
     Died(i32),
+    /// The process cannot be made to fork.
+    #[error("process {0} was not made to fork: {1}; without --fork it can be dumped")]
+    Fork(i32, ForkProblem),
+    /// It is held anyway.
+    #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
+    Held,
     /// The core cannot be packed.
     #[error("the core cannot be packed: {0}")]
     Pack(String),
@@ -128,8 +137,12 @@ pub fn target(target: &Target, request: &Request) -> Result<Saved, DumpError> {
         return running(live.pid(), request, || live.again());
     }
     let begun = Instant::now();
+    if request.fork {
+        return Err(DumpError::Held);
+    }
     let work = Work::prepare(live.pid(), request)?;
-    let core = work.take(target, live)?;
+    let out = work.place.begin()?;
+    let core = work.take(out, target, live)?;
     core.finish(None, begun)
 }
 
@@ -140,10 +153,11 @@ fn running(
 ) -> Result<Saved, DumpError> {
     let begun = Instant::now();
     let work = Work::prepare(pid, request)?;
+    let out = work.place.begin()?;
     let target = attach()?;
     let live = target.live().filter(|live| live.is_stopped());
     let live = live.ok_or(DumpError::NotStopped)?;
-    let core = work.take(&target, live);
+    let core = work.take(out, &target, live);
     target.resume();
     let mut core = core?;
     core.notes.extend(target.notes.all());
@@ -174,24 +188,39 @@ impl<'r> Work<'r> {
     }
 
     /// Copies what only the stopped process has.
-    fn take(&self, target: &Target, live: &LiveHold) -> Result<Core<'_>, DumpError> {
-        let out = self.place.begin()?;
+    fn take<'w>(
+        &'w self,
+        out: Unfinished<'w>,
+        target: &Target,
+        live: &LiveHold,
+    ) -> Result<Core<'w>, DumpError> {
+        let stopped = target.threads.iter().any(|thread| thread.state == Some('T'));
+        if self.request.fork && stopped {
+            return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
+        }
         let sets = live.register_sets();
         let notes = notes::notes(target, &self.before, &sets);
-        let space = space::read(target, live, &self.before);
+        let extra = notes::extra(target);
+        let forked = self.request.fork.then(|| live.fork()).flatten();
+        let forked = forked.transpose();
+        let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
+        let reader = forked
+            .as_ref()
+            .map_or_else(|| live.reader(), Forked::reader);
+        let space = space::read(target, reader, &self.before);
         let layout = Layout::new(space.segments, notes.bytes.len() as u64);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
         let copier = Copier {
-            live,
+            reader,
             out: &out,
             files: &space.files,
             cancel: &self.request.cancel,
             progress: &self.request.progress,
             what: &what,
+            pid: live.pid(),
         };
         let unreadable = copier.copy(&layout)?;
-        let extra = notes::extra(target);
         let copied = layout.stored();
         let finished = Step {
             what: &what,

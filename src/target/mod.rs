@@ -12,6 +12,8 @@ pub mod debuginfod;
 pub mod fd_info;
 pub mod file_locks;
 pub mod files;
+pub mod forked;
+mod inject;
 pub mod live;
 #[cfg(test)]
 mod live_tests;
@@ -24,6 +26,7 @@ pub mod packed;
 pub mod pages;
 pub mod proc;
 mod ptrace;
+pub mod reader;
 mod refusal;
 pub mod register_sets;
 pub mod registers;

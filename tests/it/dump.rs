@@ -42,9 +42,9 @@ fn dumped(interpreter: &Interpreter, name: &str) -> Dumped {
 }
 
 /// The first place where two answers differ, in words. What a core does not tell is left out: the
-/// kernel's names of threads.
+/// kernel's names of threads, and what their open files are.
 fn difference(at: &str, live: &Value, core: &Value) -> Option<String> {
-    const UNTOLD: [&str; 1] = ["os_name"];
+    const UNTOLD: [&str; 2] = ["os_name", "doing"];
     match (live, core) {
         (Value::Object(live), Value::Object(core)) => {
             let keys = live.keys().chain(core.keys());
@@ -155,7 +155,11 @@ fn gdb(program: &str, core: &Path, commands: &[&str]) -> String {
 }
 
 fn gdb_reads(interpreter: &Interpreter) -> Result<(), String> {
-    let Dumped { core, answers, .. } = dumped(interpreter, "threads");
+    let Dumped {
+        fixture: _fixture,
+        core,
+        answers,
+    } = dumped(interpreter, "threads");
     let live = answers.document("thread apply all info registers")?;
     let text = gdb(
         &interpreter.python,
@@ -166,7 +170,7 @@ fn gdb_reads(interpreter: &Interpreter) -> Result<(), String> {
         ],
     );
     let theirs = gdb_registers(&text);
-    let threads = list(&live["data"]["threads"]);
+    let threads = list(&live["data"]["results"]);
     if threads.len() != theirs.len() || threads.is_empty() {
         return Err(format!(
             "{} threads, gdb {}: {text}",
@@ -177,7 +181,7 @@ fn gdb_reads(interpreter: &Interpreter) -> Result<(), String> {
     for thread in threads {
         let tid = thread["tid"].as_i64().unwrap_or_default();
         let theirs = theirs.get(&tid).ok_or(format!("gdb has no LWP {tid}"))?;
-        let ours = thread["registers"].as_object().ok_or("no registers")?;
+        let ours = thread["data"]["registers"].as_object().ok_or("no registers")?;
         for (name, value) in ours {
             let value = value.as_str().unwrap_or_default().trim_start_matches("0x");
             let value = u64::from_str_radix(value, 16).ok();
@@ -475,7 +479,7 @@ print(at(big), at(shared))";
         Pydbg::core(&core, &[], &command).expect("an answer")["data"].to_string()
     };
     assert!(
-        byte(at[0] + (500 << 20)).contains("\"0x7\""),
+        byte(at[0] + (500 << 20)).contains("\"0x07\""),
         "{}",
         byte(at[0] + (500 << 20))
     );
@@ -484,5 +488,5 @@ print(at(big), at(shared))";
         ["0x63", "0x68", "0x69"].iter().all(|b| child.contains(b)),
         "{child}"
     );
-    assert!(!byte(at[0] + (900 << 20)).contains("\"0x7\""));
+    assert!(!byte(at[0] + (900 << 20)).contains("\"0x07\""));
 }
