@@ -21,7 +21,7 @@ use crate::diag::Cancel;
 use crate::dwarf::Lines;
 use crate::image::Images;
 use crate::target::{Origin, Target};
-use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
+use crate::unwind::{End, NativeFrame, NativeStack, Unwinder};
 pub use doing::Doing;
 use outside::{Live, Nothing, Outside};
 use rustc_hash::FxHashMap;
@@ -164,8 +164,7 @@ impl Process {
     /// Notes what is missing or less sure about a stack.
     fn note(&self, id: usize, stack: &NativeStack) {
         let notes = &self.target.notes;
-        let guessed =
-            |frame: &&NativeFrame| matches!(frame.trust, Trust::FramePointer | Trust::Scan);
+        let guessed = |frame: &&NativeFrame| frame.trust.is_guess();
         let count = stack.frames.iter().filter(guessed).count();
         if count > 0 {
             let all = stack.frames.len();
