@@ -14,7 +14,8 @@ process and needs no Python on this machine.";
 const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
-       pydbg [OPTIONS] attach PID
+       pydbg [OPTIONS] attach [--tree] PID
+       pydbg ps [PID]
        pydbg core --list [DIR]
        pydbg [OPTIONS] demo
        pydbg [OPTIONS]";
@@ -26,6 +27,8 @@ Examples:
   pydbg -batch -ex py-bt -p 1234              the stack of a live process, which is
                                               stopped only while its bytes are copied
   pydbg --json -batch -ex 'info threads' core.1234
+  pydbg ps                                    the Python processes of this machine
+  pydbg attach --tree 1234                    a process and all its descendants
   pydbg --sysroot ./image core.1234           a core that comes from a container
   pydbg demo                                  a deadlocked process, made here, and its core
 
@@ -94,6 +97,10 @@ pub struct Args {
     #[arg(short, long)]
     pub nx: bool,
 
+    /// With "attach" or -p: all descendants of the process that run Python as well.
+    #[arg(long)]
+    pub tree: bool,
+
     /// Live processes: read without stopping; what changes meanwhile may be read torn.
     #[arg(long)]
     pub no_stop: bool,
@@ -108,6 +115,8 @@ pub enum Opening {
     Core(PathBuf, Option<PathBuf>),
     /// A live process, and perhaps its program.
     Live(i32, Option<PathBuf>),
+    /// A live process and all its descendants, and perhaps its program.
+    Tree(i32, Option<PathBuf>),
     /// A deadlocked process that is made for the occasion.
     Demo,
 }
@@ -138,7 +147,26 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             },
         });
     }
+    if let Some(line) = args.ps_line() {
+        return Ok(Invocation {
+            lines: vec![line],
+            opening: None,
+            args: Args {
+                batch: true,
+                ..args
+            },
+        });
+    }
     let opening = args.opening().map_err(wrong)?;
+    let opening = match opening {
+        Some(Opening::Live(pid, exe)) if args.tree => Some(Opening::Tree(pid, exe)),
+        _ if args.tree => {
+            return Err(wrong(
+                "--tree goes with \"attach\": pydbg attach --tree PID".into(),
+            ));
+        }
+        opening => opening,
+    };
     let mut lines = Vec::new();
     let at = |name| matches.indices_of(name).into_iter().flatten();
     lines.extend(at("ex").zip(args.ex.iter().cloned()));
@@ -167,6 +195,16 @@ impl Args {
                 Ok(format!("core --list {folder}"))
             }
             _ => Err("--list goes with \"core\": pydbg core --list [DIR]".into()),
+        }
+    }
+
+    /// The line of `pydbg ps [PID]`, unless that is the name of a file.
+    fn ps_line(&self) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().map_while(|word| word.to_str()).collect();
+        match words.as_slice() {
+            ["ps"] if !Path::new("ps").exists() => Some("ps".into()),
+            ["ps", pid] if pid.parse::<i32>().is_ok() => Some(format!("ps {pid}")),
+            _ => None,
         }
     }
 
@@ -235,6 +273,9 @@ mod tests {
         assert_eq!(opening(&["attach", "12"]), Opening::Live(12, None));
         assert_eq!(opening(&["demo"]), Opening::Demo);
         assert_eq!(opening(&["-p", "12"]), Opening::Live(12, None));
+        for words in [&["attach", "--tree", "12"][..], &["-tree", "-p", "12"]] {
+            assert_eq!(opening(words), Opening::Tree(12, None));
+        }
         assert_eq!(
             opening(&["py", "-c", "c.1"]),
             Opening::Core("c.1".into(), Some("py".into()))
@@ -248,6 +289,15 @@ mod tests {
     }
 
     #[test]
+    fn ps_is_a_line_of_a_batch() {
+        for words in [&["ps"][..], &["ps", "12", "--json"]] {
+            let invocation = parsed(words);
+            assert!(invocation.args.batch && invocation.opening.is_none());
+            assert!(invocation.lines.concat().starts_with("ps"));
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for words in [
             &["attach", "x"][..],
@@ -255,6 +305,8 @@ mod tests {
             &["a", "b", "c"],
             &["--nosuch"],
             &["-p", "1", "-c", "f"],
+            &["--tree", "c.1"],
+            &["--tree"],
             &["-ex"],
         ] {
             let argv = std::iter::once("pydbg").chain(words.iter().copied());

@@ -31,6 +31,7 @@ const TICKS_PER_SECOND: u64 = 100;
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
 // DWARF numbers of the registers that carry a system call; `registers::NAMES` is in that order.
+const RAX: usize = 0;
 const RDX: usize = 1;
 const RSI: usize = 4;
 const RDI: usize = 5;
@@ -62,6 +63,10 @@ pub struct Stat {
     pub session: i32,
     /// Whether it is a thread of the kernel itself.
     pub kernel: bool,
+    /// How many threads its process has.
+    pub threads: u32,
+    /// How much memory its process has resident, in pages.
+    pub resident: u64,
     /// When it started, in clock ticks since the machine did. With the id it names one process
     /// for ever, although ids are used again.
     pub start_ticks: u64,
@@ -88,6 +93,8 @@ impl Stat {
             ppid: fields.get(1)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             kernel: number(6)? & KERNEL_THREAD != 0,
+            threads: u32::try_from(number(17)?).ok()?,
+            resident: number(21)?,
             start_ticks: number(19)?,
         })
     }
@@ -242,6 +249,11 @@ fn registers_of_syscall(text: &str) -> Option<Registers> {
     for (register, value) in argument_registers.into_iter().zip(arguments) {
         registers.general[register] = Some(*value);
     }
+    if number >= 0 {
+        // What the kernel puts there on the way into a call (entry_SYSCALL_64 of Linux
+        // arch/x86/entry/entry_64.S), and leaves there until the call is over.
+        registers.general[RAX] = Some(i64::from(-libc::ENOSYS) as u64);
+    }
     registers.general[RSP] = Some(*sp);
     registers.general[RIP] = Some(*pc);
     Some(registers)
@@ -327,11 +339,12 @@ mod tests {
     #[test]
     fn a_hostile_name_does_not_shift_the_fields() {
         let mut text = b"12 (a) R 1 (\n) S 7 0 9 0 -1 4194560 ".to_vec();
-        text.extend_from_slice(b"1 2 3 4 5 6 7 8 20 0 3 0 98765 1000");
+        text.extend_from_slice(b"1 2 3 4 5 6 7 8 20 0 3 0 98765 1000 77");
         let stat = Stat::parse(&text).unwrap();
         assert_eq!(stat.name, "a) R 1 (\n");
         assert_eq!((stat.state, stat.ppid, stat.session), ('S', 7, 9));
         assert_eq!(stat.start_ticks, 98_765);
+        assert_eq!((stat.threads, stat.resident), (3, 77));
         assert!(!stat.kernel && !stat.ended());
         assert!(Stat::parse(b"12 (x").is_none());
         assert!(Stat::parse(b")(").is_none());

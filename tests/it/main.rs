@@ -12,6 +12,7 @@ mod descriptors;
 mod doing;
 mod exceptions;
 mod expr;
+mod family;
 mod garbage;
 mod gdb_cases;
 mod harness;
