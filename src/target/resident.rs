@@ -160,7 +160,7 @@ fn joined(runs: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
 
 /// What pagemap and smaps tell of a live process.
 fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Resident> {
-    let smaps = smaps::parse(&task.read("smaps")?);
+    let smaps = smaps::of(task)?;
     let pagemap = fs::File::open(task.path("pagemap"))?;
     let mut runs: Vec<Range<u64>> = Vec::new();
     for mapping in mappings {

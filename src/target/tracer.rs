@@ -6,10 +6,10 @@
 
 use super::proc::{self, Task};
 use super::ptrace::{self, Progress};
+use super::register_sets::RegisterSets;
 use super::registers::Registers;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
-use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -79,8 +79,8 @@ pub(super) struct Tracer {
 
 /// Who holds the process.
 enum Hands {
-    /// A thread of its own, and what is dropped to tell it to let go.
-    Thread(Sender<Infallible>, JoinHandle<Duration>),
+    /// A thread of its own, which does what it is sent and lets go when the sender is dropped.
+    Thread(Sender<Order>, JoinHandle<Duration>),
     /// The thread that called, which must also be the one to let go.
     Caller(Crew),
     /// Nobody any more.
@@ -113,6 +113,32 @@ impl Tracer {
         self.since.elapsed()
     }
 
+    /// The register sets of all threads that are stopped.
+    pub(super) fn register_sets(&mut self) -> Vec<RegisterSets> {
+        let sets = self.ask(|crew| RegisterSets::of(&crew.tracees));
+        sets.unwrap_or_default()
+    }
+
+    /// What the thread that traces finds out; `None` when it has ended.
+    fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&mut Crew) -> T + Send + 'static,
+    ) -> Option<T> {
+        match &mut self.hands {
+            Hands::Thread(orders, _) => {
+                let (answer, answered) = channel();
+                let order: Order = Box::new(move |crew| {
+                    // Whoever asked waits for it.
+                    let _ = answer.send(question(crew));
+                });
+                orders.send(order).ok()?;
+                answered.recv().ok()
+            }
+            Hands::Caller(crew) => Some(question(crew)),
+            Hands::Empty => None,
+        }
+    }
+
     /// Lets the process go on, and tells how long it was stopped.
     pub(super) fn let_go(mut self) -> Duration {
         self.finish().unwrap_or_else(|| self.since.elapsed())
@@ -141,7 +167,7 @@ impl Drop for Tracer {
 
 /// A process that is being stopped. Dropping it lets the process go on.
 pub(super) struct Stopping {
-    release: Sender<Infallible>,
+    release: Sender<Order>,
     reported: Receiver<Report>,
     thread: JoinHandle<Duration>,
 }
@@ -149,7 +175,7 @@ pub(super) struct Stopping {
 impl Stopping {
     /// Begins to stop all threads of a process, as [`Tracer::stop`] does, and does not wait.
     pub(super) fn begin(pid: i32, busy: FxHashSet<i32>) -> Result<Stopping, Errno> {
-        let (release, released) = channel::<Infallible>();
+        let (release, released) = channel();
         let (report, reported) = channel();
         let thread = thread::Builder::new()
             .name("tracer".into())
@@ -173,14 +199,17 @@ impl Stopping {
 
 type Report = Result<(Instant, Vec<Tracee>), Errno>;
 
+/// Work for the thread that traces, because ptrace serves no other.
+type Order = Box<dyn FnOnce(&mut Crew) + Send>;
+
 /// The life of the tracer thread. Returns how long the process was stopped.
-fn trace(mut crew: Crew, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
+fn trace(mut crew: Crew, report: &Sender<Report>, orders: &Receiver<Order>) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
     if told.is_ok() {
-        // Nothing is ever sent: this returns when the other end is dropped.
-        let _ = released.recv();
+        // The orders end when the other end is dropped.
+        orders.iter().for_each(|order| order(&mut crew));
     }
     drop(crew);
     since.elapsed()

@@ -10,6 +10,7 @@ mod cli;
 mod debuginfod;
 mod descriptors;
 mod doing;
+mod dump;
 mod exceptions;
 mod expr;
 mod family;
