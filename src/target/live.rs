@@ -202,6 +202,7 @@ fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result
         files: Arc::new(files),
         notes,
         dumped: Vec::new(),
+        kept: None,
         live: Some(LiveHold {
             pid,
             start_ticks: roster.leader.start_ticks,
