@@ -17,6 +17,7 @@ mod exception_frame;
 mod fds;
 mod frame;
 mod garbage;
+mod generate_core_file;
 mod heap;
 mod heap_diff;
 #[cfg(feature = "sql")]
@@ -91,6 +92,7 @@ pub const ALL: &[Command] = &[
     Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
     Command::of::<garbage::ShowGarbage>(),
+    Command::of::<generate_core_file::GenerateCoreFile>(),
     Command::of::<heap::Heap>(),
     Command::of::<heap_diff::HeapDiff>(),
     #[cfg(feature = "sql")]

@@ -11,6 +11,7 @@ pub mod complete;
 pub mod console;
 pub mod demo;
 pub mod document;
+pub mod dump;
 pub mod help;
 pub mod history;
 pub mod interrupt;

@@ -6,6 +6,7 @@
 
 use super::proc::{self, Task};
 use super::refusal;
+use super::register_sets::RegisterSets;
 use super::remote::Remote;
 use super::roster::Roster;
 use super::snapshot::{Room, Snapshot};
@@ -56,6 +57,31 @@ impl LiveHold {
             Some(tracer) => tracer.stopped_for(),
             None => state.stopped,
         }
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The register sets of all threads that pydbg holds stopped.
+    pub fn register_sets(&self) -> Vec<RegisterSets> {
+        let mut state = self.state();
+        let tracer = state.tracer.as_mut();
+        tracer.map(Tracer::register_sets).unwrap_or_default()
+    }
+
+    /// Copies runs of bytes, each given by its address and size, one behind the other to `to`,
+    /// without keeping them; returns how many bytes there are before the first that cannot be
+    /// read.
+    pub fn copy(&self, runs: &[(u64, usize)], to: &mut [u8]) -> Result<usize, Errno> {
+        self.memory.remote().fill(runs, to)
+    }
+
+    /// The same for one run in a mapping that the process itself may not read.
+    pub fn copy_forbidden(&self, addr: Addr, to: &mut [u8]) -> Result<(), Errno> {
+        let copied = self.memory.remote().read(addr.0, to, true);
+        copied.map_err(|(_, errno)| errno)
     }
 
     /// What was read and is kept, as addresses and sizes in bytes.

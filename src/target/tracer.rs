@@ -6,10 +6,10 @@
 
 use super::proc::{self, Task};
 use super::ptrace::{self, Progress};
+use super::register_sets::RegisterSets;
 use super::registers::Registers;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
-use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -79,8 +79,8 @@ pub(super) struct Tracer {
 
 /// Who holds the process.
 enum Hands {
-    /// A thread of its own, and what is dropped to tell it to let go.
-    Thread(Sender<Infallible>, JoinHandle<Duration>),
+    /// A thread of its own, which does what it is sent and lets go when the sender is dropped.
+    Thread(Sender<Order>, JoinHandle<Duration>),
     /// The thread that called, which must also be the one to let go.
     Caller(Crew),
     /// Nobody any more.
@@ -92,11 +92,11 @@ impl Tracer {
     /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
     pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        let (release, released) = channel::<Infallible>();
+        let (release, orders) = channel();
         let (report, reported) = channel();
         let thread = thread::Builder::new()
             .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
+            .spawn(move || trace(Crew::new(pid, busy), &report, &orders))
             .map_err(|error| errno_of(&error))?;
         // The sender is dropped without a report only when the thread panicked.
         let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
@@ -120,6 +120,32 @@ impl Tracer {
     /// How long the process has been stopped.
     pub(super) fn stopped_for(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    /// The register sets of all threads that are stopped.
+    pub(super) fn register_sets(&mut self) -> Vec<RegisterSets> {
+        let sets = self.ask(|crew| RegisterSets::of(&crew.tracees));
+        sets.unwrap_or_default()
+    }
+
+    /// What the thread that traces finds out; `None` when it has ended.
+    fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&mut Crew) -> T + Send + 'static,
+    ) -> Option<T> {
+        match &mut self.hands {
+            Hands::Thread(orders, _) => {
+                let (answer, answered) = channel();
+                let order: Order = Box::new(move |crew| {
+                    // Whoever asked waits for it.
+                    let _ = answer.send(question(crew));
+                });
+                orders.send(order).ok()?;
+                answered.recv().ok()
+            }
+            Hands::Caller(crew) => Some(question(crew)),
+            Hands::Empty => None,
+        }
     }
 
     /// Lets the process go on, and tells how long it was stopped.
@@ -150,14 +176,17 @@ impl Drop for Tracer {
 
 type Report = Result<(Instant, Vec<Tracee>), Errno>;
 
+/// Work for the thread that traces, because ptrace serves no other.
+type Order = Box<dyn FnOnce(&mut Crew) + Send>;
+
 /// The life of the tracer thread. Returns how long the process was stopped.
-fn trace(mut crew: Crew, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
+fn trace(mut crew: Crew, report: &Sender<Report>, orders: &Receiver<Order>) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
     if told.is_ok() {
-        // Nothing is ever sent: this returns when the other end is dropped.
-        let _ = released.recv();
+        // The orders end when the other end is dropped.
+        orders.iter().for_each(|order| order(&mut crew));
     }
     drop(crew);
     since.elapsed()
