@@ -19,6 +19,7 @@ pub use pack::Packing;
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::live::{self, LiveHold};
+use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
 use copy::Copier;
@@ -139,7 +140,8 @@ fn running(
     attach: impl FnOnce() -> Result<Target, OpenError>,
 ) -> Result<Saved, DumpError> {
     let begun = Instant::now();
-    let work = Work::prepare(pid, request)?;
+    let mut work = Work::prepare(pid, request)?;
+    work.before.hidden = Some(proc_note::Before::read(pid));
     let target = attach()?;
     let live = target.live().filter(|live| live.is_stopped());
     let live = live.ok_or(DumpError::NotStopped)?;
@@ -191,7 +193,7 @@ impl<'r> Work<'r> {
             what: &what,
         };
         let unreadable = copier.copy(&layout)?;
-        let extra = notes::extra(target);
+        let gathered = Gathered::of(target, self.before.hidden.as_ref());
         let copied = layout.stored();
         let finished = Step {
             what: &what,
@@ -207,7 +209,7 @@ impl<'r> Work<'r> {
             out,
             layout,
             head: notes.bytes,
-            tail: notes::extra_bytes(&extra),
+            gathered,
             copied: copied - unreadable.min(copied),
             threads: notes.threads,
             pid: live.pid(),
@@ -247,8 +249,8 @@ struct Core<'w> {
     layout: Layout,
     /// The bytes of the notes.
     head: Vec<u8>,
-    /// The bytes of the notes at the end.
-    tail: Vec<u8>,
+    /// What /proc told.
+    gathered: Option<Gathered>,
     copied: u64,
     threads: usize,
     pid: i32,
@@ -264,8 +266,9 @@ impl Core<'_> {
             place,
         } = self.work;
         let end = self.layout.end();
-        let extra = self.tail.len() as u64;
-        let tail = self.layout.tail(&self.tail);
+        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        let extra = of_proc.len() as u64;
+        let tail = self.layout.tail(&of_proc);
         self.out.write(&tail, end)?;
         self.out.write(&self.layout.head(&self.head, extra), 0)?;
         let mut out = self.out;

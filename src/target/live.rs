@@ -295,6 +295,7 @@ impl Prepared {
             files: Arc::new(self.files),
             notes,
             dumped: Vec::new(),
+            kept: None,
             live: Some(LiveHold {
                 pid,
                 start_ticks: roster.leader.start_ticks,

@@ -2,6 +2,7 @@
 //! Nothing here knows about ELF symbols, DWARF or Python.
 
 pub mod build_id;
+pub mod clocks;
 mod cmdline;
 pub mod core;
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod ntfile;
 pub mod packed;
 pub mod pages;
 pub mod proc;
+pub mod proc_files;
+pub mod proc_note;
 pub mod processes;
 mod ptrace;
 mod refusal;
@@ -111,7 +114,7 @@ pub struct Mapping {
     pub write: bool,
     /// May be executed.
     pub execute: bool,
-    /// Shared with other processes; a core does not say, so it is `false` there.
+    /// Shared with other processes; of the cores only those that pydbg wrote say so.
     pub shared: bool,
     /// Offset into `path`, in bytes.
     pub offset: u64,
@@ -156,9 +159,11 @@ pub struct TargetThread {
     pub registers: Option<Registers>,
     /// The signal information that belongs to this thread alone, if the core has any.
     pub signal: Option<SignalInfo>,
-    /// The kernel's name for it (comm); a core has none except for the process.
+    /// The kernel's name for it (comm). Of the cores only those that pydbg wrote have it; others
+    /// have one for the process.
     pub name: Option<String>,
-    /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…); live only.
+    /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…), of a live process
+    /// and of a core that pydbg wrote.
     pub state: Option<char>,
 }
 
@@ -209,6 +214,8 @@ pub struct Target {
     pub notes: Notes,
     /// What a core holds, by address, apart; of other targets nothing is said here.
     pub(crate) dumped: Vec<Range<u64>>,
+    /// What /proc told of the process when pydbg wrote its core.
+    pub(crate) kept: Option<Arc<proc_note::Kept>>,
     /// Keeps a live process stopped; dropping it lets the process go on.
     pub(crate) live: Option<live::LiveHold>,
 }
