@@ -19,6 +19,7 @@
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
+//! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -31,6 +32,7 @@ pub mod dwarf;
 pub mod escape;
 pub mod expr;
 pub mod findings;
+pub mod glance;
 pub mod heap;
 pub mod image;
 pub mod memory;

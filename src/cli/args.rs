@@ -15,8 +15,9 @@ process and needs no Python on this machine.";
 const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
-       pydbg [OPTIONS] attach PID
+       pydbg [OPTIONS] attach [--tree] PID
        pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK]
+       pydbg ps [PID]
        pydbg core --list [DIR]
        pydbg [OPTIONS] demo
        pydbg [OPTIONS]";
@@ -29,6 +30,8 @@ Examples:
                                               stopped only while its bytes are copied
   pydbg --json -batch -ex 'info threads' core.1234
   pydbg dump 1234 -o hangs.core               write the core of a live process
+  pydbg ps                                    the Python processes of this machine
+  pydbg attach --tree 1234                    a process and all its descendants
   pydbg --sysroot ./image core.1234           a core that comes from a container
   pydbg demo                                  a deadlocked process, made here, and its core
 
@@ -97,6 +100,10 @@ pub struct Args {
     #[arg(short, long)]
     pub nx: bool,
 
+    /// With "attach" or -p: all descendants of the process that run Python as well.
+    #[arg(long)]
+    pub tree: bool,
+
     /// Live processes: read without stopping; what changes meanwhile may be read torn.
     #[arg(long)]
     pub no_stop: bool,
@@ -119,6 +126,8 @@ pub enum Opening {
     Core(PathBuf, Option<PathBuf>),
     /// A live process, and perhaps its program.
     Live(i32, Option<PathBuf>),
+    /// A live process and all its descendants, and perhaps its program.
+    Tree(i32, Option<PathBuf>),
     /// A live process whose core is to be written, and nothing more.
     Dump(i32),
     /// A deadlocked process that is made for the occasion.
@@ -151,7 +160,26 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             },
         });
     }
+    if let Some(line) = args.ps_line() {
+        return Ok(Invocation {
+            lines: vec![line],
+            opening: None,
+            args: Args {
+                batch: true,
+                ..args
+            },
+        });
+    }
     let opening = args.opening().map_err(wrong)?;
+    let opening = match opening {
+        Some(Opening::Live(pid, exe)) if args.tree => Some(Opening::Tree(pid, exe)),
+        _ if args.tree => {
+            return Err(wrong(
+                "--tree goes with \"attach\": pydbg attach --tree PID".into(),
+            ));
+        }
+        opening => opening,
+    };
     let dumps = matches!(opening, Some(Opening::Dump(_)));
     if !dumps && (args.output.is_some() || args.dump != DumpOptions::default()) {
         return Err(wrong(
@@ -197,6 +225,16 @@ impl Args {
                 Ok(format!("core --list {folder}"))
             }
             _ => Err("--list goes with \"core\": pydbg core --list [DIR]".into()),
+        }
+    }
+
+    /// The line of `pydbg ps [PID]`, unless that is the name of a file.
+    fn ps_line(&self) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().map_while(|word| word.to_str()).collect();
+        match words.as_slice() {
+            ["ps"] if !Path::new("ps").exists() => Some("ps".into()),
+            ["ps", pid] if pid.parse::<i32>().is_ok() => Some(format!("ps {pid}")),
+            _ => None,
         }
     }
 
@@ -271,6 +309,9 @@ mod tests {
         assert_eq!(opening(&["dump", "12", "-o", "f"]), Opening::Dump(12));
         assert!(parsed(&["dump", "12", "--force"]).args.batch);
         assert_eq!(opening(&["-p", "12"]), Opening::Live(12, None));
+        for words in [&["attach", "--tree", "12"][..], &["-tree", "-p", "12"]] {
+            assert_eq!(opening(words), Opening::Tree(12, None));
+        }
         assert_eq!(
             opening(&["py", "-c", "c.1"]),
             Opening::Core("c.1".into(), Some("py".into()))
@@ -284,6 +325,15 @@ mod tests {
     }
 
     #[test]
+    fn ps_is_a_line_of_a_batch() {
+        for words in [&["ps"][..], &["ps", "12", "--json"]] {
+            let invocation = parsed(words);
+            assert!(invocation.args.batch && invocation.opening.is_none());
+            assert!(invocation.lines.concat().starts_with("ps"));
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for words in [
             &["attach", "x"][..],
@@ -291,6 +341,8 @@ mod tests {
             &["a", "b", "c"],
             &["--nosuch"],
             &["-p", "1", "-c", "f"],
+            &["--tree", "c.1"],
+            &["--tree"],
             &["-ex"],
             &["dump"],
             &["dump", "x"],

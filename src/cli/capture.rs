@@ -5,10 +5,10 @@
 //! process is stopped, and the analysis runs on the copy. Where it wants pages beyond the copy,
 //! the process is stopped once more, until the stacks are computed, which the engine remembers.
 
-use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
 use super::render::variables::{Budget, VariablesView};
+use super::{Inferior, Session};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -61,7 +61,7 @@ impl Session {
         if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
             return None;
         }
-        let target = Arc::new(live::rehearse(pid, options)?);
+        let target = Arc::new(live::rehearse(pid, options).ok()?);
         let process = Arc::new(Process::new(target.clone()));
         let python = Python::find(process.clone()).ok();
         stacks(&process, python.as_ref(), needs, limits(self));
@@ -75,7 +75,7 @@ impl Session {
     /// Computes the stacks of a process that runs again; whether that read what was not copied.
     pub fn reads_beyond_the_copy(&self) -> bool {
         self.compute_stacks(self.wants());
-        let process = self.process.as_ref();
+        let process = self.inferior.process.as_ref();
         let live = process.and_then(|process| process.target.live());
         live.is_some_and(|live| live.missed() > 0)
     }
@@ -91,26 +91,36 @@ impl Session {
     /// Computes the stacks that commands with these needs will ask for; the engine remembers
     /// them.
     pub fn compute_stacks(&self, needs: Needs) {
-        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
-        if let Some(process) = &self.process {
-            let python = python.map(|python| &**python);
-            stacks(process, python, needs, limits(self));
-        }
+        self.inferior.compute_stacks(needs, limits(self));
     }
 
-    /// Lets a live target run on if none of the commands to come reads memory that is not
-    /// captured; else it stays stopped for now. At a prompt the commands to come are not known,
-    /// so it stays stopped until the person leaves it.
+    /// Lets live targets run on if none of the commands to come reads memory that is not
+    /// captured; else they stay stopped for now. At a prompt the commands to come are not known,
+    /// so they stay stopped until the person leaves them.
     pub fn release(&mut self) {
-        let Some(process) = self.process.clone().filter(|_| self.coming.is_some()) else {
-            return;
-        };
-        if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
+        if self.coming.is_none() {
             return;
         }
-        self.compute_stacks(self.wants());
-        process.target.resume();
-        self.released = true;
+        let needs = self.wants();
+        if needs >= Needs::Memory {
+            return;
+        }
+        let limits = limits(self);
+        for inferior in self.inferiors_mut() {
+            if inferior.pid().is_some() && !inferior.released {
+                inferior.compute_stacks(needs, limits);
+                inferior.resume();
+            }
+        }
+    }
+}
+
+impl Inferior {
+    /// Computes the stacks that commands with these needs will ask for.
+    fn compute_stacks(&self, needs: Needs, limits: Limits) {
+        if let Some(process) = &self.process {
+            stacks(process, self.found().map(|python| &**python), needs, limits);
+        }
     }
 }
 

@@ -12,8 +12,10 @@ pub mod console;
 pub mod demo;
 pub mod document;
 pub mod dump;
+pub mod family;
 pub mod help;
 pub mod history;
+pub mod inferior;
 pub mod interrupt;
 pub mod line;
 pub mod names;
@@ -35,6 +37,7 @@ pub mod status;
 pub mod terminal;
 
 pub use command::{Class, Command, Needs, Report, Run};
+pub use inferior::Inferior;
 pub use out::{Out, Style};
 pub use plain::Plain;
 pub use session::Session;

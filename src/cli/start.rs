@@ -138,6 +138,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
     };
     let name = match opening {
         Opening::Live(pid, _) => format!("attach {pid}"),
+        Opening::Tree(pid, _) => format!("attach --tree {pid}"),
         Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
         Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
         Opening::Dump(pid) => return write_core(session, console, *pid, &invocation.args),
@@ -152,6 +153,10 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
     };
     console.perform(session, &job, |session| {
         match opening {
+            Opening::Tree(pid, exe) => {
+                let report = session.open_tree(*pid, exe.as_deref())?;
+                return Ok(Box::new(report) as Box<dyn Report>);
+            }
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,

@@ -8,6 +8,7 @@ use super::ps_info::{Ids, ps_info};
 use crate::target::Mapping;
 use crate::target::OpenError;
 use crate::target::proc::Task;
+use crate::target::proc_note;
 use crate::target::smaps::{self, Smap};
 use rustc_hash::FxHashMap;
 
@@ -23,6 +24,8 @@ pub(super) struct Before {
     pub(super) filter: Filter,
     /// How many bytes that is, about.
     pub(super) estimate: u64,
+    /// What a stop hides; nothing of a process that is stopped already.
+    pub(super) hidden: Option<proc_note::Before>,
     /// What smaps tells, by the first address of the mapping.
     mappings: FxHashMap<u64, Smap>,
 }
@@ -47,6 +50,7 @@ impl Before {
             auxv: task.read("auxv").unwrap_or_default(),
             filter: filter.unwrap_or_else(|| Filter::of_process(own.as_deref())),
             estimate: 0,
+            hidden: None,
             mappings: smaps.into_iter().map(|smap| (smap.start, smap)).collect(),
         };
         let mappings = task.maps().unwrap_or_default();

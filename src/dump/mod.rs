@@ -20,6 +20,7 @@ pub use pack::Packing;
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};
 use crate::target::live::{self, LiveHold};
+use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
 use copy::Copier;
@@ -152,7 +153,8 @@ fn running(
     attach: impl FnOnce() -> Result<Target, OpenError>,
 ) -> Result<Saved, DumpError> {
     let begun = Instant::now();
-    let work = Work::prepare(pid, request)?;
+    let mut work = Work::prepare(pid, request)?;
+    work.before.hidden = Some(proc_note::Before::read(pid));
     let out = work.place.begin()?;
     let target = attach()?;
     let live = target.live().filter(|live| live.is_stopped());
@@ -194,16 +196,21 @@ impl<'r> Work<'r> {
         target: &Target,
         live: &LiveHold,
     ) -> Result<Core<'w>, DumpError> {
-        let stopped = target.threads.iter().any(|thread| thread.state == Some('T'));
+        let stopped = target
+            .threads
+            .iter()
+            .any(|thread| thread.state == Some('T'));
         if self.request.fork && stopped {
             return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
         }
         let sets = live.register_sets();
         let notes = notes::notes(target, &self.before, &sets);
-        let extra = notes::extra(target);
         let forked = self.request.fork.then(|| live.fork()).flatten();
         let forked = forked.transpose();
         let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
+        // The process runs on by now: what /proc tells is to be of the same moment.
+        let gather = || Gathered::of(target, self.before.hidden.as_ref());
+        let early = forked.is_some().then(gather).flatten();
         let reader = forked
             .as_ref()
             .map_or_else(|| live.reader(), Forked::reader);
@@ -221,6 +228,10 @@ impl<'r> Work<'r> {
             pid: live.pid(),
         };
         let unreadable = copier.copy(&layout)?;
+        let gathered = match forked {
+            Some(_) => early,
+            None => gather(),
+        };
         let copied = layout.stored();
         let finished = Step {
             what: &what,
@@ -236,7 +247,7 @@ impl<'r> Work<'r> {
             out,
             layout,
             head: notes.bytes,
-            tail: notes::extra_bytes(&extra),
+            gathered,
             copied: copied - unreadable.min(copied),
             threads: notes.threads,
             pid: live.pid(),
@@ -276,8 +287,8 @@ struct Core<'w> {
     layout: Layout,
     /// The bytes of the notes.
     head: Vec<u8>,
-    /// The bytes of the notes at the end.
-    tail: Vec<u8>,
+    /// What /proc told.
+    gathered: Option<Gathered>,
     copied: u64,
     threads: usize,
     pid: i32,
@@ -293,8 +304,9 @@ impl Core<'_> {
             place,
         } = self.work;
         let end = self.layout.end();
-        let extra = self.tail.len() as u64;
-        let tail = self.layout.tail(&self.tail);
+        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        let extra = of_proc.len() as u64;
+        let tail = self.layout.tail(&of_proc);
         self.out.write(&tail, end)?;
         self.out.write(&self.layout.head(&self.head, extra), 0)?;
         let mut out = self.out;

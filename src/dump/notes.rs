@@ -3,6 +3,7 @@
 //! the first thread's other register sets, then thread by thread.
 
 use super::before::Before;
+use crate::target::proc_note::{self, Gathered};
 use crate::target::register_sets::RegisterSets;
 use crate::target::registers::USER_REGS_SIZE;
 use crate::target::write::{file_table, push_note, put};
@@ -38,27 +39,11 @@ pub(super) struct CoreNotes {
     pub(super) running: Vec<i32>,
 }
 
-/// One note for the end of the file.
-pub(super) struct Extra {
-    /// Whose type it is.
-    pub(super) owner: &'static str,
-    /// Its type.
-    pub(super) kind: u32,
-    /// Its content.
-    pub(super) content: Vec<u8>,
-}
-
-/// The notes that only pydbg writes, read while the process still stands.
-pub(super) fn extra(_target: &Target) -> Vec<Extra> {
-    Vec::new()
-}
-
-/// Their bytes.
-pub(super) fn extra_bytes(notes: &[Extra]) -> Vec<u8> {
+/// The note with what /proc tells, for the end of the file.
+pub(super) fn of_proc(gathered: Gathered) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for note in notes {
-        push_note(&mut bytes, note.owner, note.kind, &note.content);
-    }
+    let content = gathered.content();
+    push_note(&mut bytes, proc_note::OWNER, proc_note::TYPE, &content);
     bytes
 }
 

@@ -94,7 +94,9 @@ impl MappedFile {
     pub(super) fn expect_all(&self) {
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
         let pages = sysconf(SysconfVar::_PHYS_PAGES).ok().flatten();
-        let memory = page.zip(pages).map(|(page, pages)| page.saturating_mul(pages));
+        let memory = page
+            .zip(pages)
+            .map(|(page, pages)| page.saturating_mul(pages));
         let half = memory.and_then(|bytes| usize::try_from(bytes / 2).ok());
         if half.is_none_or(|half| self.map.len() > half) {
             return;

@@ -92,16 +92,7 @@ impl Tracer {
     /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
     pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        let (release, orders) = channel();
-        let (report, reported) = channel();
-        let thread = thread::Builder::new()
-            .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &orders))
-            .map_err(|error| errno_of(&error))?;
-        // The sender is dropped without a report only when the thread panicked.
-        let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
-        let hands = Hands::Thread(release, thread);
-        Ok((Tracer { hands, since }, tracees))
+        Stopping::begin(pid, busy)?.wait()
     }
 
     /// The same on the calling thread, which must let go itself. Two threads of pydbg's fewer to
@@ -171,6 +162,38 @@ impl Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// A process that is being stopped. Dropping it lets the process go on.
+pub(super) struct Stopping {
+    release: Sender<Order>,
+    reported: Receiver<Report>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Stopping {
+    /// Begins to stop all threads of a process, as [`Tracer::stop`] does, and does not wait.
+    pub(super) fn begin(pid: i32, busy: FxHashSet<i32>) -> Result<Stopping, Errno> {
+        let (release, released) = channel();
+        let (report, reported) = channel();
+        let thread = thread::Builder::new()
+            .name("tracer".into())
+            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
+            .map_err(|error| errno_of(&error))?;
+        Ok(Stopping {
+            release,
+            reported,
+            thread,
+        })
+    }
+
+    /// Waits until the process is stopped.
+    pub(super) fn wait(self) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        // The sender is dropped without a report only when the thread panicked.
+        let (since, tracees) = self.reported.recv().unwrap_or(Err(Errno::EIO))?;
+        let hands = Hands::Thread(self.release, self.thread);
+        Ok((Tracer { hands, since }, tracees))
     }
 }
 

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["python"],
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
-    &["findings"],
+    &["findings", "glance"],
 ];
 
 /// Every Rust file below `folder`.
