@@ -32,6 +32,19 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// Does on the running process what commands with these needs will ask for.
+    pub fn of(pid: i32, options: &Options, needs: Needs, limits: Limits) -> Option<Rehearsal> {
+        let target = Arc::new(live::rehearse(pid, options).ok()?);
+        let process = Arc::new(Process::new(target.clone()));
+        let python = Python::find(process.clone()).ok();
+        stacks(&process, python.as_ref(), needs, limits);
+        Some(Rehearsal {
+            runtime: python.map(|python| python.runtime.clone()),
+            wanted: target.live()?.kept(),
+            mappings: target.mappings.clone(),
+        })
+    }
+
     /// Stops the process for no longer than it takes to copy what the analysis will want.
     pub fn glimpse(&self, pid: i32, options: &Options) -> Result<Target, OpenError> {
         let copy = |target: &Target| self.copy(target);
@@ -57,27 +70,29 @@ impl Session {
     /// Rehearses the analysis of a live process, if the commands to come are known and need not
     /// hold the process while they run.
     pub fn rehearse(&self, pid: i32, options: &Options) -> Option<Rehearsal> {
-        let needs = self.wants();
-        if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
-            return None;
-        }
-        let target = Arc::new(live::rehearse(pid, options).ok()?);
-        let process = Arc::new(Process::new(target.clone()));
-        let python = Python::find(process.clone()).ok();
-        stacks(&process, python.as_ref(), needs, limits(self));
-        Some(Rehearsal {
-            runtime: python.map(|python| python.runtime.clone()),
-            wanted: target.live()?.kept(),
-            mappings: target.mappings.clone(),
-        })
+        let needs = self.needs_that_allow_a_copy(options)?;
+        Rehearsal::of(pid, options, needs, limits(self))
     }
 
-    /// Computes the stacks of a process that runs again; whether that read what was not copied.
-    pub fn reads_beyond_the_copy(&self) -> bool {
-        self.compute_stacks(self.wants());
-        let process = self.inferior.process.as_ref();
-        let live = process.and_then(|process| process.target.live());
-        live.is_some_and(|live| live.missed() > 0)
+    /// What the commands to come need, if they are known and need not hold a live process while
+    /// they run.
+    pub fn needs_that_allow_a_copy(&self, options: &Options) -> Option<Needs> {
+        let needs = self.wants();
+        let copies = self.coming.is_some() && !options.no_stop && needs < Needs::Memory;
+        copies.then_some(needs)
+    }
+
+    /// Computes the stacks of processes that run again; whether that read what was not copied.
+    pub fn reads_beyond_the_copy(&mut self) -> bool {
+        let (needs, limits) = (self.wants(), limits(self));
+        let mut missed = false;
+        for inferior in self.inferiors_mut() {
+            inferior.compute_stacks(needs, limits);
+            let live = inferior.process.as_ref();
+            let live = live.and_then(|process| process.target.live());
+            missed |= live.is_some_and(|live| !live.is_stopped() && live.missed() > 0);
+        }
+        missed
     }
 
     /// The most that any of the commands to come needs.
