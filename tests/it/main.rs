@@ -13,6 +13,7 @@ mod doing;
 mod dump;
 mod exceptions;
 mod expr;
+mod families;
 mod family;
 mod garbage;
 mod gdb_cases;

@@ -177,6 +177,7 @@ const ELSEWHERE: &[&str] = &[
     "crash",
     "descriptors",
     "expressions",
+    "families_waits",
     "file_locks",
     "garbage",
     "healthy_server",

@@ -15,6 +15,7 @@ pub mod exception;
 pub mod exception_text;
 pub mod exception_tree;
 pub mod expression;
+pub mod families;
 pub mod fold;
 pub mod frame;
 pub mod group;
