@@ -5,7 +5,10 @@ use std::io::{self, BufRead, Write};
 
 /// Whether the target may be left: asks if it is live and `set confirm on` wants that.
 pub fn may_leave(session: &Session) -> bool {
-    let live = (session.process.as_ref()).is_some_and(|process| process.target.is_live());
+    let live = session
+        .inferiors()
+        .iter()
+        .any(|inferior| inferior.pid().is_some());
     let wanted = live && session.interactive && session.settings.get_bool("confirm");
     !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
 }

@@ -5,10 +5,10 @@
 //! process is stopped, and the analysis runs on the copy. Where it wants pages beyond the copy,
 //! the process is stopped once more, until the stacks are computed, which the engine remembers.
 
-use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
 use super::render::variables::{Budget, VariablesView};
+use super::{Inferior, Session};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -32,6 +32,19 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// Does on the running process what commands with these needs will ask for.
+    pub fn of(pid: i32, options: &Options, needs: Needs, limits: Limits) -> Option<Rehearsal> {
+        let target = Arc::new(live::rehearse(pid, options).ok()?);
+        let process = Arc::new(Process::new(target.clone()));
+        let python = Python::find(process.clone()).ok();
+        stacks(&process, python.as_ref(), needs, limits);
+        Some(Rehearsal {
+            runtime: python.map(|python| python.runtime.clone()),
+            wanted: target.live()?.kept(),
+            mappings: target.mappings.clone(),
+        })
+    }
+
     /// Stops the process for no longer than it takes to copy what the analysis will want.
     pub fn glimpse(&self, pid: i32, options: &Options) -> Result<Target, OpenError> {
         let copy = |target: &Target| self.copy(target);
@@ -57,27 +70,29 @@ impl Session {
     /// Rehearses the analysis of a live process, if the commands to come are known and need not
     /// hold the process while they run.
     pub fn rehearse(&self, pid: i32, options: &Options) -> Option<Rehearsal> {
-        let needs = self.wants();
-        if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
-            return None;
-        }
-        let target = Arc::new(live::rehearse(pid, options)?);
-        let process = Arc::new(Process::new(target.clone()));
-        let python = Python::find(process.clone()).ok();
-        stacks(&process, python.as_ref(), needs, limits(self));
-        Some(Rehearsal {
-            runtime: python.map(|python| python.runtime.clone()),
-            wanted: target.live()?.kept(),
-            mappings: target.mappings.clone(),
-        })
+        let needs = self.needs_that_allow_a_copy(options)?;
+        Rehearsal::of(pid, options, needs, limits(self))
     }
 
-    /// Computes the stacks of a process that runs again; whether that read what was not copied.
-    pub fn reads_beyond_the_copy(&self) -> bool {
-        self.compute_stacks(self.wants());
-        let process = self.process.as_ref();
-        let live = process.and_then(|process| process.target.live());
-        live.is_some_and(|live| live.missed() > 0)
+    /// What the commands to come need, if they are known and need not hold a live process while
+    /// they run.
+    pub fn needs_that_allow_a_copy(&self, options: &Options) -> Option<Needs> {
+        let needs = self.wants();
+        let copies = self.coming.is_some() && !options.no_stop && needs < Needs::Memory;
+        copies.then_some(needs)
+    }
+
+    /// Computes the stacks of processes that run again; whether that read what was not copied.
+    pub fn reads_beyond_the_copy(&mut self) -> bool {
+        let (needs, limits) = (self.wants(), limits(self));
+        let mut missed = false;
+        for inferior in self.inferiors_mut() {
+            inferior.compute_stacks(needs, limits);
+            let live = inferior.process.as_ref();
+            let live = live.and_then(|process| process.target.live());
+            missed |= live.is_some_and(|live| !live.is_stopped() && live.missed() > 0);
+        }
+        missed
     }
 
     /// The most that any of the commands to come needs.
@@ -91,26 +106,36 @@ impl Session {
     /// Computes the stacks that commands with these needs will ask for; the engine remembers
     /// them.
     pub fn compute_stacks(&self, needs: Needs) {
-        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
-        if let Some(process) = &self.process {
-            let python = python.map(|python| &**python);
-            stacks(process, python, needs, limits(self));
-        }
+        self.inferior.compute_stacks(needs, limits(self));
     }
 
-    /// Lets a live target run on if none of the commands to come reads memory that is not
-    /// captured; else it stays stopped for now. At a prompt the commands to come are not known,
-    /// so it stays stopped until the person leaves it.
+    /// Lets live targets run on if none of the commands to come reads memory that is not
+    /// captured; else they stay stopped for now. At a prompt the commands to come are not known,
+    /// so they stay stopped until the person leaves them.
     pub fn release(&mut self) {
-        let Some(process) = self.process.clone().filter(|_| self.coming.is_some()) else {
-            return;
-        };
-        if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
+        if self.coming.is_none() {
             return;
         }
-        self.compute_stacks(self.wants());
-        process.target.resume();
-        self.released = true;
+        let needs = self.wants();
+        if needs >= Needs::Memory {
+            return;
+        }
+        let limits = limits(self);
+        for inferior in self.inferiors_mut() {
+            if inferior.pid().is_some() && !inferior.released {
+                inferior.compute_stacks(needs, limits);
+                inferior.resume();
+            }
+        }
+    }
+}
+
+impl Inferior {
+    /// Computes the stacks that commands with these needs will ask for.
+    fn compute_stacks(&self, needs: Needs, limits: Limits) {
+        if let Some(process) = &self.process {
+            stacks(process, self.found().map(|python| &**python), needs, limits);
+        }
     }
 }
 

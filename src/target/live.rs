@@ -4,8 +4,12 @@
 //! signal(7), "interruption of system calls … by stop signals") return EINTR when a thread is
 //! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
+use super::forked::{ForkProblem, Forked};
 use super::proc::{self, Task};
+use super::processes::Entry;
+use super::reader::Reader;
 use super::refusal;
+use super::register_sets::RegisterSets;
 use super::remote::Remote;
 use super::roster::Roster;
 use super::snapshot::{Room, Snapshot};
@@ -14,6 +18,7 @@ use super::{Files, Mapping, OpenError, Options, Origin, ProcessInfo, Target};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use nix::errno::Errno;
+use rustc_hash::FxHashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +61,34 @@ impl LiveHold {
             Some(tracer) => tracer.stopped_for(),
             None => state.stopped,
         }
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The register sets of all threads that pydbg holds stopped.
+    pub fn register_sets(&self) -> Vec<RegisterSets> {
+        let mut state = self.state();
+        let tracer = state.tracer.as_mut();
+        tracer.map(Tracer::register_sets).unwrap_or_default()
+    }
+
+    /// The way to copy what need not be kept.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self.pid, self.memory.remote())
+    }
+
+    /// Has the process fork, and lets it run on; the copy stands still and has its memory of this
+    /// moment. `None` when it runs already.
+    pub fn fork(&self) -> Option<Result<Forked, ForkProblem>> {
+        self.memory.thaw();
+        let mut state = self.state();
+        let mut tracer = state.tracer.take()?;
+        let forked = Forked::make(&mut tracer, self.pid);
+        state.stopped = tracer.stopped_for();
+        Some(forked.map(|forked| forked.kept_by(tracer)))
     }
 
     /// What was read and is kept, as addresses and sizes in bytes.
@@ -124,9 +157,9 @@ pub fn glimpse(
 
 /// The process as it runs, for a rehearsal: what an analysis reads of it is kept, so that
 /// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
-/// rehearsal itself answers may be torn. `None` when the process cannot be read.
-pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
-    try_open(pid, options, Manner::Rehearsed, Room::default()).ok()
+/// rehearsal itself answers may be torn.
+pub fn rehearse(pid: i32, options: &Options) -> Result<Target, OpenError> {
+    open(pid, options, Manner::Rehearsed, Room::default())
 }
 
 /// How a process is opened.
@@ -151,68 +184,135 @@ fn open(pid: i32, options: &Options, manner: Manner, room: Room) -> Result<Targe
 }
 
 fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
-    let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
-    if pid == std::process::id() as i32 {
-        return Err(Errno::EPERM);
-    }
-    // What takes time and does not change is read before the stop.
-    let roster = Roster::read(pid)?;
-    let before = roster.alive;
-    let process = ProcessInfo {
-        exe: before.exe(),
-        ..roster.process()
-    };
-    let auxv = before.auxv();
-    let notes = Notes::default();
-    let files = Files::new(options.clone(), before.foreign_root(), &notes);
+    let prepared = Prepared::read(given, options)?;
+    let (pid, roster) = (prepared.pid, &prepared.roster);
     let (tracer, tracees) = match manner {
         Manner::Stopped => Tracer::stop(pid, roster.busy()).map(held_by)?,
         Manner::Glimpsed => Tracer::stop_here(pid, roster.busy()).map(held_by)?,
         Manner::Running | Manner::Rehearsed => (None, roster.running()),
     };
-    let held = tracees.iter().any(Tracee::is_held);
-    let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
-    let mappings = task.maps().map_err(|error| errno_of(&error))?;
-    if mappings.is_empty() {
-        // It was killed meanwhile.
-        return Err(Errno::ESRCH);
-    }
-    let (remote, problem) = Remote::open(task);
-    if let Some(errno) = problem.filter(|_| !held) {
-        return Err(errno);
-    }
-    if pid != given {
-        notes.info(format!("{given} is a thread of process {pid}"));
-    }
-    roster.note(&tracees, options.no_stop, &notes);
-    let keeps = held || manner == Manner::Rehearsed;
-    let memory = Snapshot::new(remote, &mappings, keeps, room);
-    let memory = Arc::new(match manner {
-        Manner::Rehearsed => memory.exact(),
-        Manner::Stopped | Manner::Glimpsed | Manner::Running => memory,
-    });
-    Ok(Target {
-        origin: Origin::Live(pid),
-        memory: Arc::clone(&memory) as _,
-        mappings,
-        threads: roster.threads(&tracees),
-        process,
-        auxv,
-        signal: None,
-        files: Arc::new(files),
-        notes,
-        dumped: Vec::new(),
-        live: Some(LiveHold {
+    prepared.open(manner, tracer, tracees, room)
+}
+
+/// A live process before it is stopped: what takes time to read and does not change.
+pub(super) struct Prepared {
+    given: i32,
+    /// The process.
+    pub(super) pid: i32,
+    roster: Roster,
+    process: ProcessInfo,
+    auxv: Vec<(u64, u64)>,
+    notes: Notes,
+    files: Files,
+    options: Options,
+}
+
+impl Prepared {
+    /// Reads a process, of which any thread is `given`.
+    pub(super) fn read(given: i32, options: &Options) -> Result<Prepared, Errno> {
+        let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
+        if pid == std::process::id() as i32 {
+            return Err(Errno::EPERM);
+        }
+        let roster = Roster::read(pid)?;
+        let before = roster.alive;
+        let notes = Notes::default();
+        Ok(Prepared {
+            given,
             pid,
-            start_ticks: roster.leader.start_ticks,
+            process: ProcessInfo {
+                exe: before.exe(),
+                ..roster.process()
+            },
+            auxv: before.auxv(),
+            files: Files::new(options.clone(), before.foreign_root(), &notes),
+            notes,
             options: options.clone(),
-            memory,
-            state: Mutex::new(State {
-                tracer,
-                stopped: Duration::ZERO,
+            roster,
+        })
+    }
+
+    /// Whether it is the very process that was listed, and not a later one with its id.
+    pub(super) fn is(&self, entry: &Entry) -> bool {
+        self.roster.leader.start_ticks == entry.stat.start_ticks
+    }
+
+    /// Its threads that ran.
+    pub(super) fn busy(&self) -> FxHashSet<i32> {
+        self.roster.busy()
+    }
+
+    /// The process as it runs.
+    pub(super) fn running(self) -> Result<Target, Errno> {
+        let tracees = self.roster.running();
+        self.open(Manner::Running, None, tracees, Room::default())
+    }
+
+    /// The process as the tracer stopped it.
+    pub(super) fn stopped(self, tracer: Tracer, tracees: Vec<Tracee>) -> Result<Target, Errno> {
+        self.open(Manner::Stopped, Some(tracer), tracees, Room::default())
+    }
+
+    fn open(
+        self,
+        manner: Manner,
+        tracer: Option<Tracer>,
+        tracees: Vec<Tracee>,
+        room: Room,
+    ) -> Result<Target, Errno> {
+        let Prepared {
+            given,
+            pid,
+            roster,
+            notes,
+            options,
+            ..
+        } = self;
+        let held = tracees.iter().any(Tracee::is_held);
+        let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
+        let mappings = task.maps().map_err(|error| errno_of(&error))?;
+        if mappings.is_empty() {
+            // It was killed meanwhile.
+            return Err(Errno::ESRCH);
+        }
+        let (remote, problem) = Remote::open(task);
+        if let Some(errno) = problem.filter(|_| !held) {
+            return Err(errno);
+        }
+        if pid != given {
+            notes.info(format!("{given} is a thread of process {pid}"));
+        }
+        roster.note(&tracees, options.no_stop, &notes);
+        let keeps = held || manner == Manner::Rehearsed;
+        let memory = Snapshot::new(remote, &mappings, keeps, room);
+        let memory = Arc::new(match manner {
+            Manner::Rehearsed => memory.exact(),
+            Manner::Stopped | Manner::Glimpsed | Manner::Running => memory,
+        });
+        Ok(Target {
+            origin: Origin::Live(pid),
+            memory: Arc::clone(&memory) as _,
+            mappings,
+            threads: roster.threads(&tracees),
+            process: self.process,
+            auxv: self.auxv,
+            signal: None,
+            files: Arc::new(self.files),
+            notes,
+            dumped: Vec::new(),
+            kept: None,
+            live: Some(LiveHold {
+                pid,
+                start_ticks: roster.leader.start_ticks,
+                options,
+                memory,
+                state: Mutex::new(State {
+                    tracer,
+                    stopped: Duration::ZERO,
+                }),
             }),
-        }),
-    })
+        })
+    }
 }
 
 fn held_by((tracer, tracees): (Tracer, Vec<Tracee>)) -> (Option<Tracer>, Vec<Tracee>) {

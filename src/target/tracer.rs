@@ -6,10 +6,10 @@
 
 use super::proc::{self, Task};
 use super::ptrace::{self, Progress};
+use super::register_sets::RegisterSets;
 use super::registers::Registers;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
-use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -79,8 +79,8 @@ pub(super) struct Tracer {
 
 /// Who holds the process.
 enum Hands {
-    /// A thread of its own, and what is dropped to tell it to let go.
-    Thread(Sender<Infallible>, JoinHandle<Duration>),
+    /// A thread of its own, which does what it is sent and lets go when the sender is dropped.
+    Thread(Sender<Order>, JoinHandle<Duration>),
     /// The thread that called, which must also be the one to let go.
     Caller(Crew),
     /// Nobody any more.
@@ -92,16 +92,7 @@ impl Tracer {
     /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
     pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        let (release, released) = channel::<Infallible>();
-        let (report, reported) = channel();
-        let thread = thread::Builder::new()
-            .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
-            .map_err(|error| errno_of(&error))?;
-        // The sender is dropped without a report only when the thread panicked.
-        let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
-        let hands = Hands::Thread(release, thread);
-        Ok((Tracer { hands, since }, tracees))
+        Stopping::begin(pid, busy)?.wait()
     }
 
     /// The same on the calling thread, which must let go itself. Two threads of pydbg's fewer to
@@ -120,6 +111,32 @@ impl Tracer {
     /// How long the process has been stopped.
     pub(super) fn stopped_for(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    /// The register sets of all threads that are stopped.
+    pub(super) fn register_sets(&mut self) -> Vec<RegisterSets> {
+        let sets = self.ask(|crew| RegisterSets::of(&crew.tracees));
+        sets.unwrap_or_default()
+    }
+
+    /// What the thread that traces finds out; `None` when it has ended.
+    pub(super) fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&mut Crew) -> T + Send + 'static,
+    ) -> Option<T> {
+        match &mut self.hands {
+            Hands::Thread(orders, _) => {
+                let (answer, answered) = channel();
+                let order: Order = Box::new(move |crew| {
+                    // Whoever asked waits for it.
+                    let _ = answer.send(question(crew));
+                });
+                orders.send(order).ok()?;
+                answered.recv().ok()
+            }
+            Hands::Caller(crew) => Some(question(crew)),
+            Hands::Empty => None,
+        }
     }
 
     /// Lets the process go on, and tells how long it was stopped.
@@ -148,27 +165,62 @@ impl Drop for Tracer {
     }
 }
 
+/// A process that is being stopped. Dropping it lets the process go on.
+pub(super) struct Stopping {
+    release: Sender<Order>,
+    reported: Receiver<Report>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Stopping {
+    /// Begins to stop all threads of a process, as [`Tracer::stop`] does, and does not wait.
+    pub(super) fn begin(pid: i32, busy: FxHashSet<i32>) -> Result<Stopping, Errno> {
+        let (release, released) = channel();
+        let (report, reported) = channel();
+        let thread = thread::Builder::new()
+            .name("tracer".into())
+            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
+            .map_err(|error| errno_of(&error))?;
+        Ok(Stopping {
+            release,
+            reported,
+            thread,
+        })
+    }
+
+    /// Waits until the process is stopped.
+    pub(super) fn wait(self) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        // The sender is dropped without a report only when the thread panicked.
+        let (since, tracees) = self.reported.recv().unwrap_or(Err(Errno::EIO))?;
+        let hands = Hands::Thread(self.release, self.thread);
+        Ok((Tracer { hands, since }, tracees))
+    }
+}
+
 type Report = Result<(Instant, Vec<Tracee>), Errno>;
 
+/// Work for the thread that traces, because ptrace serves no other.
+type Order = Box<dyn FnOnce(&mut Crew) + Send>;
+
 /// The life of the tracer thread. Returns how long the process was stopped.
-fn trace(mut crew: Crew, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
+fn trace(mut crew: Crew, report: &Sender<Report>, orders: &Receiver<Order>) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
     if told.is_ok() {
-        // Nothing is ever sent: this returns when the other end is dropped.
-        let _ = released.recv();
+        // The orders end when the other end is dropped.
+        orders.iter().for_each(|order| order(&mut crew));
     }
     drop(crew);
     since.elapsed()
 }
 
 /// The threads of one process while they are seized. Dropping it lets them go.
-struct Crew {
-    pid: i32,
+pub(super) struct Crew {
+    pub(super) pid: i32,
     /// The threads that were seen running.
     busy: FxHashSet<i32>,
-    tracees: Vec<Tracee>,
+    pub(super) tracees: Vec<Tracee>,
     known: FxHashSet<i32>,
 }
 
@@ -290,7 +342,7 @@ impl Crew {
     }
 
     /// Brings one thread's entry up to date.
-    fn look(&mut self, index: usize) -> Option<Hold> {
+    pub(super) fn look(&mut self, index: usize) -> Option<Hold> {
         let tracee = self.tracees.get_mut(index)?;
         tracee.hold = match ptrace::progress(tracee.tid, tracee.tid == self.pid) {
             Progress::Running => Hold::Running,
@@ -326,7 +378,7 @@ impl Crew {
 
     /// Detaches every thread, the busy ones first. One that still has not stopped cannot be told
     /// to; the end of this thread detaches it.
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         let (busy, idle): (Vec<_>, Vec<_>) =
             (0..self.tracees.len()).partition(|&index| self.is_busy(index));
         for index in busy.into_iter().chain(idle) {
@@ -341,6 +393,8 @@ impl Crew {
                 let _ = ptrace::detach(tracee.tid, signal);
             }
         }
+        self.tracees.clear();
+        self.known.clear();
     }
 }
 

@@ -3,8 +3,10 @@
 
 pub mod address;
 pub mod anchors;
+pub mod applied;
 pub mod carets;
 pub mod choice;
+pub mod columns;
 pub mod crash;
 pub mod descriptors;
 pub mod dialect;
@@ -17,6 +19,7 @@ pub mod fold;
 pub mod frame;
 pub mod group;
 pub mod heap;
+pub mod inferiors;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;
@@ -24,7 +27,9 @@ pub mod location;
 pub mod locks;
 pub mod malloc;
 pub mod memory;
+pub mod merged;
 pub mod number;
+pub mod processes;
 pub mod pymalloc;
 pub mod raw;
 pub mod register;
