@@ -13,7 +13,10 @@ use std::path::PathBuf;
 /// there as a whole or not at all, and only you may read it. Without a name it is core.PID in the
 /// current folder.
 ///
-/// "pydbg dump PID" does the same from the shell and stops the process only for the copy.
+/// "pydbg dump PID" does the same from the shell and stops the process only for the copy. With its
+/// option --fork the process is made to fork, by a system call that one of its threads is made to
+/// do, and stands still only for that; it must have room for the pages it then writes, and should
+/// pydbg be killed within that millisecond, the process may die.
 ///
 /// Examples:
 ///     generate-core-file

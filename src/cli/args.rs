@@ -183,7 +183,8 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     let dumps = matches!(opening, Some(Opening::Dump(_)));
     if !dumps && (args.output.is_some() || args.dump != DumpOptions::default()) {
         return Err(wrong(
-            "--output, --force, --filter and --compress go with \"dump\": pydbg dump PID".into(),
+            "--output, --force, --filter, --compress and --fork go with \"dump\": pydbg dump PID"
+                .into(),
         ));
     }
     if dumps && !(args.ex.is_empty() && args.command.is_empty()) {

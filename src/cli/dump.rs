@@ -22,6 +22,9 @@ pub struct DumpOptions {
     /// Pack a core: zstd or lz4
     #[arg(long, value_name = "KIND")]
     compress: Option<Packing>,
+    /// Have the process fork and dump the copy, so that it stands still for milliseconds; see below
+    #[arg(long)]
+    fork: bool,
 }
 
 impl DumpOptions {
@@ -32,6 +35,7 @@ impl DumpOptions {
             force: self.force,
             filter: self.filter,
             packing: self.compress,
+            fork: self.fork,
             cancel: session.cancel.clone(),
             progress: session.options.progress.clone(),
         }

@@ -8,7 +8,7 @@ use super::place::Unfinished;
 use super::plan::Via;
 use crate::addr::Addr;
 use crate::diag::{Cancel, Progress, Step, Unit};
-use crate::target::live::LiveHold;
+use crate::target::reader::Reader;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -54,8 +54,8 @@ pub(super) struct Shared {
 
 /// What copying needs.
 pub(super) struct Copier<'a> {
-    /// The process.
-    pub(super) live: &'a LiveHold,
+    /// The way to the memory.
+    pub(super) reader: Reader<'a>,
     /// The core.
     pub(super) out: &'a Unfinished<'a>,
     /// The files that [`Via::File`] means.
@@ -66,6 +66,8 @@ pub(super) struct Copier<'a> {
     pub(super) progress: &'a Progress,
     /// What is done, in words.
     pub(super) what: &'a str,
+    /// The process's id.
+    pub(super) pid: i32,
 }
 
 /// How the work of all threads stands.
@@ -133,7 +135,7 @@ impl Copier<'_> {
                 let runs: Vec<_> = block.pieces.iter().map(|p| (p.address, p.len)).collect();
                 let len = runs.iter().map(|(_, len)| len).sum();
                 let whole = buffer.get_mut(..len).unwrap_or_default();
-                match self.live.copy(&runs, whole) {
+                match self.reader.copy(&runs, whole) {
                     Ok(read) if read == len => self.store(&block.pieces, buffer).map(|()| 0),
                     Err(Errno::ESRCH) => Err(self.died()),
                     _ => self.page_by_page(block, buffer),
@@ -162,12 +164,14 @@ impl Copier<'_> {
             for done in (0..piece.len).step_by(PAGE) {
                 let address = piece.address.wrapping_add(done as u64);
                 let read = match block.from {
-                    Via::Forbidden => self.live.copy_forbidden(Addr(address), page),
-                    Via::Memory | Via::File(_) => match self.live.copy(&[(address, PAGE)], page) {
-                        Ok(PAGE) => Ok(()),
-                        Ok(_) => Err(Errno::EFAULT),
-                        Err(errno) => Err(errno),
-                    },
+                    Via::Forbidden => self.reader.copy_forbidden(Addr(address), page),
+                    Via::Memory | Via::File(_) => {
+                        match self.reader.copy(&[(address, PAGE)], page) {
+                            Ok(PAGE) => Ok(()),
+                            Ok(_) => Err(Errno::EFAULT),
+                            Err(errno) => Err(errno),
+                        }
+                    }
                 };
                 match read {
                     Ok(()) => {
@@ -197,7 +201,7 @@ impl Copier<'_> {
     }
 
     fn died(&self) -> DumpError {
-        DumpError::Died(self.live.pid())
+        DumpError::Died(self.pid)
     }
 }
 

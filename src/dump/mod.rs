@@ -18,6 +18,7 @@ pub use filter::Filter;
 pub use pack::Packing;
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
+use crate::target::forked::{ForkProblem, Forked};
 use crate::target::live::{self, LiveHold};
 use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
@@ -41,6 +42,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// Have the process fork, and copy the memory of the copy while it runs on.
+    pub fork: bool,
     /// Ends the work.
     pub cancel: Cancel,
     /// Hears how far it is.
@@ -108,6 +111,12 @@ pub enum DumpError {
     /// The process is gone.
     #[error("process {0} ended while it was dumped; nothing was written")]
     Died(i32),
+    /// The process cannot be made to fork.
+    #[error("process {0} was not made to fork: {1}; without --fork it can be dumped")]
+    Fork(i32, ForkProblem),
+    /// It is held anyway.
+    #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
+    Held,
     /// The core cannot be packed.
     #[error("the core cannot be packed: {0}")]
     Pack(String),
@@ -129,8 +138,12 @@ pub fn target(target: &Target, request: &Request) -> Result<Saved, DumpError> {
         return running(live.pid(), request, || live.again());
     }
     let begun = Instant::now();
+    if request.fork {
+        return Err(DumpError::Held);
+    }
     let work = Work::prepare(live.pid(), request)?;
-    let core = work.take(target, live)?;
+    let out = work.place.begin()?;
+    let core = work.take(out, target, live)?;
     core.finish(None, begun)
 }
 
@@ -142,10 +155,11 @@ fn running(
     let begun = Instant::now();
     let mut work = Work::prepare(pid, request)?;
     work.before.hidden = Some(proc_note::Before::read(pid));
+    let out = work.place.begin()?;
     let target = attach()?;
     let live = target.live().filter(|live| live.is_stopped());
     let live = live.ok_or(DumpError::NotStopped)?;
-    let core = work.take(&target, live);
+    let core = work.take(out, &target, live);
     target.resume();
     let mut core = core?;
     core.notes.extend(target.notes.all());
@@ -176,24 +190,48 @@ impl<'r> Work<'r> {
     }
 
     /// Copies what only the stopped process has.
-    fn take(&self, target: &Target, live: &LiveHold) -> Result<Core<'_>, DumpError> {
-        let out = self.place.begin()?;
+    fn take<'w>(
+        &'w self,
+        out: Unfinished<'w>,
+        target: &Target,
+        live: &LiveHold,
+    ) -> Result<Core<'w>, DumpError> {
+        let stopped = target
+            .threads
+            .iter()
+            .any(|thread| thread.state == Some('T'));
+        if self.request.fork && stopped {
+            return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
+        }
         let sets = live.register_sets();
         let notes = notes::notes(target, &self.before, &sets);
-        let space = space::read(target, live, &self.before);
+        let forked = self.request.fork.then(|| live.fork()).flatten();
+        let forked = forked.transpose();
+        let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
+        // The process runs on by now: what /proc tells is to be of the same moment.
+        let gather = || Gathered::of(target, self.before.hidden.as_ref());
+        let early = forked.is_some().then(gather).flatten();
+        let reader = forked
+            .as_ref()
+            .map_or_else(|| live.reader(), Forked::reader);
+        let space = space::read(target, reader, &self.before);
         let layout = Layout::new(space.segments, notes.bytes.len() as u64);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
         let copier = Copier {
-            live,
+            reader,
             out: &out,
             files: &space.files,
             cancel: &self.request.cancel,
             progress: &self.request.progress,
             what: &what,
+            pid: live.pid(),
         };
         let unreadable = copier.copy(&layout)?;
-        let gathered = Gathered::of(target, self.before.hidden.as_ref());
+        let gathered = match forked {
+            Some(_) => early,
+            None => gather(),
+        };
         let copied = layout.stored();
         let finished = Step {
             what: &what,

@@ -5,9 +5,9 @@ use super::before::Before;
 use super::copy::Shared;
 use super::layout;
 use super::plan::{self, Segment, Via, Wanted};
-use crate::target::live::LiveHold;
 use crate::target::pages::{PAGE, PageRun, Pages};
 use crate::target::proc::Task;
+use crate::target::reader::Reader;
 use crate::target::{Mapping, Target};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
@@ -32,11 +32,11 @@ pub(super) struct Space {
     pub(super) unseen: u64,
 }
 
-/// Looks at all mappings of a stopped process.
-pub(super) fn read(target: &Target, live: &LiveHold, before: &Before) -> Space {
-    let task = Task::of(live.pid());
-    let reader = Reader {
-        live,
+/// Looks at all mappings of a process that stands still, the target's or a copy of it.
+pub(super) fn read(target: &Target, reader: Reader<'_>, before: &Before) -> Space {
+    let task = Task::of(reader.pid());
+    let looker = Looker {
+        reader,
         task,
         pages: Pages::of(task).ok(),
     };
@@ -44,7 +44,7 @@ pub(super) fn read(target: &Target, live: &LiveHold, before: &Before) -> Space {
     for mapping in &target.mappings {
         let known = before.known(mapping);
         let wanted = plan::wanted(mapping, &known, before.filter);
-        let segments = reader.segments(mapping, wanted, &mut space);
+        let segments = looker.segments(mapping, wanted, &mut space);
         let flags = layout::flags(mapping);
         let segments = segments.into_iter().map(|segment| (flags, segment));
         space.segments.extend(segments);
@@ -52,13 +52,13 @@ pub(super) fn read(target: &Target, live: &LiveHold, before: &Before) -> Space {
     space
 }
 
-struct Reader<'a> {
-    live: &'a LiveHold,
+struct Looker<'a> {
+    reader: Reader<'a>,
     task: Task,
     pages: Option<Pages>,
 }
 
-impl Reader<'_> {
+impl Looker<'_> {
     fn segments(&self, mapping: &Mapping, wanted: Wanted, space: &mut Space) -> Vec<Segment> {
         let range = mapping.start.0..mapping.end.0;
         let from = if mapping.read {
@@ -107,7 +107,7 @@ impl Reader<'_> {
     fn is_elf(&self, mapping: &Mapping) -> bool {
         let mut magic = [0; ELF.len()];
         let read = self
-            .live
+            .reader
             .copy(&[(mapping.start.0, magic.len())], &mut magic);
         read == Ok(magic.len()) && magic == ELF
     }

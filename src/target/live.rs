@@ -4,8 +4,10 @@
 //! signal(7), "interruption of system calls … by stop signals") return EINTR when a thread is
 //! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
+use super::forked::{ForkProblem, Forked};
 use super::proc::{self, Task};
 use super::processes::Entry;
+use super::reader::Reader;
 use super::refusal;
 use super::register_sets::RegisterSets;
 use super::remote::Remote;
@@ -73,17 +75,20 @@ impl LiveHold {
         tracer.map(Tracer::register_sets).unwrap_or_default()
     }
 
-    /// Copies runs of bytes, each given by its address and size, one behind the other to `to`,
-    /// without keeping them; returns how many bytes there are before the first that cannot be
-    /// read.
-    pub fn copy(&self, runs: &[(u64, usize)], to: &mut [u8]) -> Result<usize, Errno> {
-        self.memory.remote().fill(runs, to)
+    /// The way to copy what need not be kept.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self.pid, self.memory.remote())
     }
 
-    /// The same for one run in a mapping that the process itself may not read.
-    pub fn copy_forbidden(&self, addr: Addr, to: &mut [u8]) -> Result<(), Errno> {
-        let copied = self.memory.remote().read(addr.0, to, true);
-        copied.map_err(|(_, errno)| errno)
+    /// Has the process fork, and lets it run on; the copy stands still and has its memory of this
+    /// moment. `None` when it runs already.
+    pub fn fork(&self) -> Option<Result<Forked, ForkProblem>> {
+        self.memory.thaw();
+        let mut state = self.state();
+        let mut tracer = state.tracer.take()?;
+        let forked = Forked::make(&mut tracer, self.pid);
+        state.stopped = tracer.stopped_for();
+        Some(forked.map(|forked| forked.kept_by(tracer)))
     }
 
     /// What was read and is kept, as addresses and sizes in bytes.

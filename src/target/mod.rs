@@ -14,6 +14,8 @@ pub mod family;
 pub mod fd_info;
 pub mod file_locks;
 pub mod files;
+pub mod forked;
+mod inject;
 pub mod live;
 #[cfg(test)]
 mod live_tests;
@@ -29,6 +31,7 @@ pub mod proc_files;
 pub mod proc_note;
 pub mod processes;
 mod ptrace;
+pub mod reader;
 mod refusal;
 pub mod register_sets;
 pub mod registers;

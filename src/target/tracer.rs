@@ -120,7 +120,7 @@ impl Tracer {
     }
 
     /// What the thread that traces finds out; `None` when it has ended.
-    fn ask<T: Send + 'static>(
+    pub(super) fn ask<T: Send + 'static>(
         &mut self,
         question: impl FnOnce(&mut Crew) -> T + Send + 'static,
     ) -> Option<T> {
@@ -216,11 +216,11 @@ fn trace(mut crew: Crew, report: &Sender<Report>, orders: &Receiver<Order>) -> D
 }
 
 /// The threads of one process while they are seized. Dropping it lets them go.
-struct Crew {
-    pid: i32,
+pub(super) struct Crew {
+    pub(super) pid: i32,
     /// The threads that were seen running.
     busy: FxHashSet<i32>,
-    tracees: Vec<Tracee>,
+    pub(super) tracees: Vec<Tracee>,
     known: FxHashSet<i32>,
 }
 
@@ -342,7 +342,7 @@ impl Crew {
     }
 
     /// Brings one thread's entry up to date.
-    fn look(&mut self, index: usize) -> Option<Hold> {
+    pub(super) fn look(&mut self, index: usize) -> Option<Hold> {
         let tracee = self.tracees.get_mut(index)?;
         tracee.hold = match ptrace::progress(tracee.tid, tracee.tid == self.pid) {
             Progress::Running => Hold::Running,
@@ -378,7 +378,7 @@ impl Crew {
 
     /// Detaches every thread, the busy ones first. One that still has not stopped cannot be told
     /// to; the end of this thread detaches it.
-    fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         let (busy, idle): (Vec<_>, Vec<_>) =
             (0..self.tracees.len()).partition(|&index| self.is_busy(index));
         for index in busy.into_iter().chain(idle) {
@@ -393,6 +393,8 @@ impl Crew {
                 let _ = ptrace::detach(tracee.tid, signal);
             }
         }
+        self.tracees.clear();
+        self.known.clear();
     }
 }
 

@@ -28,6 +28,7 @@ mod heap_pictures;
 mod heap_repeats;
 mod heap_retained;
 mod hostile;
+mod kept_proc;
 mod labels;
 mod layering;
 mod layout_tables;
