@@ -1,11 +1,15 @@
 //! Questions to the person at the prompt. A batch is never asked.
 
 use super::Session;
+use pydbg::native::Process;
+use pydbg::target::live::LiveHold;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
-/// Whether the target may be left: asks if it is live and `set confirm on` wants that.
+/// Whether the target may be left: asks if it is stopped and `set confirm on` wants that.
 pub fn may_leave(session: &Session) -> bool {
-    let live = (session.process.as_ref()).is_some_and(|process| process.target.is_live());
+    let held = |process: &Arc<Process>| process.target.live().is_some_and(LiveHold::is_stopped);
+    let live = session.process.as_ref().is_some_and(held);
     let wanted = live && session.interactive && session.settings.get_bool("confirm");
     !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
 }

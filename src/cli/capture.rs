@@ -15,6 +15,7 @@ use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
 use pydbg::python::value::Limits;
 use pydbg::sync::Locks;
+use rustc_hash::FxHashSet;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ const STACK: u64 = 16 << 10;
 pub struct Rehearsal {
     /// Where CPython's runtime is.
     pub runtime: Option<Runtime>,
+    /// The threads that do not matter to it: those that Python does not know, if native stacks
+    /// are not asked for.
+    strangers: FxHashSet<i32>,
     /// What the analysis will want to read: addresses and sizes in bytes.
     wanted: Vec<(Addr, usize)>,
     /// The process's mappings.
@@ -35,7 +39,14 @@ impl Rehearsal {
     /// Stops the process for no longer than it takes to copy what the analysis will want.
     pub fn glimpse(&self, pid: i32, options: &Options) -> Result<Target, OpenError> {
         let copy = |target: &Target| self.copy(target);
-        live::glimpse(pid, options, &self.mappings, &self.wanted, copy)
+        live::glimpse(
+            pid,
+            options,
+            &self.mappings,
+            &self.wanted,
+            &self.strangers,
+            copy,
+        )
     }
 
     /// Copies from a stopped process what the analysis will want.
@@ -58,30 +69,49 @@ impl Session {
     /// hold the process while they run.
     pub fn rehearse(&self, pid: i32, options: &Options) -> Option<Rehearsal> {
         let needs = self.wants();
-        if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
+        let known = self.coming.is_some() || self.now.is_some();
+        if !known || options.no_stop || needs >= Needs::Memory {
             return None;
         }
         let target = Arc::new(live::rehearse(pid, options)?);
         let process = Arc::new(Process::new(target.clone()));
         let python = Python::find(process.clone()).ok();
         stacks(&process, python.as_ref(), needs, limits(self));
+        let known = python.as_ref().filter(|_| needs < Needs::NativeStacks);
+        let is_stranger = |python: &Python, tid| python.threads_of(tid).is_empty();
+        let strangers = known.map_or_else(FxHashSet::default, |python| {
+            let all = target.threads.iter().map(|thread| thread.tid);
+            all.filter(|tid| is_stranger(python, *tid)).collect()
+        });
         Some(Rehearsal {
+            strangers,
             runtime: python.map(|python| python.runtime.clone()),
             wanted: target.live()?.kept(),
             mappings: target.mappings.clone(),
         })
     }
 
-    /// Computes the stacks of a process that runs again; whether that read what was not copied.
+    /// Computes the stacks of a process that runs again; whether that read what was not copied, or
+    /// has come upon a thread that was not stopped because Python did not know it then.
     pub fn reads_beyond_the_copy(&self) -> bool {
         self.compute_stacks(self.wants());
         let process = self.process.as_ref();
-        let live = process.and_then(|process| process.target.live());
-        live.is_some_and(|live| live.missed() > 0)
+        let Some(live) = process.and_then(|process| process.target.live()) else {
+            return false;
+        };
+        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
+        let is_known = |python: &Arc<Python>| {
+            let mut spared = live.spared().iter();
+            spared.any(|tid| !python.threads_of(*tid).is_empty())
+        };
+        live.missed() > 0 || python.is_some_and(is_known)
     }
 
     /// The most that any of the commands to come needs.
     fn wants(&self) -> Needs {
+        if let Some(line) = &self.now {
+            return self.needs(line);
+        }
         let pending = self.pending.iter().map(|line| &line.text);
         let coming = self.coming.iter().flatten();
         let needs = pending.chain(coming).map(|line| self.needs(line));
@@ -98,11 +128,22 @@ impl Session {
         }
     }
 
+    /// Lets a live target run on after a command that looked at it anew, or if
+    /// [`Session::release_captured`] may.
+    pub fn release(&mut self) {
+        self.now = None;
+        match (self.running, &self.process) {
+            (true, Some(process)) => process.target.resume(),
+            _ => self.release_captured(),
+        }
+    }
+
     /// Lets a live target run on if none of the commands to come reads memory that is not
     /// captured; else it stays stopped for now. At a prompt the commands to come are not known,
     /// so it stays stopped until the person leaves it.
-    pub fn release(&mut self) {
-        let Some(process) = self.process.clone().filter(|_| self.coming.is_some()) else {
+    pub fn release_captured(&mut self) {
+        let known = self.coming.is_some() || self.now.is_some();
+        let Some(process) = self.process.clone().filter(|_| known) else {
             return;
         };
         if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {

@@ -92,6 +92,7 @@ impl Session {
         self.values.clear();
         self.again = None;
         self.released = false;
+        self.running = false;
         self.timings.clear();
         process.target.resume();
         Some(match process.target.origin {

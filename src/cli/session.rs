@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::names::Names;
 use super::render::heap::browse::Browsing;
 use super::settings::Settings;
+use super::watch::Watch;
 use pydbg::diag::Cancel;
 use pydbg::heap::Heap;
 use pydbg::native::Process;
@@ -60,6 +61,12 @@ pub struct Session {
     pub timings: Vec<(String, Duration)>,
     /// Whether a live target runs on, its stacks having been captured.
     pub released: bool,
+    /// Whether the user has let a live target run on, so that each command looks at it anew.
+    pub running: bool,
+    /// The line that runs on a target that runs on: it alone decides what is copied.
+    pub now: Option<String>,
+    /// What `watch` is to repeat, once its own line is done.
+    pub watch: Option<Watch>,
     /// The lines of a batch that are still to be run, which decide how long a live target stays
     /// stopped; `None` at a prompt.
     pub coming: Option<Vec<String>>,
@@ -106,6 +113,9 @@ impl Session {
             again: None,
             timings: Vec::new(),
             released: false,
+            running: false,
+            now: None,
+            watch: None,
             coming: None,
             pending: VecDeque::new(),
             script: None,

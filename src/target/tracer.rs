@@ -1,16 +1,21 @@
 //! Who does the ptrace calls. A tracee belongs to the very thread that seized it, and a
 //! [`super::Target`] may be dropped anywhere, so a thread of its own seizes, stops, waits to be
-//! told, lets go and ends; for a glimpse, where stop and release are one call, the caller does it
-//! himself. Whatever ends it (a panic, `kill -9` of pydbg), the kernel detaches what it
-//! had seized and the target runs on (`exit_ptrace` in Linux kernel/ptrace.c).
+//! told, lets go and ends; for a glimpse it also copies in between. Whatever ends it (a panic,
+//! `kill -9` of pydbg), the kernel detaches what it had seized and the target runs on
+//! (`exit_ptrace` in Linux kernel/ptrace.c). A thread that has not stopped can be detached in no
+//! other way, so that thread always ends when it has let go.
 
+use super::minding::minds_a_stop;
 use super::proc::{self, Task};
 use super::ptrace::{self, Progress};
 use super::registers::Registers;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
 use std::convert::Infallible;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -27,6 +32,10 @@ const ROUNDS_BEFORE_THE_STOP: usize = 3;
 
 /// How long a thread is looked for with no more than a yield in between: most stop at once.
 const EAGER: Duration = Duration::from_micros(100);
+
+/// How often a process that is held, or that takes long to be stopped, is looked after: whether
+/// it was killed, or has ended threads that somebody must take note of.
+const ROUND: Duration = Duration::from_millis(100);
 
 /// One thread of the target, as the tracer found it.
 #[derive(Clone, Debug)]
@@ -49,6 +58,8 @@ pub(super) enum Hold {
     },
     /// It runs: it did not stop, or was not asked to.
     Running,
+    /// It was left alone, because it does not matter and minds a stop.
+    Spared,
     /// The kernel refused to let it be seized.
     Refused(Errno),
     /// It ended meanwhile.
@@ -75,6 +86,7 @@ impl Tracee {
 pub(super) struct Tracer {
     hands: Hands,
     since: Instant,
+    lost: Arc<AtomicBool>,
 }
 
 /// Who holds the process.
@@ -94,27 +106,48 @@ impl Tracer {
     pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
         let (release, released) = channel::<Infallible>();
         let (report, reported) = channel();
+        let lost = Arc::<AtomicBool>::default();
+        let flag = Arc::clone(&lost);
         let thread = thread::Builder::new()
             .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &released))
+            .spawn(move || trace(Crew::new(pid, busy), &report, &released, &flag))
             .map_err(|error| errno_of(&error))?;
         // The sender is dropped without a report only when the thread panicked.
-        let (since, tracees) = reported.recv().unwrap_or(Err(Errno::EIO))?;
+        let (since, tracees) = patiently(pid, &reported).unwrap_or(Err(Errno::EIO))?;
         let hands = Hands::Thread(release, thread);
-        Ok((Tracer { hands, since }, tracees))
+        Ok((Tracer { hands, since, lost }, tracees))
     }
 
-    /// The same on the calling thread, which must let go itself. Two threads of pydbg's fewer to
-    /// wake shorten the stop, and a target that is busy keeps the processor it had.
+    /// The same on the calling thread, which must let go itself and then end
+    /// ([`on_a_thread_of_its_own`]). Of the `strangers` those are spared that mind a stop. Two threads of pydbg's fewer to wake shorten the stop, and a
+    /// target that is busy keeps the processor it had.
     pub(super) fn stop_here(
         pid: i32,
         busy: FxHashSet<i32>,
+        strangers: FxHashSet<i32>,
     ) -> Result<(Tracer, Vec<Tracee>), Errno> {
         let mut crew = Crew::new(pid, busy);
+        crew.strangers = strangers;
         let since = crew.stop_all()?;
         let tracees = crew.tracees.clone();
         let hands = Hands::Caller(crew);
-        Ok((Tracer { hands, since }, tracees))
+        let lost = Arc::default();
+        Ok((Tracer { hands, since, lost }, tracees))
+    }
+
+    /// Set as soon as the process is let go although nobody asked for that, because it was killed.
+    pub(super) fn lost(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lost)
+    }
+
+    /// Whether the process is held, and was not killed meanwhile.
+    pub(super) fn still_holds(&self) -> bool {
+        !self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether a thread of its own holds the process.
+    pub(super) fn has_a_thread(&self) -> bool {
+        matches!(self.hands, Hands::Thread(..))
     }
 
     /// How long the process has been stopped.
@@ -150,14 +183,63 @@ impl Drop for Tracer {
 
 type Report = Result<(Instant, Vec<Tracee>), Errno>;
 
+/// Runs `look`, which stops the process and lets it go, on a thread that ends afterwards.
+pub(super) fn on_a_thread_of_its_own<T: Send>(
+    pid: i32,
+    look: impl FnOnce() -> T + Send,
+) -> Result<T, Errno> {
+    let (alive, ended) = channel::<Infallible>();
+    let look = move || {
+        let _alive = alive;
+        look()
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("tracer".into())
+            .spawn_scoped(scope, look)
+            .map_err(|error| errno_of(&error))?;
+        // Nothing is ever sent: this returns when the other end is dropped.
+        let _ = patiently(pid, &ended);
+        Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// Waits for what the tracer thread sends. Should a thread of the process begin an execve() when
+/// another one has been seized, that must be buried, and the tracer thread cannot do it: it hangs.
+fn patiently<T>(pid: i32, reports: &Receiver<T>) -> Option<T> {
+    loop {
+        match reports.recv_timeout(ROUND) {
+            Ok(report) => return Some(report),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                let threads = proc::thread_ids(pid).unwrap_or_default();
+                for tid in threads.into_iter().filter(|&tid| tid != pid) {
+                    ptrace::bury(tid);
+                }
+            }
+        }
+    }
+}
+
 /// The life of the tracer thread. Returns how long the process was stopped.
-fn trace(mut crew: Crew, report: &Sender<Report>, released: &Receiver<Infallible>) -> Duration {
+fn trace(
+    mut crew: Crew,
+    report: &Sender<Report>,
+    released: &Receiver<Infallible>,
+    lost: &AtomicBool,
+) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
     if told.is_ok() {
-        // Nothing is ever sent: this returns when the other end is dropped.
-        let _ = released.recv();
+        // Nothing is ever sent: the other end is dropped.
+        while let Err(RecvTimeoutError::Timeout) = released.recv_timeout(ROUND) {
+            if crew.is_dying() {
+                // As long as it is held its parent does not learn of its end.
+                lost.store(true, Ordering::Release);
+                break;
+            }
+        }
     }
     drop(crew);
     since.elapsed()
@@ -168,6 +250,8 @@ struct Crew {
     pid: i32,
     /// The threads that were seen running.
     busy: FxHashSet<i32>,
+    /// The threads that need not be stopped.
+    strangers: FxHashSet<i32>,
     tracees: Vec<Tracee>,
     known: FxHashSet<i32>,
 }
@@ -177,6 +261,7 @@ impl Crew {
         Crew {
             pid,
             busy,
+            strangers: FxHashSet::default(),
             tracees: Vec::new(),
             known: FxHashSet::default(),
         }
@@ -211,6 +296,15 @@ impl Crew {
         self.refusal().map_or(Ok(since), Err)
     }
 
+    /// Whether the process is being killed, or replaced by execve(): that takes all its threads,
+    /// those that are held, too.
+    fn is_dying(&self) -> bool {
+        let pid = self.pid;
+        let held = self.tracees.iter().find(|tracee| tracee.is_held());
+        let stat = held.map(|&Tracee { tid, .. }| Task { pid, tid }.stat());
+        stat.is_some_and(|stat| stat.is_none_or(|stat| stat.ended()))
+    }
+
     /// Whether the thread at `index` was seen running.
     fn is_busy(&self, index: usize) -> bool {
         let tracee = self.tracees.get(index);
@@ -219,10 +313,20 @@ impl Crew {
 
     /// Asks the threads at these places to stop, and waits until they do.
     fn stop(&mut self, indexes: Vec<usize>, since: Instant) {
-        let tracees = indexes.iter().filter_map(|&index| self.tracees.get(index));
-        for tracee in tracees.filter(|tracee| tracee.hold == Hold::Running) {
+        for &index in &indexes {
+            let Some(tracee) = self.tracees.get_mut(index) else {
+                continue;
+            };
+            let (pid, tid) = (self.pid, tracee.tid);
+            if tracee.hold != Hold::Running {
+                continue;
+            }
+            if self.strangers.contains(&tid) && minds_a_stop(Task { pid, tid }) {
+                tracee.hold = Hold::Spared;
+                continue;
+            }
             // A thread that ended is noticed by the wait.
-            let _ = ptrace::interrupt(tracee.tid);
+            let _ = ptrace::interrupt(tid);
         }
         self.wait_for_stops(indexes, since);
     }
@@ -232,7 +336,7 @@ impl Crew {
         let mut refusal = Errno::ESRCH;
         for tracee in &self.tracees {
             match tracee.hold {
-                Hold::Stopped { .. } | Hold::Running => return None,
+                Hold::Stopped { .. } | Hold::Running | Hold::Spared => return None,
                 Hold::Refused(errno) => refusal = errno,
                 Hold::Gone => {}
             }
@@ -289,6 +393,12 @@ impl Crew {
         tracee.is_some_and(|tracee| tracee.hold == Hold::Running)
     }
 
+    /// Whether the thread at `index` was left alone.
+    fn is_spared(&self, index: usize) -> bool {
+        let tracee = self.tracees.get(index);
+        tracee.is_some_and(|tracee| tracee.hold == Hold::Spared)
+    }
+
     /// Brings one thread's entry up to date.
     fn look(&mut self, index: usize) -> Option<Hold> {
         let tracee = self.tracees.get_mut(index)?;
@@ -325,12 +435,12 @@ impl Crew {
     }
 
     /// Detaches every thread, the busy ones first. One that still has not stopped cannot be told
-    /// to; the end of this thread detaches it.
+    /// to; the end of this thread detaches it. One that was spared may have stopped with a signal.
     fn let_go(&mut self) {
         let (busy, idle): (Vec<_>, Vec<_>) =
             (0..self.tracees.len()).partition(|&index| self.is_busy(index));
         for index in busy.into_iter().chain(idle) {
-            if self.is_late(index) {
+            if self.is_late(index) || self.is_spared(index) {
                 self.look(index);
             }
             let Some(tracee) = self.tracees.get(index) else {
