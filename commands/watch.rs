@@ -1,7 +1,7 @@
 //! `watch`: runs a command again and again on a live target.
 
-use crate::cli::line::{Line, split_pipe};
 use crate::cli::call::Asked;
+use crate::cli::line::{Line, split_pipe};
 use crate::cli::watch;
 use crate::cli::{Class, Needs, Plain, Report, Run, Session};
 use anyhow::bail;

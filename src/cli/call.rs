@@ -117,7 +117,7 @@ impl Session {
     pub fn run(&mut self, call: &Call) -> anyhow::Result<Box<dyn Report>> {
         match call.command.requires {
             Needs::Nothing => {}
-            Needs::Python => {
+            Needs::Python | Needs::PythonThreads => {
                 self.python()?;
             }
             Needs::Target | Needs::NativeStacks | Needs::Waits | Needs::Values | Needs::Memory => {

@@ -15,8 +15,8 @@ use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
 use pydbg::python::value::Limits;
 use pydbg::sync::Locks;
-use rustc_hash::FxHashSet;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// Bytes of each thread's stack that are copied whatever the rehearsal saw.
@@ -167,7 +167,7 @@ fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limi
             }
         }
     }
-    if needs >= Needs::NativeStacks {
+    if needs >= Needs::PythonThreads {
         process.stacks();
     }
     if let Some(python) = python.filter(|_| needs >= Needs::Waits) {

@@ -253,7 +253,8 @@ impl Console {
     }
 
     fn page(&self, session: &Session) -> Option<(usize, usize)> {
-        let wanted = !self.watching && self.terminal.output && session.settings.get_bool("pagination");
+        let wanted =
+            !self.watching && self.terminal.output && session.settings.get_bool("pagination");
         let rows = wanted.then(|| self.terminal.height(&session.settings))??;
         Some((rows, self.terminal.width(&session.settings)))
     }

@@ -46,7 +46,8 @@ impl Session {
 
     /// Runs a call; one that is about a target that runs on, on the process as it is now.
     pub fn run_now(&mut self, call: &Call) -> Answer {
-        let about_it = call.command.requires > Needs::Nothing && call.command.class != Class::Target;
+        let about_it =
+            call.command.requires > Needs::Nothing && call.command.class != Class::Target;
         if self.running && about_it {
             self.now = Some(call.text.clone());
             self.look_again()?;

@@ -20,6 +20,7 @@ use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::dwarf::Lines;
 use crate::image::Images;
+use crate::target::live::LiveHold;
 use crate::target::{Origin, Target};
 use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
 pub use doing::Doing;
@@ -163,6 +164,15 @@ impl Process {
 
     /// Notes what is missing or less sure about a stack.
     fn note(&self, id: usize, stack: &NativeStack) {
+        let live = self.target.live();
+        let tid = id
+            .checked_sub(1)
+            .and_then(|index| self.target.threads.get(index));
+        let of = |live: &LiveHold| tid.is_some_and(|thread| live.spared().contains(&thread.tid));
+        if live.is_some_and(of) {
+            // It does not matter to what was asked.
+            return;
+        }
         let notes = &self.target.notes;
         let guessed =
             |frame: &&NativeFrame| matches!(frame.trust, Trust::FramePointer | Trust::Scan);

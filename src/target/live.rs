@@ -168,10 +168,11 @@ pub fn glimpse(
         target.resume();
         Ok(target)
     };
-    let target = tracer::on_a_thread_of_its_own(pid, look).map_err(|errno| OpenError::Attach {
-        pid,
-        why: refusal::explain(pid, errno, options.no_stop),
-    })??;
+    let target =
+        tracer::on_a_thread_of_its_own(pid, look).map_err(|errno| OpenError::Attach {
+            pid,
+            why: refusal::explain(pid, errno, options.no_stop),
+        })??;
     if let Some(live) = &target.live {
         live.await_release();
     }

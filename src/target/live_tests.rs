@@ -224,11 +224,18 @@ fn a_glimpse_keeps_what_was_copied_and_lets_go() {
                 .map(|_| fixture.states())
                 .unwrap()
         };
-        let target = glimpse(fixture.pid(), &options, &mappings, &wanted, &none, |target| {
-            assert_eq!(states(), "t");
-            assert!(target.live().unwrap().is_stopped());
-            target.memory.prefetch(&wanted);
-        })
+        let target = glimpse(
+            fixture.pid(),
+            &options,
+            &mappings,
+            &wanted,
+            &none,
+            |target| {
+                assert_eq!(states(), "t");
+                assert!(target.live().unwrap().is_stopped());
+                target.memory.prefetch(&wanted);
+            },
+        )
         .unwrap();
         assert!(!target.live().unwrap().is_stopped());
         let kept = target.memory.u64(counter).unwrap();
@@ -260,7 +267,10 @@ fn who_does_not_matter_and_minds_a_stop_is_spared() {
         let target = target.unwrap();
         assert_eq!(target.threads.len(), 2);
         assert!(target.threads[0].registers.unwrap().sp().is_some());
-        assert_eq!(target.live().unwrap().spared().len(), states.matches('S').count());
+        assert_eq!(
+            target.live().unwrap().spared().len(),
+            states.matches('S').count()
+        );
         fixture.settle(|states| states == "SS");
         fixture.signal(Signal::SIGUSR1);
         assert_eq!(fixture.line(), eintr);

@@ -19,8 +19,17 @@ const WORKERS: &str = "40";
 
 /// What must stay 0 whoever attaches.
 const FAULTS: [&str; 11] = [
-    "lost", "doubled", "foreign", "ticks_off", "early", "wrong", "corrupt", "expirations_off",
-    "stream", "misborn", "miswaited",
+    "lost",
+    "doubled",
+    "foreign",
+    "ticks_off",
+    "early",
+    "wrong",
+    "corrupt",
+    "expirations_off",
+    "stream",
+    "misborn",
+    "miswaited",
 ];
 
 /// A process that notices when it is harmed.
@@ -90,7 +99,8 @@ impl SelfCheck {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it lives");
         let status = |task: fs::DirEntry| {
             let text = fs::read_to_string(task.path().join("status")).ok()?;
-            let telling = |line: &&str| line.starts_with("State:") || line.starts_with("TracerPid:");
+            let telling =
+                |line: &&str| line.starts_with("State:") || line.starts_with("TracerPid:");
             let lines: Vec<&str> = text.lines().filter(telling).collect();
             let is_free = lines.iter().all(|line| {
                 *line == "TracerPid:\t0" || line.contains('(') && !line.contains("top")
@@ -114,11 +124,22 @@ impl SelfCheck {
         for fault in FAULTS {
             assert_eq!(verdict[fault], 0, "{fault}: {verdict}");
         }
-        for entry in [&verdict["stuck"], &python["stuck"], &python["wrong"], &python["early"]] {
+        for entry in [
+            &verdict["stuck"],
+            &python["stuck"],
+            &python["wrong"],
+            &python["early"],
+        ] {
             assert_eq!(*entry, 0, "{verdict}");
         }
         // These are repeated by the kernel however they were interrupted.
-        for call in ["nanosleep", "clock_nanosleep", "poll", "select", "read_timerfd"] {
+        for call in [
+            "nanosleep",
+            "clock_nanosleep",
+            "poll",
+            "select",
+            "read_timerfd",
+        ] {
             assert_eq!(verdict["eintr"][call], 0, "{call}: {verdict}");
         }
         // And Python repeats the others.
@@ -149,7 +170,9 @@ impl Drop for SelfCheck {
 
 /// Numbers that look random (Knuth's generator), the same in each run.
 fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1);
     *state >> 33
 }
 
@@ -176,7 +199,12 @@ fn attached_again_and_again_nothing_is_lost() {
 #[test]
 fn killed_at_any_moment_it_lets_go() {
     let mut target = SelfCheck::start();
-    let ways = [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
+    let ways = [
+        Signal::SIGKILL,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+    ];
     let mut state = 7;
     let start = Instant::now();
     let mut whole = target.pydbg(&["--batch", "-ex", "py-bt all"]);

@@ -65,4 +65,5 @@ mod values;
 mod values_damage;
 mod values_length;
 mod values_without_files;
+mod watch;
 mod whatis;

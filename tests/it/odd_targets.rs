@@ -77,7 +77,11 @@ background()
     fn settle(&self, wanted: &str) {
         let start = Instant::now();
         while self.states() != wanted {
-            assert!(start.elapsed() < PATIENCE, "{}, not {wanted}", self.states());
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{}, not {wanted}",
+                self.states()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -130,7 +134,9 @@ fn outside(started: i32, own: i32) -> i32 {
     let mut at = started;
     loop {
         let children = fs::read_to_string(format!("/proc/{at}/task/{at}/children"));
-        let child = children.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+        let child = children
+            .ok()
+            .and_then(|text| text.split_whitespace().next()?.parse().ok());
         match child {
             Some(child) => at = child,
             None => return at,
@@ -140,7 +146,15 @@ fn outside(started: i32, own: i32) -> i32 {
 
 fn pydbg(pid: i32) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pydbg"));
-    command.args(["-batch", "-nx", "-q", "-ex", "py-bt all", "-p", &pid.to_string()]);
+    command.args([
+        "-batch",
+        "-nx",
+        "-q",
+        "-ex",
+        "py-bt all",
+        "-p",
+        &pid.to_string(),
+    ]);
     command.stdin(Stdio::null());
     command
 }
@@ -165,7 +179,9 @@ fn answer(pid: i32) -> (String, String) {
 /// One version is enough for what the kernel does.
 fn interpreter() -> &'static Interpreter {
     let mut usable = interpreters().iter().filter(|i| !i.is_chroot());
-    usable.rfind(|i| i.version >= (3, 8)).expect("an interpreter of 3.8 or later")
+    usable
+        .rfind(|i| i.version >= (3, 8))
+        .expect("an interpreter of 3.8 or later")
 }
 
 /// Whether this can be had; says so if not.
@@ -179,7 +195,11 @@ fn as_root() -> bool {
 
 #[test]
 fn a_process_that_is_stopped_stays_so() {
-    let odd = Odd::start(interpreter(), &[], "def main():\n    ready()\n    time.sleep(60)\nmain()\n");
+    let odd = Odd::start(
+        interpreter(),
+        &[],
+        "def main():\n    ready()\n    time.sleep(60)\nmain()\n",
+    );
     odd.settle("SS");
     odd.signal(Signal::SIGSTOP);
     odd.settle("TT");
@@ -192,7 +212,11 @@ fn a_process_that_is_stopped_stays_so() {
 
 #[test]
 fn a_stopped_process_that_is_continued_while_it_is_held_goes_on() {
-    let odd = Odd::start(interpreter(), &[], "def main():\n    ready()\n    time.sleep(60)\nmain()\n");
+    let odd = Odd::start(
+        interpreter(),
+        &[],
+        "def main():\n    ready()\n    time.sleep(60)\nmain()\n",
+    );
     odd.settle("SS");
     odd.signal(Signal::SIGSTOP);
     odd.settle("TT");
@@ -248,11 +272,17 @@ main()
 fn a_process_on_its_way_out_is_answered() {
     let interpreter = interpreter();
     for _ in 0..5 {
-        let odd = Odd::start(interpreter, &[], "ready()\nx = bytearray(1 << 26)\ntime.sleep(60)\n");
+        let odd = Odd::start(
+            interpreter,
+            &[],
+            "ready()\nx = bytearray(1 << 26)\ntime.sleep(60)\n",
+        );
         odd.signal(Signal::SIGKILL);
         let (text, complaint) = odd.answer();
         let why = ["beside", "has ended", "has just ended", "no such process"];
-        let said = why.iter().any(|words| text.contains(words) || complaint.contains(words));
+        let said = why
+            .iter()
+            .any(|words| text.contains(words) || complaint.contains(words));
         assert!(said, "{text}{complaint}");
         assert!(complaint.lines().count() <= 1, "{complaint}");
     }
@@ -270,7 +300,10 @@ fn another_debugger_is_named() {
     odd.settle("tt");
     let (text, complaint) = odd.answer();
     let whom = format!("process {} (pydbg) traces it already", other.id());
-    assert!(complaint.contains(&whom) && complaint.lines().count() == 1, "{text}{complaint}");
+    assert!(
+        complaint.contains(&whom) && complaint.lines().count() == 1,
+        "{text}{complaint}"
+    );
     drop(other.stdin.take());
     other.wait().expect("it ends");
 }
@@ -281,22 +314,42 @@ fn a_process_of_another_user() {
     let Some(interpreter) = interpreters().iter().find(readable).filter(|_| as_root()) else {
         return;
     };
-    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let nobody = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+    ];
     // pydbg as nobody, and a process that is root's.
     let mine = Odd::start(interpreter, &[], "ready()\ntime.sleep(60)\n");
-    let copy = tempfile::Builder::new().prefix("pydbg-odd-").tempdir_in("/tmp").expect("a folder");
+    let copy = tempfile::Builder::new()
+        .prefix("pydbg-odd-")
+        .tempdir_in("/tmp")
+        .expect("a folder");
     let program = copy.path().join("pydbg");
     fs::copy(env!("CARGO_BIN_EXE_pydbg"), &program).expect("copied");
     run(Command::new("chmod").arg("-R").arg("a+rx").arg(copy.path()));
     let output = Command::new(nobody[0])
         .args(&nobody[1..])
         .arg(&program)
-        .args(["-batch", "-nx", "-ex", "py-bt all", "-p", &mine.pid.to_string()])
+        .args([
+            "-batch",
+            "-nx",
+            "-ex",
+            "py-bt all",
+            "-p",
+            &mine.pid.to_string(),
+        ])
         .stdin(Stdio::null())
         .output()
         .expect("setpriv");
     let (text, complaint) = texts(&output);
-    assert!(complaint.contains("runs as user 0 and pydbg as user 65534"), "{text}{complaint}");
+    assert!(
+        complaint.contains("runs as user 0 and pydbg as user 65534"),
+        "{text}{complaint}"
+    );
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     // pydbg as root, and a process that is nobody's.
     let script = "import os, time, signal\nsignal.alarm(60)\ndef main():\n    os.write(1, b'%d\\n' % os.getpid())\n    time.sleep(60)\nmain()\n";
@@ -308,7 +361,9 @@ fn a_process_of_another_user() {
         .spawn()
         .expect("setpriv");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line");
     let (text, complaint) = answer(child.id() as i32);
     child.kill().expect("it is ours");
     child.wait().expect("it ends");
@@ -337,9 +392,16 @@ fn a_process_in_another_mount_namespace() {
     if as_root() {
         // The interpreter lies where this machine has an empty folder.
         let interpreter = interpreter();
-        let prefix = Path::new(&interpreter.python).ancestors().nth(2).expect("PREFIX/bin/python");
+        let prefix = Path::new(&interpreter.python)
+            .ancestors()
+            .nth(2)
+            .expect("PREFIX/bin/python");
         let empty = tempfile::tempdir().expect("a temporary folder");
-        let python = empty.path().join(Path::new(&interpreter.python).strip_prefix(prefix).expect("inside"));
+        let python = empty.path().join(
+            Path::new(&interpreter.python)
+                .strip_prefix(prefix)
+                .expect("inside"),
+        );
         let mount = format!(
             "mount --make-rprivate / && mount --bind {} {} && export LD_LIBRARY_PATH={}/lib && exec \"$@\"",
             prefix.display(),
@@ -348,7 +410,11 @@ fn a_process_in_another_mount_namespace() {
         );
         let launcher = ["unshare", "--mount", "sh", "-c", &mount, "sh"];
         let python = python.to_str().expect("UTF-8");
-        let odd = Odd::run(python, &launcher, "def main():\n    ready()\n    time.sleep(60)\nmain()\n");
+        let odd = Odd::run(
+            python,
+            &launcher,
+            "def main():\n    ready()\n    time.sleep(60)\nmain()\n",
+        );
         assert!(!Path::new(python).exists());
         odd.shows(&["main", "beside"]);
     }
@@ -358,14 +424,25 @@ fn a_process_in_another_mount_namespace() {
 fn a_program_without_python_is_told_in_a_sentence() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let source = folder.path().join("plain.c");
-    fs::write(&source, "#include <unistd.h>\nint main(void) { alarm(60); for (;;) pause(); }\n").expect("written");
+    fs::write(
+        &source,
+        "#include <unistd.h>\nint main(void) { alarm(60); for (;;) pause(); }\n",
+    )
+    .expect("written");
     let program = folder.path().join("plain");
-    run(Command::new("cc").arg("-static").arg("-o").arg(&program).arg(&source));
+    run(Command::new("cc")
+        .arg("-static")
+        .arg("-o")
+        .arg(&program)
+        .arg(&source));
     let mut child = Command::new(&program).spawn().expect("it runs");
     let (text, complaint) = answer(child.id() as i32);
     child.kill().expect("it is ours");
     child.wait().expect("it ends");
-    assert!(text.is_empty() && complaint.lines().count() == 1, "{text}{complaint}");
+    assert!(
+        text.is_empty() && complaint.lines().count() == 1,
+        "{text}{complaint}"
+    );
     assert!(complaint.contains("Python"), "{complaint}");
 }
 
