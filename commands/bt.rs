@@ -93,7 +93,7 @@ impl Run for Bt {
             stack::prefetch(session)?;
             (1..=session.process()?.threads().len()).collect()
         } else {
-            vec![session.thread]
+            vec![session.inferior.thread]
         };
         let mut threads = Vec::with_capacity(ids.len());
         let mut remarks = Vec::new();
@@ -130,7 +130,7 @@ impl Run for Bt {
             });
         }
         if self.locals
-            && let Some(Ok(python)) = &session.python
+            && let Some(python) = session.inferior.found()
         {
             let (limits, budget) = (limits(session), Budget::default());
             for thread in &mut threads {

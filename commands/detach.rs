@@ -1,8 +1,11 @@
 //! `detach`: leaves the target.
 
+use crate::cli::render::inferiors::left;
 use crate::cli::{Class, Needs, Plain, Report, Run, Session, ask};
 
 /// Leave the target; a live process runs on.
+///
+/// Of several processes that is the current one, and the first of the others becomes that.
 ///
 /// Examples:
 ///     detach
@@ -20,6 +23,7 @@ impl Run for Detach {
         if !ask::may_leave(session) {
             anyhow::bail!("Not confirmed.");
         }
-        Ok(Box::new(Plain::said(session.close().unwrap_or_default())))
+        let number = session.inferior.number;
+        Ok(Box::new(Plain::said(left(session, &[number]).text)))
     }
 }

@@ -33,10 +33,10 @@ impl Run for Down {
         if stack.len() == 0 {
             bail!("No stack.");
         }
-        if count > 0 && session.frame == 0 {
+        if count > 0 && session.inferior.frame == 0 {
             bail!("Bottom (innermost) frame selected; you cannot go down.");
         }
-        let index = session.frame.saturating_sub(count);
+        let index = session.inferior.frame.saturating_sub(count);
         Ok(Box::new(Selected::frame(session, &stack, index)))
     }
 }

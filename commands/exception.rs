@@ -50,7 +50,7 @@ impl Run for Exception {
         };
         let views: Vec<ThreadView> = ThreadView::all(session)?
             .into_iter()
-            .filter(|view| all || view.id == Some(session.thread))
+            .filter(|view| all || view.id == Some(session.inferior.thread))
             .collect();
         if all {
             stack::prefetch(session)?;

@@ -70,7 +70,7 @@ impl Run for ExceptionFrame {
                 let count = entries.len();
                 anyhow!("no frame has number {index}; its traceback has {count} frames")
             })?;
-            session.dead_frame = Some(frame.clone());
+            session.inferior.dead_frame = Some(frame.clone());
             groups = groups.into_iter().skip(which).take(1).collect();
             for group in &mut groups {
                 group.frames.retain(|row| row.index == index);

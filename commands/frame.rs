@@ -31,7 +31,7 @@ impl Run for Frame {
         let stack = Stack::selected(session)?;
         let index = match &self.number {
             Some(text) => number(text)?,
-            None => session.frame,
+            None => session.inferior.frame,
         };
         if stack.len() == 0 {
             bail!("No stack.");

@@ -124,7 +124,7 @@ impl Run for Heap {
         if self.more && rows.is_empty() {
             bail!("all rows were shown");
         }
-        session.browsing = Some(browsing.clone());
+        session.inferior.browsing = Some(browsing.clone());
         if is_list {
             let heap = session.heap()?;
             return Ok(Box::new(ListView::of(session, &heap, browsing, rows)));

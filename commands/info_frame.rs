@@ -34,7 +34,7 @@ impl Run for InfoFrame {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let stack = Stack::selected(session)?;
-        let index = self.number.unwrap_or(session.frame);
+        let index = self.number.unwrap_or(session.inferior.frame);
         if stack.len() == 0 {
             bail!("No stack.");
         }

@@ -41,8 +41,8 @@ impl Run for InfoRegisters {
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let stack = Stack::selected(session)?;
         let frame = stack
-            .native_frame(session.frame)
-            .with_context(|| format!("frame {} has no registers", session.frame))?;
+            .native_frame(session.inferior.frame)
+            .with_context(|| format!("frame {} has no registers", session.inferior.frame))?;
         let process = session.process()?;
         let asked: Vec<&str> = self
             .names

@@ -43,14 +43,9 @@ impl Run for InfoThreads {
         let mut threads = Vec::new();
         let mut without_native = Vec::new();
         let roots = source::roots(session);
-        let mut python = match &session.python {
-            Some(Ok(python)) => Some((&**python, Sources::new(python, &roots))),
-            _ => None,
-        };
-        let waits = match &session.python {
-            Some(Ok(python)) => Locks::waits_of(python),
-            _ => FxHashMap::default(),
-        };
+        let found = session.inferior.found();
+        let mut python = found.map(|python| (&**python, Sources::new(python, &roots)));
+        let waits = found.map_or_else(FxHashMap::default, |python| Locks::waits_of(python));
         for mut view in ThreadView::all(session)? {
             if session.cancel.is_cancelled() {
                 break;
@@ -82,7 +77,7 @@ impl Run for InfoThreads {
                             .next(),
                     };
                     threads.push(Line {
-                        current: id == session.thread,
+                        current: id == session.inferior.thread,
                         waits_for: waits.get(&id).filter(|_| !away).cloned(),
                         thread: view,
                         frame,

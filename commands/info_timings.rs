@@ -19,7 +19,7 @@ impl Run for InfoTimings {
     const NEEDS: Needs = Needs::Nothing;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
-        Ok(Box::new(Timings(session.timings.clone())))
+        Ok(Box::new(Timings(session.inferior.timings.clone())))
     }
 }
 

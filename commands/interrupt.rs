@@ -32,9 +32,9 @@ impl Run for Interrupt {
                 "Process {pid} is stopped already."
             ))));
         }
-        session.running = false;
+        session.inferior.running = false;
         if let Err(error) = session.look_again() {
-            session.running = true;
+            session.inferior.running = true;
             return Err(error);
         }
         Ok(Box::new(session.banner()?))

@@ -10,6 +10,7 @@ mod complete;
 mod continue_;
 mod core;
 mod detach;
+mod detach_inferiors;
 mod dominators;
 mod down;
 mod dups;
@@ -18,16 +19,19 @@ mod exception_frame;
 mod fds;
 mod frame;
 mod garbage;
+mod generate_core_file;
 mod heap;
 mod heap_diff;
 #[cfg(feature = "sql")]
 mod heap_export;
 mod help;
+mod inferior;
 mod info_arenas;
 mod info_auxv;
 mod info_files;
 mod info_frame;
 mod info_gc;
+mod info_inferiors;
 mod info_interpreters;
 mod info_layout;
 mod info_malloc;
@@ -46,6 +50,8 @@ mod locks;
 mod memory;
 mod objects;
 mod path;
+mod process_apply;
+mod ps;
 mod py_bt;
 mod py_bt_full;
 mod py_dis;
@@ -65,6 +71,7 @@ mod shell;
 mod show;
 mod signal;
 mod source;
+mod stacks;
 mod thread;
 mod thread_apply;
 mod thread_find;
@@ -87,6 +94,7 @@ pub const ALL: &[Command] = &[
     Command::of::<continue_::Continue>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
+    Command::of::<detach_inferiors::DetachInferiors>(),
     Command::of::<dominators::Dominators>(),
     Command::of::<down::Down>(),
     Command::of::<dups::Dups>(),
@@ -95,16 +103,19 @@ pub const ALL: &[Command] = &[
     Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
     Command::of::<garbage::ShowGarbage>(),
+    Command::of::<generate_core_file::GenerateCoreFile>(),
     Command::of::<heap::Heap>(),
     Command::of::<heap_diff::HeapDiff>(),
     #[cfg(feature = "sql")]
     Command::of::<heap_export::HeapExport>(),
     Command::of::<help::Help>(),
+    Command::of::<inferior::InferiorCommand>(),
     Command::of::<info_arenas::InfoArenas>(),
     Command::of::<info_auxv::InfoAuxv>(),
     Command::of::<info_files::InfoFiles>(),
     Command::of::<info_frame::InfoFrame>(),
     Command::of::<info_gc::InfoGc>(),
+    Command::of::<info_inferiors::InfoInferiors>(),
     Command::of::<info_interpreters::InfoInterpreters>(),
     Command::of::<info_layout::InfoLayout>(),
     Command::of::<info_malloc::InfoMalloc>(),
@@ -123,6 +134,8 @@ pub const ALL: &[Command] = &[
     Command::of::<memory::Memory>(),
     Command::of::<objects::Objects>(),
     Command::of::<path::Path>(),
+    Command::of::<process_apply::ProcessApply>(),
+    Command::of::<ps::Ps>(),
     Command::of::<py_bt::PyBt>(),
     Command::of::<py_bt_full::PyBtFull>(),
     Command::of::<py_dis::PyDis>(),
@@ -142,6 +155,7 @@ pub const ALL: &[Command] = &[
     Command::of::<show::Show>(),
     Command::of::<signal::Signal>(),
     Command::of::<source::Source>(),
+    Command::of::<stacks::Stacks>(),
     Command::of::<thread::Thread>(),
     Command::of::<thread_apply::ThreadApply>(),
     Command::of::<thread_find::ThreadFind>(),

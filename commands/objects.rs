@@ -77,7 +77,7 @@ impl Run for Objects {
         let (fitting, filtered) = match &self.condition {
             None => (all, None),
             Some(condition) => {
-                let (fitting, filtered) = filter(&heap, &session.values, condition, &all)?;
+                let (fitting, filtered) = filter(&heap, &session.inferior.values, condition, &all)?;
                 (fitting, Some(filtered))
             }
         };

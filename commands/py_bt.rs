@@ -74,12 +74,12 @@ impl Run for PyBt {
         let all = asked == Extent::AllThreads || self.merge;
         let views: Vec<ThreadView> = ThreadView::all(session)?
             .into_iter()
-            .filter(|view| all || view.id == Some(session.thread))
+            .filter(|view| all || view.id == Some(session.inferior.thread))
             .collect();
         if views.is_empty() {
             bail!(
                 "thread {} is not known; \"py-bt all\" shows what Python knows of its threads",
-                session.thread
+                session.inferior.thread
             );
         }
         if all {

@@ -36,7 +36,7 @@ impl Run for PyDown {
         let count = steps(self.count.as_deref())?;
         session.python()?;
         let stack = Stack::selected(session)?;
-        let current = stack.current_python(session.frame)?;
+        let current = stack.current_python(session.inferior.frame)?;
         let newer = stack
             .python_indices()
             .rev()

@@ -37,7 +37,7 @@ impl Run for PyFrame {
         session.python()?;
         let stack = Stack::selected(session)?;
         let index = match &self.number {
-            None => stack.current_python(session.frame)?,
+            None => stack.current_python(session.inferior.frame)?,
             Some(text) => {
                 let wanted = number(text)?;
                 let mut indices = stack.python_indices();

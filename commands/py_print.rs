@@ -69,7 +69,7 @@ impl Run for PyPrint {
         let text = if text.is_empty() { "$" } else { text };
         let (python, frame) = session.python_frame()?;
         let scope = FrameScope::of(&python, &frame);
-        let evaluator = Evaluator::new(&python.objects, &scope, &session.values);
+        let evaluator = Evaluator::new(&python.objects, &scope, &session.inferior.values);
         let answer = evaluator.evaluate(text).map_err(|error| {
             let place = carets(text, error.span);
             anyhow!("{error}\n    {text}\n    {place}")
@@ -82,10 +82,10 @@ impl Run for PyPrint {
             (true, None) => bail!("the value was computed here and has no structure in the target"),
         };
         let class = evaluator.class_name(&answer.value);
-        session.values.push(answer.value.clone());
+        session.inferior.values.push(answer.value.clone());
         Ok(Box::new(Printed {
             expression: text.to_owned(),
-            number: session.values.len(),
+            number: session.inferior.values.len(),
             scope: answer.scope,
             value: answer.value,
             class,
@@ -100,7 +100,7 @@ impl Run for PyPrint {
             return Vec::new();
         };
         let scope = FrameScope::of(&python, &frame);
-        let evaluator = Evaluator::new(&python.objects, &scope, &session.values);
+        let evaluator = Evaluator::new(&python.objects, &scope, &session.inferior.values);
         evaluator.complete(&format!("{before}{word}"), before.len())
     }
 }

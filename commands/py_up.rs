@@ -36,7 +36,7 @@ impl Run for PyUp {
         let count = steps(self.count.as_deref())?;
         session.python()?;
         let stack = Stack::selected(session)?;
-        let current = stack.current_python(session.frame)?;
+        let current = stack.current_python(session.inferior.frame)?;
         let older = stack.python_indices().filter(|index| *index > current);
         let index = walk(current, count, older);
         let index = index.context("Unable to find an older python frame")?;

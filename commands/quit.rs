@@ -24,7 +24,7 @@ impl Run for Quit {
             anyhow::bail!("Not confirmed.");
         }
         session.quit = true;
-        session.close();
+        session.close_all();
         Ok(Box::new(Plain::silent()))
     }
 }

@@ -32,10 +32,10 @@ impl Run for Thread {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let Some(text) = &self.number else {
-            let view = ThreadView::find(session, session.thread)?;
+            let view = ThreadView::find(session, session.inferior.thread)?;
             let text = format!(
                 "[Current thread is {} ({})]",
-                session.thread,
+                session.inferior.thread,
                 view.target_id()
             );
             return Ok(Box::new(Plain {

@@ -65,16 +65,16 @@ impl Run for ThreadApply {
             Some(line) => (line, true),
             None => (request.line.to_owned(), request.merge),
         };
-        let selected = (session.thread, session.frame);
+        let selected = (session.inferior.thread, session.inferior.frame);
         let mut answers = Vec::with_capacity(ids.len());
         for id in ids {
             if session.cancel.is_cancelled() {
                 break;
             }
             let thread = ThreadView::find(session, id)?;
-            (session.thread, session.frame) = (id, 0);
+            (session.inferior.thread, session.inferior.frame) = (id, 0);
             let result = session.execute(&line);
-            if session.quit || session.process.is_none() {
+            if session.quit || session.inferior.process.is_none() {
                 break;
             }
             let result = result.map_err(|error| format!("{error:#}"));
@@ -82,7 +82,7 @@ impl Run for ThreadApply {
                 answers.push(Answer { thread, result });
             }
         }
-        (session.thread, session.frame) = selected;
+        (session.inferior.thread, session.inferior.frame) = selected;
         session.again = None;
         if let Some(why) = common_error(&answers) {
             return Err(anyhow!("{why}"));

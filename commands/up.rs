@@ -30,10 +30,10 @@ impl Run for Up {
         let count = steps(self.count.as_deref())?;
         let stack = Stack::selected(session)?;
         let last = stack.len().checked_sub(1).context("No stack.")?;
-        if count > 0 && session.frame >= last {
+        if count > 0 && session.inferior.frame >= last {
             bail!("Initial frame selected; you cannot go up.");
         }
-        let index = session.frame.saturating_add(count).min(last);
+        let index = session.inferior.frame.saturating_add(count).min(last);
         Ok(Box::new(Selected::frame(session, &stack, index)))
     }
 }

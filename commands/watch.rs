@@ -83,7 +83,10 @@ impl Run for Watch {
                 bail!("watch does not repeat \"{name}\"");
             }
         }
-        session.let_run()?;
+        for inferior in session.inferiors_mut().filter(|one| one.pid().is_some()) {
+            inferior.resume();
+            inferior.running = true;
+        }
         session.watch = Some(watch::Watch {
             every: Duration::from_secs_f64(self.interval),
             count: self.count,

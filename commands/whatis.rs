@@ -35,15 +35,15 @@ impl Run for Whatis {
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let addr = address::evaluate(session, self.address.as_deref().unwrap_or_default())?;
-        let (found, value) = match &session.python {
-            Some(Ok(python)) => {
+        let (found, value) = match session.inferior.found() {
+            Some(python) => {
                 let found = python.whatis(addr);
                 let object = found.object.as_ref().filter(|object| !object.dead);
                 let value =
                     object.map(|object| ValueView::of(python, object.start, limits(session)));
                 (found, value)
             }
-            _ => (whatis::native(session.process()?, addr), None),
+            None => (whatis::native(session.process()?, addr), None),
         };
         Ok(Box::new(Answer { found, value }))
     }

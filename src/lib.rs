@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`addr`], [`bytes`], [`diag`], [`escape`] | addresses, checked reads, notes, hostile strings |
 //! | [`target`] | one process image: memory, registers, mappings, threads |
+//! | [`dump`] | writing the core of a live process |
 //! | [`image`] | the ELF files mapped in it: symbols, build-ids, debug files |
 //! | [`dwarf`] | lines and inlined functions |
 //! | [`unwind`] | native stack frames, each with how it was found |
@@ -18,6 +19,7 @@
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
+//! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
 //! Every claim carries its provenance, every gap a reason; see [`diag::Notes`].
 
@@ -25,10 +27,12 @@ pub mod addr;
 pub mod bytes;
 pub mod descriptors;
 pub mod diag;
+pub mod dump;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
 pub mod findings;
+pub mod glance;
 pub mod heap;
 pub mod image;
 pub mod memory;

@@ -30,6 +30,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("nx", "nx"),
     ("json", "json"),
     ("no-stop", "no-stop"),
+    ("tree", "tree"),
     ("version", "version"),
     ("v", "version"),
 ];

@@ -124,6 +124,7 @@ impl Session {
                 self.process()?;
             }
         }
+        self.look_if_running(call)?;
         match (call.command.run)(self, &call.words) {
             Ok(report) => Ok(report),
             Err(error) => match error.downcast_ref::<clap::Error>() {

@@ -5,10 +5,10 @@
 //! process is stopped, and the analysis runs on the copy. Where it wants pages beyond the copy,
 //! the process is stopped once more, until the stacks are computed, which the engine remembers.
 
-use super::Session;
 use super::command::Needs;
 use super::render::value::limits;
 use super::render::variables::{Budget, VariablesView};
+use super::{Inferior, Session};
 use pydbg::Addr;
 use pydbg::native::Process;
 use pydbg::python::Python;
@@ -73,7 +73,7 @@ impl Session {
         if !known || options.no_stop || needs >= Needs::Memory {
             return None;
         }
-        let target = Arc::new(live::rehearse(pid, options)?);
+        let target = Arc::new(live::rehearse(pid, options).ok()?);
         let process = Arc::new(Process::new(target.clone()));
         let python = Python::find(process.clone()).ok();
         stacks(&process, python.as_ref(), needs, limits(self));
@@ -95,16 +95,15 @@ impl Session {
     /// has come upon a thread that was not stopped because Python did not know it then.
     pub fn reads_beyond_the_copy(&self) -> bool {
         self.compute_stacks(self.wants());
-        let process = self.process.as_ref();
+        let process = self.inferior.process.as_ref();
         let Some(live) = process.and_then(|process| process.target.live()) else {
             return false;
         };
-        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
         let is_known = |python: &Arc<Python>| {
             let mut spared = live.spared().iter();
             spared.any(|tid| !python.threads_of(*tid).is_empty())
         };
-        live.missed() > 0 || python.is_some_and(is_known)
+        live.missed() > 0 || self.inferior.found().is_some_and(is_known)
     }
 
     /// The most that any of the commands to come needs.
@@ -121,37 +120,49 @@ impl Session {
     /// Computes the stacks that commands with these needs will ask for; the engine remembers
     /// them.
     pub fn compute_stacks(&self, needs: Needs) {
-        let python = self.python.as_ref().and_then(|python| python.as_ref().ok());
-        if let Some(process) = &self.process {
-            let python = python.map(|python| &**python);
-            stacks(process, python, needs, limits(self));
-        }
+        self.inferior.compute_stacks(needs, limits(self));
     }
 
-    /// Lets a live target run on after a command that looked at it anew, or if
-    /// [`Session::release_captured`] may.
+    /// Lets live targets run on that the user has let run, after a command that looked at them
+    /// anew; of the others those that [`Session::release_captured`] may.
     pub fn release(&mut self) {
         self.now = None;
-        match (self.running, &self.process) {
-            (true, Some(process)) => process.target.resume(),
-            _ => self.release_captured(),
+        self.release_captured();
+        for inferior in self.inferiors_mut().filter(|inferior| inferior.running) {
+            inferior.resume();
+            inferior.fresh = false;
         }
     }
 
-    /// Lets a live target run on if none of the commands to come reads memory that is not
-    /// captured; else it stays stopped for now. At a prompt the commands to come are not known,
-    /// so it stays stopped until the person leaves it.
+    /// Lets live targets run on if none of the commands to come reads memory that is not
+    /// captured; else they stay stopped for now. At a prompt the commands to come are not known,
+    /// so they stay stopped until the person leaves them.
     pub fn release_captured(&mut self) {
-        let known = self.coming.is_some() || self.now.is_some();
-        let Some(process) = self.process.clone().filter(|_| known) else {
-            return;
-        };
-        if self.released || !process.target.is_live() || self.wants() >= Needs::Memory {
+        if self.coming.is_none() && self.now.is_none() {
             return;
         }
-        self.compute_stacks(self.wants());
-        process.target.resume();
-        self.released = true;
+        let needs = self.wants();
+        if needs >= Needs::Memory {
+            return;
+        }
+        let (limits, known) = (limits(self), self.coming.is_some());
+        for inferior in self.inferiors_mut() {
+            // What holds others at a prompt is no business of the line that runs now.
+            let theirs = known || inferior.running;
+            if theirs && inferior.pid().is_some() && !inferior.released {
+                inferior.compute_stacks(needs, limits);
+                inferior.resume();
+            }
+        }
+    }
+}
+
+impl Inferior {
+    /// Computes the stacks that commands with these needs will ask for.
+    fn compute_stacks(&self, needs: Needs, limits: Limits) {
+        if let Some(process) = &self.process {
+            stacks(process, self.found().map(|python| &**python), needs, limits);
+        }
     }
 }
 

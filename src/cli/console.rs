@@ -114,7 +114,7 @@ impl Console {
         };
         self.perform(session, &job, |session| match &asked {
             Asked::Group(group) => Ok(Box::new(help::group(session, group))),
-            Asked::Call(call) => session.run_now(call),
+            Asked::Call(call) => session.run(call),
         });
     }
 
@@ -306,11 +306,8 @@ impl Console {
         let data = answer.ok().map(|report| report.json());
         let document = Document {
             command: name,
-            target: session
-                .process
-                .as_ref()
-                .map(|process| process.target.origin.clone())
-                .into(),
+            target: session.inferior.origin().cloned().into(),
+            inferior: session.has_family().then_some(session.inferior.number),
             data,
             error: answer.err(),
             notes: self.new_notes(session, answer, true),
@@ -330,16 +327,14 @@ impl Console {
         repeat_own: bool,
     ) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut engine = Vec::new();
-        if let Some(process) = &session.process {
-            engine.extend(process.target.notes.all());
-        }
-        if let Some(Ok(python)) = &session.python {
-            engine.extend(python.notes.all());
-        }
-        for note in engine {
-            if self.noted.insert(note.text.clone()) {
-                notes.push(note);
+        for inferior in session.inferiors() {
+            for mut note in inferior.notes() {
+                if session.has_family() {
+                    note.text = format!("inferior {}: {}", inferior.number, note.text);
+                }
+                if self.noted.insert(note.text.clone()) {
+                    notes.push(note);
+                }
             }
         }
         for note in answer.map(|report| report.notes()).unwrap_or_default() {

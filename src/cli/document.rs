@@ -16,6 +16,9 @@ pub struct Document<'a> {
     pub command: &'a str,
     /// What it is about.
     pub target: About,
+    /// Which inferior that is, when there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inferior: Option<usize>,
     /// The answer, unless there was an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
@@ -99,6 +102,7 @@ mod tests {
         let document = |target: Option<Origin>, error| Document {
             command: "bt",
             target: target.into(),
+            inferior: None,
             data: None,
             error,
             notes: Vec::new(),
@@ -123,6 +127,7 @@ mod tests {
         let document = Document {
             command: "bt \u{9b}31m\u{7f}é\u{202e}\x1b",
             target: About::Nothing,
+            inferior: None,
             data: None,
             error: None,
             notes: Vec::new(),

@@ -4,13 +4,10 @@
 use super::Session;
 use super::banner::Banner;
 use super::line::path;
-use pydbg::native::Process;
-use pydbg::python::Python;
 use pydbg::python::runtime::Runtime;
 use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 impl Session {
@@ -27,11 +24,9 @@ impl Session {
     pub fn open_attach(&mut self, pid: i32, exe: Option<&Path>) -> Result<(), OpenError> {
         let options = self.file_options(exe);
         // A process can be held only once: to attach again is to look at it anew.
-        if let Some(held) = self.process.as_ref().map(|process| &process.target)
-            && held.origin == target::Origin::Live(pid)
-        {
-            held.resume();
-            self.released = true;
+        if let Some(number) = self.inferior_of(pid) {
+            self.select_inferior(number);
+            self.inferior.resume();
         }
         let start = Instant::now();
         let rehearsal = self.rehearse(pid, &options);
@@ -83,26 +78,12 @@ impl Session {
     /// Leaves the target: a live process runs on. What was left, in gdb's words; `None` without a
     /// target.
     pub fn close(&mut self) -> Option<String> {
-        let process = self.process.take()?;
-        self.python = None;
-        self.heap = None;
-        self.thread = 1;
-        self.frame = 0;
-        self.dead_frame = None;
-        self.values.clear();
         self.again = None;
-        self.released = false;
-        self.running = false;
-        self.timings.clear();
-        process.target.resume();
-        Some(match process.target.origin {
-            target::Origin::Live(pid) => format!("Detached from process {pid}; it runs on."),
-            target::Origin::Core(_) | target::Origin::Synthetic => "No core file now.".into(),
-        })
+        self.inferior.close()
     }
 
     /// Where files are looked for, from the settings and the command line.
-    fn file_options(&self, exe: Option<&Path>) -> Options {
+    pub fn file_options(&self, exe: Option<&Path>) -> Options {
         let folders = self.settings.get("debug-file-directory");
         Options {
             exe: exe.map(path).or(self.options.exe.clone()),
@@ -128,18 +109,7 @@ impl Session {
             exe: None,
             ..options
         };
-        let mut start = start;
-        let mut phase = |session: &mut Session, name: &str| {
-            session.timings.push((name.to_owned(), start.elapsed()));
-            start = Instant::now();
-        };
-        phase(self, "target");
-        let process = Arc::new(Process::new(Arc::new(target)));
-        phase(self, "files");
-        let python = Python::find_again(process.clone(), runtime);
-        phase(self, "python");
-        self.process = Some(process);
-        self.python = Some(python.map(Arc::new).map_err(|why| why.to_string()));
+        self.inferior.adopt(target, start, runtime);
     }
 }
 

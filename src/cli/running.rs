@@ -4,9 +4,11 @@
 
 use super::Session;
 use super::call::Call;
-use super::command::{Answer, Class, Needs};
+use super::command::{Class, Needs};
 use anyhow::bail;
 use pydbg::target::Origin;
+use pydbg::target::live::LiveHold;
+use std::time::Duration;
 
 impl Session {
     /// The id of the live target, or gdb's words for what is none.
@@ -19,8 +21,9 @@ impl Session {
 
     /// Whether the live target is there still.
     pub fn is_there(&self) -> bool {
-        let process = self.process.as_ref();
-        process.is_some_and(|process| process.target.live().is_some_and(|live| live.is_there()))
+        let process = self.inferior.process.as_ref();
+        let live = process.and_then(|process| process.target.live());
+        live.is_some_and(LiveHold::is_there)
     }
 
     /// Looks at the live target anew. It is held afterwards, unless the commands to come are known
@@ -32,33 +35,34 @@ impl Session {
         }
         let process = self.process()?;
         let exe = process.target.files.options.exe.clone();
-        let selected = self.thread;
+        let selected = self.inferior.thread;
         let of = |number: usize| process.threads().iter().find(|thread| thread.id == number);
         let tid = of(selected).map(|thread| thread.tid);
-        let running = self.running;
+        let running = self.inferior.running;
         self.open_attach(pid, exe.as_deref())?;
-        self.running = running;
+        self.inferior.running = running;
+        self.inferior.fresh = true;
         let mut threads = self.process()?.threads().iter();
         let same = threads.find(|thread| Some(thread.tid) == tid);
-        self.thread = same.map_or(1, |thread| thread.id);
+        self.inferior.thread = same.map_or(1, |thread| thread.id);
         Ok(())
     }
 
-    /// Runs a call; one that is about a target that runs on, on the process as it is now.
-    pub fn run_now(&mut self, call: &Call) -> Answer {
+    /// Before a call that is about a target that runs on: looks at the process as it is now.
+    pub fn look_if_running(&mut self, call: &Call) -> anyhow::Result<()> {
         let about_it =
             call.command.requires > Needs::Nothing && call.command.class != Class::Target;
-        if self.running && about_it {
-            self.now = Some(call.text.clone());
+        if about_it && self.inferior.running && !self.inferior.fresh {
+            self.now.get_or_insert_with(|| call.text.clone());
             self.look_again()?;
             self.release_captured();
         }
-        self.run(call)
+        Ok(())
     }
 
     /// Lets the live target run on, to be looked at anew by each command; how long it was stopped
     /// before, if it was.
-    pub fn let_run(&mut self) -> anyhow::Result<Option<std::time::Duration>> {
+    pub fn let_run(&mut self) -> anyhow::Result<Option<Duration>> {
         self.running_pid()?;
         let Some(live) = self.process()?.target.live() else {
             bail!("The program is not being run.");
@@ -66,8 +70,8 @@ impl Session {
         let held = live.is_stopped();
         live.resume();
         let stopped = held.then(|| live.stopped_for());
-        self.running = true;
-        self.released = true;
+        self.inferior.running = true;
+        self.inferior.released = true;
         Ok(stopped)
     }
 }

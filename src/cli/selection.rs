@@ -22,7 +22,7 @@ impl Session {
     /// older than a selected native one.
     pub fn selected_python(&self) -> anyhow::Result<SelectedPython> {
         let python = self.python()?.clone();
-        if let Some(frame) = &self.dead_frame {
+        if let Some(frame) = &self.inferior.dead_frame {
             return Ok(SelectedPython {
                 python,
                 frame: frame.clone(),
@@ -30,7 +30,7 @@ impl Session {
             });
         }
         let stack = Stack::selected(self)?;
-        let index = stack.current_python(self.frame)?;
+        let index = stack.current_python(self.inferior.frame)?;
         let frame = stack.python_frame(index);
         Ok(SelectedPython {
             python,

@@ -1,7 +1,8 @@
-//! The state between commands: the open target, the selected thread and frame, settings. How it
+//! The state between commands: the open targets, of which one is the current one, and settings. How it
 //! runs a command is in [`super::call`], how it opens a target in [`super::open`].
 
 use super::command::Command;
+use super::inferior::Inferior;
 use super::interrupt::Interrupt;
 use super::names::Names;
 use super::render::heap::browse::Browsing;
@@ -10,12 +11,11 @@ use super::watch::Watch;
 use pydbg::diag::Cancel;
 use pydbg::heap::Heap;
 use pydbg::native::Process;
-use pydbg::python::{PyFrame, Python};
+use pydbg::python::Python;
 use pydbg::target::Options;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The state between commands.
 pub struct Session {
@@ -23,23 +23,10 @@ pub struct Session {
     pub commands: &'static [Command],
     /// Their names and abbreviations; an entry is an index into `commands`.
     pub names: Names,
-    /// The open target.
-    pub process: Option<Arc<Process>>,
-    /// CPython in it, or why there is none.
-    pub python: Option<Result<Arc<Python>, String>>,
-    /// All objects of it as a graph, once a command needed that.
-    pub heap: Option<Arc<Heap>>,
-    /// The partition of them that `heap` showed last.
-    pub browsing: Option<Browsing>,
-    /// The selected thread (gdb number, from 1).
-    pub thread: usize,
-    /// The selected frame: an index into the merged stack of that thread.
-    pub frame: usize,
-    /// The frame of a traceback that `exception frame N` selected: it has ended, and stands in for
-    /// the selected frame where variables are asked for.
-    pub dead_frame: Option<PyFrame>,
-    /// The answers of `py-print` about this target, `$1` first.
-    pub values: Vec<pydbg::expr::Value>,
+    /// The current target, or the place for one: what commands work on.
+    pub inferior: Inferior,
+    /// The other targets that are open, by number.
+    others: Vec<Inferior>,
     /// The values of `set NAME VALUE`.
     pub settings: Settings,
     /// Set by Ctrl-C.
@@ -57,12 +44,6 @@ pub struct Session {
     /// The line that an empty line runs next, if a command wants another one than its own
     /// repetition: `x/8gx $sp` sets the address behind what it showed.
     pub again: Option<String>,
-    /// How long the phases of opening took.
-    pub timings: Vec<(String, Duration)>,
-    /// Whether a live target runs on, its stacks having been captured.
-    pub released: bool,
-    /// Whether the user has let a live target run on, so that each command looks at it anew.
-    pub running: bool,
     /// The line that runs on a target that runs on: it alone decides what is copied.
     pub now: Option<String>,
     /// What `watch` is to repeat, once its own line is done.
@@ -95,14 +76,8 @@ impl Session {
         Session {
             commands,
             names: super::call::names(commands),
-            process: None,
-            python: None,
-            thread: 1,
-            frame: 0,
-            dead_frame: None,
-            heap: None,
-            browsing: None,
-            values: Vec::new(),
+            inferior: Inferior::new(1),
+            others: Vec::new(),
             settings: Settings::default(),
             cancel: Cancel::default(),
             interrupt: Interrupt::default(),
@@ -111,9 +86,6 @@ impl Session {
             interactive: false,
             quit: false,
             again: None,
-            timings: Vec::new(),
-            released: false,
-            running: false,
             now: None,
             watch: None,
             coming: None,
@@ -124,38 +96,89 @@ impl Session {
 
     /// The open target, or the error every command gives without one.
     pub fn process(&self) -> anyhow::Result<&Arc<Process>> {
-        self.process.as_ref().ok_or_else(|| {
-            anyhow::anyhow!("no target is open; try \"core FILE\" or \"attach PID\"")
-        })
+        self.inferior.process()
     }
 
     /// CPython in the target, or why there is none.
     pub fn python(&self) -> anyhow::Result<&Arc<Python>> {
-        self.process()?;
-        match &self.python {
-            Some(Ok(python)) => Ok(python),
-            Some(Err(why)) => Err(anyhow::anyhow!("{why}")),
-            None => Err(anyhow::anyhow!("no CPython was looked for")),
-        }
+        self.inferior.python()
     }
 
     /// All objects of the target as a graph, made when it is first asked for.
     pub fn heap(&mut self) -> anyhow::Result<Arc<Heap>> {
-        let python = Arc::clone(self.python()?);
-        // Another target, or a live process that was captured anew, has other objects.
-        let same = |heap: &&Arc<Heap>| Arc::ptr_eq(&heap.python, &python);
-        if let Some(heap) = self.heap.as_ref().filter(same) {
-            return Ok(Arc::clone(heap));
-        }
-        let heap = Arc::new(Heap::of(&python)?);
-        self.heap = Some(Arc::clone(&heap));
-        Ok(heap)
+        self.inferior.heap()
     }
 
     /// The partition that `heap` showed last of this target.
     pub fn browsing(&self) -> Option<&Browsing> {
-        let python = self.python().ok()?;
-        let same = |browsing: &&Browsing| Arc::ptr_eq(&browsing.python, python);
-        self.browsing.as_ref().filter(same)
+        self.inferior.browsing()
+    }
+
+    /// All targets that are open, by number; the current one alone when nothing is.
+    pub fn inferiors(&self) -> Vec<&Inferior> {
+        let mut all: Vec<&Inferior> = self.others.iter().chain([&self.inferior]).collect();
+        all.sort_by_key(|inferior| inferior.number);
+        all
+    }
+
+    /// The same to change them, in no order.
+    pub fn inferiors_mut(&mut self) -> impl Iterator<Item = &mut Inferior> {
+        self.others.iter_mut().chain([&mut self.inferior])
+    }
+
+    /// Whether more than one target is open.
+    pub fn has_family(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// The number of the inferior that is this live process.
+    pub fn inferior_of(&self, pid: i32) -> Option<usize> {
+        let mut all = self.others.iter().chain([&self.inferior]);
+        let inferior = all.find(|inferior| inferior.pid() == Some(pid))?;
+        Some(inferior.number)
+    }
+
+    /// Makes an inferior the current one; whether there is one with this number.
+    pub fn select_inferior(&mut self, number: usize) -> bool {
+        let mut others = self.others.iter_mut();
+        if let Some(other) = others.find(|inferior| inferior.number == number) {
+            std::mem::swap(&mut self.inferior, other);
+            self.others.sort_by_key(|inferior| inferior.number);
+        }
+        self.inferior.number == number
+    }
+
+    /// Leaves an inferior, whose process runs on; what was left, in gdb's words. Of several it is
+    /// taken off the list, and if it was the current one, the first of those that remain becomes
+    /// that.
+    pub fn leave_inferior(&mut self, number: usize) -> Option<String> {
+        let current = self.inferior.number;
+        if !self.select_inferior(number) {
+            return None;
+        }
+        let left = self.close();
+        if !self.others.is_empty() {
+            self.inferior = self.others.remove(0);
+            self.select_inferior(current);
+        }
+        left
+    }
+
+    /// Replaces all targets by these, of which the first becomes the current one. Those that were
+    /// open are left.
+    pub fn replace_inferiors(&mut self, inferiors: Vec<Inferior>) {
+        self.close_all();
+        let mut inferiors = inferiors.into_iter();
+        if let Some(first) = inferiors.next() {
+            self.inferior = first;
+            self.others = inferiors.collect();
+        }
+    }
+
+    /// Leaves all targets: live processes run on.
+    pub fn close_all(&mut self) {
+        self.again = None;
+        self.others.clear();
+        self.inferior = Inferior::new(1);
     }
 }

@@ -5,7 +5,9 @@
 //! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
 use super::proc::{self, Task};
+use super::processes::Entry;
 use super::refusal;
+use super::register_sets::RegisterSets;
 use super::remote::Remote;
 use super::roster::Roster;
 use super::snapshot::{Room, Snapshot};
@@ -99,6 +101,31 @@ impl LiveHold {
         &self.spared
     }
 
+    /// The process's id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The register sets of all threads that pydbg holds stopped.
+    pub fn register_sets(&self) -> Vec<RegisterSets> {
+        let mut state = self.state();
+        let tracer = state.tracer.as_mut();
+        tracer.map(Tracer::register_sets).unwrap_or_default()
+    }
+
+    /// Copies runs of bytes, each given by its address and size, one behind the other to `to`,
+    /// without keeping them; returns how many bytes there are before the first that cannot be
+    /// read.
+    pub fn copy(&self, runs: &[(u64, usize)], to: &mut [u8]) -> Result<usize, Errno> {
+        self.memory.remote().fill(runs, to)
+    }
+
+    /// The same for one run in a mapping that the process itself may not read.
+    pub fn copy_forbidden(&self, addr: Addr, to: &mut [u8]) -> Result<(), Errno> {
+        let copied = self.memory.remote().read(addr.0, to, true);
+        copied.map_err(|(_, errno)| errno)
+    }
+
     /// What was read and is kept, as addresses and sizes in bytes.
     pub fn kept(&self) -> Vec<(Addr, usize)> {
         self.memory.kept()
@@ -143,7 +170,7 @@ pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
         true => Manner::Running,
         false => Manner::Stopped,
     };
-    open(pid, options, manner, Room::default())
+    open(pid, options, manner, Room::default(), &FxHashSet::default())
 }
 
 /// Stops the process only for as long as `copy` takes, which reads what an analysis will want
@@ -160,10 +187,7 @@ pub fn glimpse(
 ) -> Result<Target, OpenError> {
     let look = || {
         let room = Room::new(mappings, wanted);
-        let manner = Manner::Glimpsed {
-            strangers: strangers.clone(),
-        };
-        let target = open(pid, options, manner, room)?;
+        let target = open(pid, options, Manner::Glimpsed, room, strangers)?;
         copy(&target);
         target.resume();
         Ok(target)
@@ -181,21 +205,19 @@ pub fn glimpse(
 
 /// The process as it runs, for a rehearsal: what an analysis reads of it is kept, so that
 /// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
-/// rehearsal itself answers may be torn. `None` when the process cannot be read.
-pub fn rehearse(pid: i32, options: &Options) -> Option<Target> {
-    try_open(pid, options, Manner::Rehearsed, Room::default()).ok()
+/// rehearsal itself answers may be torn.
+pub fn rehearse(pid: i32, options: &Options) -> Result<Target, OpenError> {
+    let none = FxHashSet::default();
+    open(pid, options, Manner::Rehearsed, Room::default(), &none)
 }
 
 /// How a process is opened.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     /// Held; pages are kept.
     Stopped,
     /// Held by the calling thread; pages are kept.
-    Glimpsed {
-        /// The threads that need not be stopped.
-        strangers: FxHashSet<i32>,
-    },
+    Glimpsed,
     /// Not held; nothing is kept.
     Running,
     /// Not held, but pages are kept.
@@ -203,84 +225,163 @@ enum Manner {
 }
 
 /// The process as it is, or in words why it cannot be opened.
-fn open(pid: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, OpenError> {
-    try_open(pid, options, manner, room).map_err(|errno| OpenError::Attach {
+fn open(
+    pid: i32,
+    options: &Options,
+    manner: Manner,
+    room: Room,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, OpenError> {
+    try_open(pid, options, manner, room, strangers).map_err(|errno| OpenError::Attach {
         pid,
         why: refusal::explain(pid, errno, options.no_stop),
     })
 }
 
-fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
-    let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
-    if pid == std::process::id() as i32 {
-        return Err(Errno::EPERM);
-    }
-    // What takes time and does not change is read before the stop.
-    let roster = Roster::read(pid)?;
-    let before = roster.alive;
-    let process = ProcessInfo {
-        exe: before.exe(),
-        ..roster.process()
-    };
-    let auxv = before.auxv();
-    let notes = Notes::default();
-    let files = Files::new(options.clone(), before.foreign_root(), &notes);
-    let (keeps, exact) = (manner != Manner::Running, manner == Manner::Rehearsed);
-    let asked = !matches!(manner, Manner::Running | Manner::Rehearsed);
+fn try_open(
+    given: i32,
+    options: &Options,
+    manner: Manner,
+    room: Room,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, Errno> {
+    let prepared = Prepared::read(given, options)?;
+    let (pid, roster) = (prepared.pid, &prepared.roster);
     let (tracer, tracees) = match manner {
         Manner::Stopped => Tracer::stop(pid, roster.busy()).map(held_by)?,
-        Manner::Glimpsed { strangers } => {
-            Tracer::stop_here(pid, roster.busy(), strangers).map(held_by)?
-        }
+        Manner::Glimpsed => Tracer::stop_here(pid, roster.busy(), strangers).map(held_by)?,
         Manner::Running | Manner::Rehearsed => (None, roster.running()),
     };
-    let held = tracees.iter().any(Tracee::is_held);
-    let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
-    let mappings = task.maps().map_err(|error| errno_of(&error))?;
-    if mappings.is_empty() {
-        // It was killed meanwhile.
-        return Err(Errno::ESRCH);
-    }
-    let lost = tracer.as_ref().map(Tracer::lost).unwrap_or_default();
-    let (remote, problem) = Remote::open(task, lost);
-    if let Some(errno) = problem.filter(|_| !held) {
-        return Err(errno);
-    }
-    if pid != given {
-        notes.info(format!("{given} is a thread of process {pid}"));
-    }
-    roster.note(&tracees, options.no_stop, &notes);
-    let keeps = keeps && (held || exact);
-    let memory = Snapshot::new(remote, &mappings, keeps, room);
-    let memory = Arc::new(if exact { memory.exact() } else { memory });
-    let those = |hold: Hold| {
-        let tracees = tracees.iter().filter(move |tracee| tracee.hold == hold);
-        tracees.filter(|_| asked).map(|tracee| tracee.tid).collect()
-    };
-    Ok(Target {
-        origin: Origin::Live(pid),
-        memory: Arc::clone(&memory) as _,
-        mappings,
-        threads: roster.threads(&tracees),
-        process,
-        auxv,
-        signal: None,
-        files: Arc::new(files),
-        notes,
-        dumped: Vec::new(),
-        live: Some(LiveHold {
+    prepared.open(manner, tracer, tracees, room)
+}
+
+/// A live process before it is stopped: what takes time to read and does not change.
+pub(super) struct Prepared {
+    given: i32,
+    /// The process.
+    pub(super) pid: i32,
+    roster: Roster,
+    process: ProcessInfo,
+    auxv: Vec<(u64, u64)>,
+    notes: Notes,
+    files: Files,
+    options: Options,
+}
+
+impl Prepared {
+    /// Reads a process, of which any thread is `given`.
+    pub(super) fn read(given: i32, options: &Options) -> Result<Prepared, Errno> {
+        let pid = proc::process_of(given).ok_or(Errno::ESRCH)?;
+        if pid == std::process::id() as i32 {
+            return Err(Errno::EPERM);
+        }
+        let roster = Roster::read(pid)?;
+        let before = roster.alive;
+        let notes = Notes::default();
+        Ok(Prepared {
+            given,
             pid,
-            start_ticks: roster.leader.start_ticks,
+            process: ProcessInfo {
+                exe: before.exe(),
+                ..roster.process()
+            },
+            auxv: before.auxv(),
+            files: Files::new(options.clone(), before.foreign_root(), &notes),
+            notes,
             options: options.clone(),
-            memory,
-            late: those(Hold::Running),
-            spared: those(Hold::Spared),
-            state: Mutex::new(State {
-                tracer,
-                stopped: Duration::ZERO,
+            roster,
+        })
+    }
+
+    /// Whether it is the very process that was listed, and not a later one with its id.
+    pub(super) fn is(&self, entry: &Entry) -> bool {
+        self.roster.leader.start_ticks == entry.stat.start_ticks
+    }
+
+    /// Its threads that ran.
+    pub(super) fn busy(&self) -> FxHashSet<i32> {
+        self.roster.busy()
+    }
+
+    /// The process as it runs.
+    pub(super) fn running(self) -> Result<Target, Errno> {
+        let tracees = self.roster.running();
+        self.open(Manner::Running, None, tracees, Room::default())
+    }
+
+    /// The process as the tracer stopped it.
+    pub(super) fn stopped(self, tracer: Tracer, tracees: Vec<Tracee>) -> Result<Target, Errno> {
+        self.open(Manner::Stopped, Some(tracer), tracees, Room::default())
+    }
+
+    fn open(
+        self,
+        manner: Manner,
+        tracer: Option<Tracer>,
+        tracees: Vec<Tracee>,
+        room: Room,
+    ) -> Result<Target, Errno> {
+        let Prepared {
+            given,
+            pid,
+            roster,
+            notes,
+            options,
+            ..
+        } = self;
+        let held = tracees.iter().any(Tracee::is_held);
+        let task = way_in(pid, &tracees).ok_or(Errno::ESRCH)?;
+        let mappings = task.maps().map_err(|error| errno_of(&error))?;
+        if mappings.is_empty() {
+            // It was killed meanwhile.
+            return Err(Errno::ESRCH);
+        }
+        let lost = tracer.as_ref().map(Tracer::lost).unwrap_or_default();
+        let (remote, problem) = Remote::open(task, lost);
+        if let Some(errno) = problem.filter(|_| !held) {
+            return Err(errno);
+        }
+        if pid != given {
+            notes.info(format!("{given} is a thread of process {pid}"));
+        }
+        roster.note(&tracees, options.no_stop, &notes);
+        let keeps = held || manner == Manner::Rehearsed;
+        let memory = Snapshot::new(remote, &mappings, keeps, room);
+        let memory = Arc::new(match manner {
+            Manner::Rehearsed => memory.exact(),
+            Manner::Stopped | Manner::Glimpsed | Manner::Running => memory,
+        });
+        let asked = matches!(manner, Manner::Stopped | Manner::Glimpsed);
+        let those = |hold: Hold| {
+            let tracees = tracees.iter().filter(move |tracee| tracee.hold == hold);
+            tracees.filter(|_| asked).map(|tracee| tracee.tid).collect()
+        };
+        Ok(Target {
+            origin: Origin::Live(pid),
+            memory: Arc::clone(&memory) as _,
+            mappings,
+            threads: roster.threads(&tracees),
+            process: self.process,
+            auxv: self.auxv,
+            signal: None,
+            files: Arc::new(self.files),
+            notes,
+            dumped: Vec::new(),
+            kept: None,
+            live: Some(LiveHold {
+                pid,
+                start_ticks: roster.leader.start_ticks,
+                options,
+                memory,
+                late: those(Hold::Running),
+                spared: those(Hold::Spared),
+                state: Mutex::new(State {
+                    tracer,
+                    stopped: Duration::ZERO,
+                }),
             }),
-        }),
-    })
+        })
+    }
 }
 
 fn held_by((tracer, tracees): (Tracer, Vec<Tracee>)) -> (Option<Tracer>, Vec<Tracee>) {

@@ -1,4 +1,4 @@
-//! The four ptrace requests pydbg makes and the wait that goes with them; ptrace(2), waitid(2)
+//! The few ptrace requests pydbg makes and the wait that goes with them; ptrace(2), waitid(2)
 //! and Linux kernel/ptrace.c, kernel/signal.c. Nothing here can change a byte of the target.
 //!
 //! PTRACE_ATTACH is never used: its SIGSTOP stays behind as a real stop when the tracer dies
@@ -12,7 +12,10 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 /// `NT_PRSTATUS`: the general registers.
-const GENERAL_REGISTERS: usize = 1;
+pub(super) const GENERAL_REGISTERS: u32 = 1;
+
+/// Bytes of `siginfo_t`.
+const SIGNAL_INFO_SIZE: usize = 128;
 
 /// `PTRACE_EVENT_STOP`: the stop that PTRACE_INTERRUPT brings about, and a group-stop.
 const EVENT_STOP: i32 = 128;
@@ -55,17 +58,44 @@ pub(super) fn detach(tid: i32, signal: i32) -> Result<(), Errno> {
 /// program has 17 half as long).
 pub(super) fn registers(tid: i32) -> Result<Option<Registers>, Errno> {
     let mut raw = [0u8; USER_REGS_SIZE];
+    let len = register_set(tid, GENERAL_REGISTERS, &mut raw)?;
+    Ok(raw.get(..len).and_then(Registers::from_user_regs))
+}
+
+/// Copies one of a stopped thread's register sets, by the type of the note that has it in a core;
+/// returns how long it is.
+pub(super) fn register_set(tid: i32, kind: u32, to: &mut [u8]) -> Result<usize, Errno> {
     let mut vector = libc::iovec {
-        iov_base: raw.as_mut_ptr().cast(),
-        iov_len: raw.len(),
+        iov_base: to.as_mut_ptr().cast(),
+        iov_len: to.len(),
     };
     let request = libc::PTRACE_GETREGSET;
-    // SAFETY: `vector` names the whole of `raw`, and both outlive the call.
-    let result = unsafe { libc::ptrace(request, tid, GENERAL_REGISTERS, &raw mut vector) };
-    Errno::result(result)?;
-    Ok(raw
-        .get(..vector.iov_len)
-        .and_then(Registers::from_user_regs))
+    let kind = u64::from(kind);
+    // SAFETY: `vector` names the whole of `to`, and both outlive the call.
+    let result = unsafe { libc::ptrace(request, tid, kind, &raw mut vector) };
+    Errno::result(result).map(|_| vector.iov_len)
+}
+
+/// The bytes of `siginfo_t` of the signal for which a thread is stopped.
+pub(super) fn signal_info(tid: i32) -> Result<[u8; SIGNAL_INFO_SIZE], Errno> {
+    #[repr(align(8))]
+    struct Raw([u8; SIGNAL_INFO_SIZE]);
+    const _: () = assert!(size_of::<libc::siginfo_t>() == SIGNAL_INFO_SIZE);
+    let mut raw = Raw([0; SIGNAL_INFO_SIZE]);
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: the kernel writes one siginfo_t, for which `raw` has room and alignment.
+    let result = unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, none, &raw mut raw) };
+    Errno::result(result).map(|_| raw.0)
+}
+
+/// The signals a stopped thread blocks, as bits from signal 1 on.
+pub(super) fn blocked_signals(tid: i32) -> Result<u64, Errno> {
+    /// `PTRACE_GETSIGMASK` of Linux include/uapi/linux/ptrace.h.
+    const GET_MASK: libc::c_uint = 0x420a;
+    let mut mask = 0u64;
+    // SAFETY: the kernel writes the eight bytes it is told of, which are `mask`.
+    let result = unsafe { libc::ptrace(GET_MASK, tid, size_of::<u64>(), &raw mut mask) };
+    Errno::result(result).map(|_| mask)
 }
 
 /// Whether the kernel lets pydbg use ptrace at all. A thread id above every limit

@@ -86,6 +86,36 @@ impl Remote {
         Ok(done)
     }
 
+    /// Copies runs of bytes (address and size) one behind the other to `to`, up to the first byte
+    /// that cannot be read; returns how many were read, or why there was none.
+    pub(super) fn fill(&self, runs: &[(u64, usize)], to: &mut [u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        let mut rest = to;
+        for runs in runs.chunks(MOST_PIECES) {
+            let mut pieces = Vec::with_capacity(runs.len());
+            let mut wanted = 0;
+            for (remote, len) in runs {
+                let (piece, behind) = rest.split_at_mut_checked(*len).ok_or(Errno::EINVAL)?;
+                pieces.push(Piece {
+                    local: piece.as_mut_ptr(),
+                    remote: *remote,
+                    len: *len,
+                });
+                wanted += *len;
+                rest = behind;
+            }
+            // SAFETY: the pieces are parts of `to` that do not overlap, and it is borrowed
+            // exclusively during the call.
+            match unsafe { self.gather(&pieces) } {
+                Ok(read) if read < wanted => return Ok(done + read),
+                Ok(read) => done += read,
+                Err(_) if done > 0 => return Ok(done),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(done)
+    }
+
     /// Fills `buf`; an error comes with the number of bytes before it. `running` chooses the way
     /// that is safe while the process runs.
     pub(super) fn read(

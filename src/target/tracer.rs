@@ -8,6 +8,7 @@
 use super::minding::minds_a_stop;
 use super::proc::{self, Task};
 use super::ptrace::{self, Progress};
+use super::register_sets::RegisterSets;
 use super::registers::Registers;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
@@ -91,8 +92,8 @@ pub(super) struct Tracer {
 
 /// Who holds the process.
 enum Hands {
-    /// A thread of its own, and what is dropped to tell it to let go.
-    Thread(Sender<Infallible>, JoinHandle<Duration>),
+    /// A thread of its own, which does what it is sent and lets go when the sender is dropped.
+    Thread(Sender<Order>, JoinHandle<Duration>),
     /// The thread that called, which must also be the one to let go.
     Caller(Crew),
     /// Nobody any more.
@@ -104,30 +105,20 @@ impl Tracer {
     /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
     pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        let (release, released) = channel::<Infallible>();
-        let (report, reported) = channel();
-        let lost = Arc::<AtomicBool>::default();
-        let flag = Arc::clone(&lost);
-        let thread = thread::Builder::new()
-            .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &released, &flag))
-            .map_err(|error| errno_of(&error))?;
-        // The sender is dropped without a report only when the thread panicked.
-        let (since, tracees) = patiently(pid, &reported).unwrap_or(Err(Errno::EIO))?;
-        let hands = Hands::Thread(release, thread);
-        Ok((Tracer { hands, since, lost }, tracees))
+        Stopping::begin(pid, busy)?.wait()
     }
 
     /// The same on the calling thread, which must let go itself and then end
-    /// ([`on_a_thread_of_its_own`]). Of the `strangers` those are spared that mind a stop. Two threads of pydbg's fewer to wake shorten the stop, and a
-    /// target that is busy keeps the processor it had.
+    /// ([`on_a_thread_of_its_own`]). Of the `strangers` those are spared that mind a stop. Two
+    /// threads of pydbg's fewer to wake shorten the stop, and a target that is busy keeps the
+    /// processor it had.
     pub(super) fn stop_here(
         pid: i32,
         busy: FxHashSet<i32>,
-        strangers: FxHashSet<i32>,
+        strangers: &FxHashSet<i32>,
     ) -> Result<(Tracer, Vec<Tracee>), Errno> {
         let mut crew = Crew::new(pid, busy);
-        crew.strangers = strangers;
+        crew.strangers.clone_from(strangers);
         let since = crew.stop_all()?;
         let tracees = crew.tracees.clone();
         let hands = Hands::Caller(crew);
@@ -155,6 +146,32 @@ impl Tracer {
         self.since.elapsed()
     }
 
+    /// The register sets of all threads that are stopped.
+    pub(super) fn register_sets(&mut self) -> Vec<RegisterSets> {
+        let sets = self.ask(|crew| RegisterSets::of(&crew.tracees));
+        sets.unwrap_or_default()
+    }
+
+    /// What the thread that traces finds out; `None` when it has ended.
+    fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&mut Crew) -> T + Send + 'static,
+    ) -> Option<T> {
+        match &mut self.hands {
+            Hands::Thread(orders, _) => {
+                let (answer, answered) = channel();
+                let order: Order = Box::new(move |crew| {
+                    // Whoever asked waits for it.
+                    let _ = answer.send(question(crew));
+                });
+                orders.send(order).ok()?;
+                answered.recv().ok()
+            }
+            Hands::Caller(crew) => Some(question(crew)),
+            Hands::Empty => None,
+        }
+    }
+
     /// Lets the process go on, and tells how long it was stopped.
     pub(super) fn let_go(mut self) -> Duration {
         self.finish().unwrap_or_else(|| self.since.elapsed())
@@ -178,6 +195,49 @@ impl Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// A process that is being stopped. Dropping it lets the process go on.
+pub(super) struct Stopping {
+    pid: i32,
+    lost: Arc<AtomicBool>,
+    release: Sender<Order>,
+    reported: Receiver<Report>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Stopping {
+    /// Begins to stop all threads of a process, as [`Tracer::stop`] does, and does not wait.
+    pub(super) fn begin(pid: i32, busy: FxHashSet<i32>) -> Result<Stopping, Errno> {
+        let (release, released) = channel();
+        let (report, reported) = channel();
+        let lost = Arc::<AtomicBool>::default();
+        let flag = Arc::clone(&lost);
+        let thread = thread::Builder::new()
+            .name("tracer".into())
+            .spawn(move || trace(Crew::new(pid, busy), &report, &released, &flag))
+            .map_err(|error| errno_of(&error))?;
+        Ok(Stopping {
+            pid,
+            lost,
+            release,
+            reported,
+            thread,
+        })
+    }
+
+    /// Waits until the process is stopped.
+    pub(super) fn wait(self) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        // The sender is dropped without a report only when the thread panicked.
+        let report = patiently(self.pid, &self.reported);
+        let (since, tracees) = report.unwrap_or(Err(Errno::EIO))?;
+        let tracer = Tracer {
+            hands: Hands::Thread(self.release, self.thread),
+            since,
+            lost: self.lost,
+        };
+        Ok((tracer, tracees))
     }
 }
 
@@ -221,23 +281,31 @@ fn patiently<T>(pid: i32, reports: &Receiver<T>) -> Option<T> {
     }
 }
 
+/// Work for the thread that traces, because ptrace serves no other.
+type Order = Box<dyn FnOnce(&mut Crew) + Send>;
+
 /// The life of the tracer thread. Returns how long the process was stopped.
 fn trace(
     mut crew: Crew,
     report: &Sender<Report>,
-    released: &Receiver<Infallible>,
+    orders: &Receiver<Order>,
     lost: &AtomicBool,
 ) -> Duration {
     let outcome = crew.stop_all();
     let since = *outcome.as_ref().unwrap_or(&Instant::now());
     let told = report.send(outcome.map(|since| (since, crew.tracees.clone())));
     if told.is_ok() {
-        // Nothing is ever sent: the other end is dropped.
-        while let Err(RecvTimeoutError::Timeout) = released.recv_timeout(ROUND) {
-            if crew.is_dying() {
-                // As long as it is held its parent does not learn of its end.
-                lost.store(true, Ordering::Release);
-                break;
+        // The orders end when the other end is dropped.
+        loop {
+            match orders.recv_timeout(ROUND) {
+                Ok(order) => order(&mut crew),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if crew.is_dying() => {
+                    // As long as it is held its parent does not learn of its end.
+                    lost.store(true, Ordering::Release);
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["addr", "bytes", "diag", "escape"],
     &["target"],
-    &["image"],
+    &["dump", "image"],
     &["dwarf"],
     &["unwind"],
     &["native"],
     &["python"],
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
-    &["findings"],
+    &["findings", "glance"],
 ];
 
 /// Every Rust file below `folder`.

@@ -83,11 +83,11 @@ fn term(word: &str) -> anyhow::Result<Term> {
 fn in_frame(session: &Session, name: &str) -> anyhow::Result<u64> {
     let stack = Stack::selected(session)?;
     let frame = stack
-        .native_frame(session.frame)
-        .with_context(|| format!("frame {} has no registers", session.frame))?;
+        .native_frame(session.inferior.frame)
+        .with_context(|| format!("frame {} has no registers", session.inferior.frame))?;
     register::value(&frame.registers, name)
         .with_context(|| format!("there is no register \"${name}\""))?
-        .with_context(|| format!("${name} is not saved in frame {}", session.frame))
+        .with_context(|| format!("${name} is not saved in frame {}", session.inferior.frame))
 }
 
 #[cfg(test)]

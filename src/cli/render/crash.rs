@@ -11,9 +11,9 @@ use std::io;
 /// The crash of the target that is open; `None` when no signal ended it.
 pub fn crash(session: &Session) -> anyhow::Result<Option<Crash>> {
     let process = session.process()?;
-    Ok(match &session.python {
-        Some(Ok(python)) => python.crash(),
-        _ => process.crash(&|thread| process.called(thread)),
+    Ok(match session.inferior.found() {
+        Some(python) => python.crash(),
+        None => process.crash(&|thread| process.called(thread)),
     })
 }
 

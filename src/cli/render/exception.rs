@@ -254,10 +254,15 @@ pub fn argument_limits(session: &Session) -> Limits {
 /// the last one of the process.
 pub fn current(session: &Session) -> anyhow::Result<Chain> {
     let python = session.python()?;
-    let thread = ThreadView::find(session, session.thread)?;
+    let thread = ThreadView::find(session, session.inferior.thread)?;
     let found = thread.python.map(|state| python.exceptions(&state));
     let own = found.and_then(|found| found.raised.or(found.handled.into_iter().next()));
     let last = || python.last_exceptions().into_iter().next();
     own.or_else(|| last().map(|last| last.chain))
-        .with_context(|| format!("thread {} raises and handles no exception", session.thread))
+        .with_context(|| {
+            format!(
+                "thread {} raises and handles no exception",
+                session.inferior.thread
+            )
+        })
 }

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod anchors;
+pub mod applied;
 pub mod carets;
 pub mod choice;
 pub mod crash;
@@ -17,6 +18,7 @@ pub mod fold;
 pub mod frame;
 pub mod group;
 pub mod heap;
+pub mod inferiors;
 pub mod interpreter;
 pub mod kept;
 pub mod listing;
@@ -24,7 +26,9 @@ pub mod location;
 pub mod locks;
 pub mod malloc;
 pub mod memory;
+pub mod merged;
 pub mod number;
+pub mod processes;
 pub mod pymalloc;
 pub mod raw;
 pub mod register;

@@ -1,5 +1,6 @@
 //! Numbers as gdb takes them: `bt -5`, `up 3`, `thread apply 1-3 5`.
 
+use crate::cli::Session;
 use anyhow::{anyhow, bail};
 
 /// How much of a stack is wanted.
@@ -100,6 +101,25 @@ pub fn thread_list(words: &[&str], most: usize) -> anyhow::Result<Vec<usize>> {
                 list.push(id);
             }
         }
+    }
+    Ok(list)
+}
+
+/// Inferior numbers: `all`, or a list such as `1-3 5`. Ranges hold those there are.
+pub fn inferior_list(session: &Session, words: &[&str]) -> anyhow::Result<Vec<usize>> {
+    let known: Vec<usize> = session.inferiors().iter().map(|i| i.number).collect();
+    if words == ["all"] {
+        return Ok(known);
+    }
+    let most = known.last().copied().unwrap_or(0);
+    let mut list = Vec::new();
+    for word in words {
+        let numbers = match number(word) {
+            Ok(id) if !known.contains(&id) => bail!("Inferior ID {id} not known."),
+            Ok(id) => vec![id],
+            Err(_) => thread_list(&[word], most)?,
+        };
+        list.extend(numbers.into_iter().filter(|id| known.contains(id)));
     }
     Ok(list)
 }

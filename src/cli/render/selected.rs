@@ -10,7 +10,7 @@ use std::io;
 
 /// What is selected now.
 pub struct Selected {
-    /// A line of its own before the frame.
+    /// Lines of their own before the frame.
     heading: Option<String>,
     thread: usize,
     rows: Vec<Row>,
@@ -20,9 +20,9 @@ pub struct Selected {
 impl Selected {
     /// Selects frame `index` of `stack` and shows it.
     pub fn frame(session: &mut Session, stack: &Stack, index: usize) -> Selected {
-        session.thread = stack.thread;
-        session.frame = index;
-        session.dead_frame = None;
+        session.inferior.thread = stack.thread;
+        session.inferior.frame = index;
+        session.inferior.dead_frame = None;
         let mut sources = stack.sources();
         Selected {
             heading: None,
@@ -32,7 +32,7 @@ impl Selected {
         }
     }
 
-    /// The same below a line that says which thread it is.
+    /// The same below lines that say which thread it is.
     pub fn with_heading(self, heading: String) -> Selected {
         Selected {
             heading: Some(heading),
@@ -43,8 +43,8 @@ impl Selected {
 
 impl Report for Selected {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        if let Some(heading) = &self.heading {
-            out.target(heading)?;
+        for line in self.heading.iter().flat_map(|heading| heading.lines()) {
+            out.target(line)?;
             out.end()?;
         }
         for row in &self.rows {

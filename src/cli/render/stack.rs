@@ -39,10 +39,7 @@ impl Stack {
         if id == 0 || id > process.threads().len() {
             return Err(anyhow!("Unknown thread {id}."));
         }
-        let python = match &session.python {
-            Some(Ok(python)) => Some(python.clone()),
-            _ => None,
-        };
+        let python = session.inferior.found().cloned();
         let native = process.stack(id);
         let merged = match &python {
             Some(python) => python.merged(id),
@@ -68,7 +65,7 @@ impl Stack {
 
     /// The stack of the selected thread.
     pub fn selected(session: &Session) -> anyhow::Result<Stack> {
-        Stack::of(session, session.thread)
+        Stack::of(session, session.inferior.thread)
     }
 
     /// How many frames it has.

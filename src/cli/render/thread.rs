@@ -3,7 +3,7 @@
 use crate::cli::{Out, Session, Style};
 use pydbg::Addr;
 use pydbg::native::{Doing, NativeThread, SyscallState};
-use pydbg::python::{Attachment, PyThread, Python, doing};
+use pydbg::python::{Attachment, PyThread, doing};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -15,14 +15,6 @@ pub fn numbers(session: &Session) -> Vec<String> {
         .process()
         .map_or(&[][..], |process| process.threads());
     threads.iter().map(|thread| thread.id.to_string()).collect()
-}
-
-/// CPython in the target, if it was found.
-fn found(session: &Session) -> Option<&Arc<Python>> {
-    match &session.python {
-        Some(Ok(python)) => Some(python),
-        _ => None,
-    }
 }
 
 /// One thread: a native one, with its Python thread state if it has one, or a Python thread state
@@ -91,7 +83,10 @@ impl ThreadView {
             .threads()
             .get(id.wrapping_sub(1))
             .ok_or_else(|| anyhow::anyhow!("Unknown thread {id}."))?;
-        let state = found(session).and_then(|python| python.thread_of(native.tid));
+        let state = session
+            .inferior
+            .found()
+            .and_then(|python| python.thread_of(native.tid));
         Ok(ThreadView::of(Some(native), state))
     }
 
@@ -100,7 +95,9 @@ impl ThreadView {
     pub fn all(session: &Session) -> anyhow::Result<Vec<ThreadView>> {
         let natives = session.process()?.threads();
         let mut states: BTreeMap<Option<i32>, Vec<&Arc<PyThread>>> = BTreeMap::new();
-        for state in found(session)
+        for state in session
+            .inferior
+            .found()
             .into_iter()
             .flat_map(|python| python.threads())
         {
@@ -124,7 +121,7 @@ impl ThreadView {
     /// Finds out what it is doing, which takes its native stack.
     pub fn look(&mut self, session: &Session) {
         let id = self.id;
-        self.doing = match (found(session), session.process(), id) {
+        self.doing = match (session.inferior.found(), session.process(), id) {
             (Some(python), _, _) => Some(python.doing(id, self.python.as_deref())),
             (None, Ok(process), Some(id)) => Some(doing::natively(process, id)),
             _ => None,

@@ -3,6 +3,7 @@
 //! CPython's `traceback` module counts twice.
 
 use pydbg::escape::{escape, is_hostile};
+use std::borrow::Cow;
 
 /// First and last character of the wide ranges.
 const WIDE: &[(u32, u32)] = &[
@@ -115,6 +116,22 @@ pub fn of(text: &str) -> usize {
     text.chars().map(of_char).sum()
 }
 
+/// As much of a text as takes `room` columns, with an ellipsis where it is cut.
+pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    let mut used = 0;
+    let mut fits = 0;
+    for (at, c) in text.char_indices() {
+        if used < room {
+            fits = at;
+        }
+        used += of_char(c);
+        if used > room {
+            return Cow::Owned(format!("{}…", text.get(..fits).unwrap_or_default()));
+        }
+    }
+    Cow::Borrowed(text)
+}
+
 /// A source line as it is printed: tabs expanded, the rest escaped.
 pub struct Shown {
     /// What to print.
@@ -160,6 +177,14 @@ mod tests {
         assert_eq!(of("abc"), 3);
         assert_eq!(of("中文"), 4);
         assert_eq!(of("é🐍"), 3);
+    }
+
+    #[test]
+    fn texts_are_cut_to_the_room_there_is() {
+        assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut("abcde", 4), "abc…");
+        assert_eq!(of(&cut("中文中文", 5)), 5);
+        assert!(of(&cut("a\x1b\x1b\x1b", 6)) <= 6);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //! * `native`: kernel ids by the names of threads that Python does not know; a core has no names of theirs.
 
 use super::fixture::header;
-use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
+use super::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters, list};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -227,13 +227,21 @@ fn with_overrides(expect: &Value, names: &[&str]) -> Value {
     expect
 }
 
-/// One shape of a fixture on one interpreter: live, and from a kernel core; from gdb's gcore too
-/// where `gcore` says so, as gdb takes a second for each; from every one with PYDBG_GCORES=all.
+/// The cores of which one shape of a fixture is looked at on one interpreter.
+#[derive(Clone, Copy)]
+pub(crate) struct Cores {
+    /// The kernel's.
+    pub(crate) kernel: bool,
+    /// gdb's gcore, which takes a second for each.
+    pub(crate) gcore: bool,
+}
+
+/// One shape of a fixture on one interpreter: live, and from cores.
 pub(crate) fn check(
     interpreter: &Interpreter,
     name: &str,
     shape: &[String],
-    gcore: bool,
+    cores: Cores,
     failures: &mut Failures,
 ) {
     let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, shape) else {
@@ -255,22 +263,38 @@ pub(crate) fn check(
         );
     };
     judge("live", Pydbg::live(fixture.pid(), &[], "locks"));
-    if gcore || std::env::var_os("PYDBG_GCORES").is_some_and(|which| which == "all") {
+    if cores.gcore {
         judge("gcore", Pydbg::core(&fixture.gcore(), &sysroot, "locks"));
     }
-    let core = fixture.kernel_core();
-    judge("kernel core", Pydbg::core(&core, &sysroot, "locks"));
+    if cores.kernel {
+        let core = fixture.kernel_core();
+        judge("kernel core", Pydbg::core(&core, &sysroot, "locks"));
+    }
 }
 
-/// Every shape of a fixture on every interpreter that it runs on. `gcore` says of which shapes gdb
-/// makes a core, too.
+/// Every shape of a fixture live on every interpreter that it runs on. Where there are many of
+/// both, a shape has a core of every third interpreter, and an interpreter of every third shape.
+/// `gcore` says of which shapes gdb makes a core, too.
 pub(crate) fn check_all(name: &str, gcore: &[&str]) {
-    let variants = header(name).map_or(Vec::new(), |header| header.variants);
+    const MANY: usize = 5;
+    let header = header(name).expect("a fixture");
+    let able = interpreters().iter();
+    let able = able.filter(|interpreter| interpreter.version >= header.minimum);
+    let able: Vec<(usize, &Interpreter)> = able.enumerate().collect();
+    let every = able.len() <= MANY || every_core();
     // Fixtures mostly sleep until nothing moves any more, so several run at a time.
-    let failures = Failures::together(interpreters(), |interpreter, failures| {
-        for shape in variants.iter().filter(|shape| !shape.is_empty()) {
-            let gcore = shape.iter().any(|word| gcore.contains(&word.as_str()));
-            check(interpreter, name, shape, gcore, failures);
+    let failures = Failures::together(&able, |(turn, interpreter), failures| {
+        let shapes = header.variants.iter().filter(|shape| !shape.is_empty());
+        for (number, shape) in shapes.enumerate() {
+            let named = shape.iter().any(|word| gcore.contains(&word.as_str()));
+            let cores = Cores {
+                kernel: every || number % 3 == turn % 3,
+                gcore: named || every_core(),
+            };
+            match named {
+                true => check(&interpreter.for_gcore(), name, shape, cores, failures),
+                false => check(interpreter, name, shape, cores, failures),
+            }
         }
     });
     failures.finish();

@@ -55,7 +55,7 @@ pub fn types(heap: &Heap, name: &str) -> anyhow::Result<Named> {
 /// Names of types that begin with a word, where the objects are known already: nobody waits for
 /// completion.
 pub fn complete(session: &Session, word: &str) -> Vec<String> {
-    let (Some(heap), Ok(python)) = (&session.heap, session.python()) else {
+    let (Some(heap), Ok(python)) = (&session.inferior.heap, session.python()) else {
         return Vec::new();
     };
     if !Arc::ptr_eq(&heap.python, python) {
