@@ -49,8 +49,22 @@ impl Rehearsal {
         )
     }
 
+    /// Stops the process until it is let go; `python` is what the glimpse found.
+    pub fn hold(
+        &self,
+        pid: i32,
+        options: &Options,
+        python: Option<&Arc<Python>>,
+    ) -> Result<Target, OpenError> {
+        let known = |tid| python.is_some_and(|python| !python.threads_of(tid).is_empty());
+        let strangers = self.strangers.iter().copied().filter(|tid| !known(*tid));
+        let target = live::attach_sparing(pid, options, &strangers.collect())?;
+        self.copy(&target);
+        Ok(target)
+    }
+
     /// Copies from a stopped process what the analysis will want.
-    pub fn copy(&self, target: &Target) {
+    fn copy(&self, target: &Target) {
         let tops = target.threads.iter().filter_map(|thread| {
             let sp = thread.registers?.sp()?;
             let end = target.mapping(sp)?.end;

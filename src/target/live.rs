@@ -173,10 +173,20 @@ pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
     open(pid, options, manner, Room::default(), &FxHashSet::default())
 }
 
+/// Attaches to a process and stops it, but for those of the `strangers`, threads that do not
+/// matter, whose system call a stop would make return EINTR ([`LiveHold::spared`]).
+pub fn attach_sparing(
+    pid: i32,
+    options: &Options,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, OpenError> {
+    open(pid, options, Manner::Stopped, Room::default(), strangers)
+}
+
 /// Stops the process only for as long as `copy` takes, which reads what an analysis will want
 /// ([`Target::memory`]'s `prefetch`); what it read is kept. Room for what is `wanted` is made
-/// before, in the mappings that the rehearsal saw. Those of the `strangers`, threads that do not
-/// matter, are spared whose system call a stop would make return EINTR ([`LiveHold::spared`]).
+/// before, in the mappings that the rehearsal saw. Some of the `strangers` are spared, as by
+/// [`attach_sparing`].
 pub fn glimpse(
     pid: i32,
     options: &Options,
@@ -248,7 +258,7 @@ fn try_open(
     let prepared = Prepared::read(given, options)?;
     let (pid, roster) = (prepared.pid, &prepared.roster);
     let (tracer, tracees) = match manner {
-        Manner::Stopped => Tracer::stop(pid, roster.busy()).map(held_by)?,
+        Manner::Stopped => Tracer::stop(pid, roster.busy(), strangers).map(held_by)?,
         Manner::Glimpsed => Tracer::stop_here(pid, roster.busy(), strangers).map(held_by)?,
         Manner::Running | Manner::Rehearsed => (None, roster.running()),
     };

@@ -102,23 +102,25 @@ enum Hands {
 
 impl Tracer {
     /// Stops all threads of a process, the busy ones last, so that those which would miss the time
-    /// stand still for the shortest. Threads that do not stop in time are reported as such; it is
+    /// stand still for the shortest, and none of the `strangers` that minds a stop. Threads that do not stop in time are reported as such; it is
     /// an error when none could be seized.
-    pub(super) fn stop(pid: i32, busy: FxHashSet<i32>) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        Stopping::begin(pid, busy)?.wait()
+    pub(super) fn stop(
+        pid: i32,
+        busy: FxHashSet<i32>,
+        strangers: &FxHashSet<i32>,
+    ) -> Result<(Tracer, Vec<Tracee>), Errno> {
+        Stopping::begin(Crew::new(pid, busy, strangers))?.wait()
     }
 
     /// The same on the calling thread, which must let go itself and then end
-    /// ([`on_a_thread_of_its_own`]). Of the `strangers` those are spared that mind a stop. Two
-    /// threads of pydbg's fewer to wake shorten the stop, and a target that is busy keeps the
-    /// processor it had.
+    /// ([`on_a_thread_of_its_own`]). Two threads of pydbg's fewer to wake shorten the stop, and a
+    /// target that is busy keeps the processor it had.
     pub(super) fn stop_here(
         pid: i32,
         busy: FxHashSet<i32>,
         strangers: &FxHashSet<i32>,
     ) -> Result<(Tracer, Vec<Tracee>), Errno> {
-        let mut crew = Crew::new(pid, busy);
-        crew.strangers.clone_from(strangers);
+        let mut crew = Crew::new(pid, busy, strangers);
         let since = crew.stop_all()?;
         let tracees = crew.tracees.clone();
         let hands = Hands::Caller(crew);
@@ -209,14 +211,15 @@ pub(super) struct Stopping {
 
 impl Stopping {
     /// Begins to stop all threads of a process, as [`Tracer::stop`] does, and does not wait.
-    pub(super) fn begin(pid: i32, busy: FxHashSet<i32>) -> Result<Stopping, Errno> {
+    pub(super) fn begin(crew: Crew) -> Result<Stopping, Errno> {
+        let pid = crew.pid;
         let (release, released) = channel();
         let (report, reported) = channel();
         let lost = Arc::<AtomicBool>::default();
         let flag = Arc::clone(&lost);
         let thread = thread::Builder::new()
             .name("tracer".into())
-            .spawn(move || trace(Crew::new(pid, busy), &report, &released, &flag))
+            .spawn(move || trace(crew, &report, &released, &flag))
             .map_err(|error| errno_of(&error))?;
         Ok(Stopping {
             pid,
@@ -314,7 +317,7 @@ fn trace(
 }
 
 /// The threads of one process while they are seized. Dropping it lets them go.
-struct Crew {
+pub(super) struct Crew {
     pid: i32,
     /// The threads that were seen running.
     busy: FxHashSet<i32>,
@@ -325,11 +328,11 @@ struct Crew {
 }
 
 impl Crew {
-    fn new(pid: i32, busy: FxHashSet<i32>) -> Crew {
+    pub(super) fn new(pid: i32, busy: FxHashSet<i32>, strangers: &FxHashSet<i32>) -> Crew {
         Crew {
             pid,
             busy,
-            strangers: FxHashSet::default(),
+            strangers: strangers.clone(),
             tracees: Vec::new(),
             known: FxHashSet::default(),
         }
