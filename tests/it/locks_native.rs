@@ -1,7 +1,7 @@
 //! Waits for native locks against the truth of the fixture `waits_native`: pthread's, those of C++, and
 //! threads that C joins.
 
-use crate::harness::locks::{check, check_all};
+use crate::harness::locks::{Cores, check, check_all};
 use crate::harness::{Failures, interpreters};
 
 #[test]
@@ -19,7 +19,11 @@ fn a_lock_of_jemalloc_is_named_by_its_library() {
         .map(|one| one.clone().with("LD_PRELOAD", JEMALLOC))
         .collect();
     let failures = Failures::together(&preloaded, |interpreter, failures| {
-        check(interpreter, "waits_jemalloc", &[], false, failures);
+        let cores = Cores {
+            kernel: true,
+            gcore: false,
+        };
+        check(interpreter, "waits_jemalloc", &[], cores, failures);
     });
     failures.finish();
 }
