@@ -13,8 +13,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How soon there must be an answer. Machines are shared, so the fastest of some tries counts.
-const LIMIT: Duration = Duration::from_secs(3);
+/// How soon there must be an answer: three seconds, and more for a build that is not optimised. Machines
+/// are shared, so the fastest of some tries counts.
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 9 } else { 3 });
 const TRIES: usize = 3;
 
 /// How long a target may take to be what it is to be.
@@ -112,7 +113,7 @@ background()
     fn shows(&self, functions: &[&str]) -> String {
         let (text, complaint) = self.answer();
         for function in functions {
-            let frame = format!(" {function} (");
+            let frame = format!(", in {function}\n");
             assert!(text.contains(&frame), "{function}: {text}{complaint}");
         }
         text
@@ -181,7 +182,7 @@ fn answer(pid: i32) -> (String, String) {
 fn interpreter() -> &'static Interpreter {
     let mut usable = interpreters().iter().filter(|i| !i.is_chroot());
     usable
-        .rfind(|i| i.version >= (3, 8))
+        .rfind(|i| i.version >= (3, 8) && i.has("gil"))
         .expect("an interpreter of 3.8 or later")
 }
 
@@ -368,7 +369,7 @@ fn a_process_of_another_user() {
     let (text, complaint) = answer(child.id() as i32);
     child.kill().expect("it is ours");
     child.wait().expect("it ends");
-    assert!(text.contains(" main ("), "{text}{complaint}");
+    assert!(text.contains(", in main\n"), "{text}{complaint}");
 }
 
 fn run(command: &mut Command) {
@@ -460,7 +461,7 @@ main()
 ";
     let odd = Odd::start(interpreter(), &[], program);
     let text = odd.shows(&["main", "beside"]);
-    assert_eq!(text.matches(" beside (").count(), 1000);
+    assert_eq!(text.matches(", in beside\n").count(), 1000);
 }
 
 #[test]
@@ -506,7 +507,7 @@ time.sleep(60)
     let mut whole = 0;
     for _ in 0..20 {
         let (text, complaint) = odd.answer();
-        whole += usize::from(text.contains(" beside ("));
+        whole += usize::from(text.contains(", in beside\n"));
         assert!(complaint.lines().count() <= 1, "{complaint}");
     }
     println!("{whole} of 20 had frames");

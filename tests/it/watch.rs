@@ -32,7 +32,7 @@ first()
 ";
         let mut usable = interpreters().iter().filter(|i| !i.is_chroot());
         let interpreter = usable
-            .rfind(|i| i.version >= (3, 0))
+            .rfind(|i| i.version >= (3, 0) && i.has("gil"))
             .expect("an interpreter");
         let child = Command::new(&interpreter.python)
             .args(["-c", PROGRAM])
