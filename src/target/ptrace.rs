@@ -135,8 +135,9 @@ pub(super) fn progress(tid: i32, leader: bool) -> Progress {
     Progress::Gone
 }
 
-/// Takes note of the end of a traced thread that is not the main one, if it has ended; any thread
-/// of pydbg may. Until then its zombie stays, and another thread of it that is in execve() waits
+/// Takes note of the end of a traced thread that is not the main one and has ended; any thread of
+/// pydbg may. It must have ended: of one that is stopped this would consume the stop, whatever the
+/// options say (`wait_task_stopped`), and with it the signal that is about to be delivered. Until then its zombie stays, and another thread of it that is in execve() waits
 /// for it to go, with a lock that makes [`seize`] wait, too (`de_thread` in Linux fs/exec.c).
 pub(super) fn bury(tid: i32) {
     // Nothing depends on how it ended.

@@ -276,8 +276,11 @@ fn patiently<T>(pid: i32, reports: &Receiver<T>) -> Option<T> {
             Err(RecvTimeoutError::Disconnected) => return None,
             Err(RecvTimeoutError::Timeout) => {
                 let threads = proc::thread_ids(pid).unwrap_or_default();
+                let has_ended = |tid| Task { pid, tid }.stat().is_some_and(|stat| stat.ended());
                 for tid in threads.into_iter().filter(|&tid| tid != pid) {
-                    ptrace::bury(tid);
+                    if has_ended(tid) {
+                        ptrace::bury(tid);
+                    }
                 }
             }
         }
