@@ -22,6 +22,7 @@ pub mod live;
 mod live_tests;
 mod maps;
 pub mod memory;
+mod minding;
 mod mirror;
 mod notes;
 mod ntfile;
