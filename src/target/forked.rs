@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where the copy would find its stack if it ever ran: nowhere, so that it could only end.
@@ -85,7 +86,8 @@ impl Forked {
             made
         });
         let copy = made.unwrap_or(Err(ForkProblem::Refused(Errno::ESRCH)))?;
-        let (remote, _) = Remote::open(Task::leader(copy.pid));
+        // Nobody else ends the copy.
+        let (remote, _) = Remote::open(Task::leader(copy.pid), Arc::default());
         Ok(Fresh { copy, remote })
     }
 
@@ -178,7 +180,7 @@ fn fork(crew: &mut Crew, pid: i32) -> Result<Copy, ForkProblem> {
 fn end(crew: &mut Crew, copy: Copy) {
     // It cannot be gone before it is buried.
     let _ = kill(Pid::from_raw(copy.pid), Signal::SIGKILL);
-    ptrace::bury(copy.pid);
+    ptrace::await_end(copy.pid);
     let first = std::iter::once(copy.parent);
     let others = proc::thread_ids(crew.pid).unwrap_or_default();
     let note = |tid: i32| {

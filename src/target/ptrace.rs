@@ -171,8 +171,8 @@ pub(super) fn next_stop(tid: i32) -> Option<i32> {
     (info.si_code == libc::CLD_TRAPPED).then_some(status)
 }
 
-/// Takes note of the end of a traced thread, for which it waits.
-pub(super) fn bury(tid: i32) {
+/// Takes note of the end of a traced process, for which it waits.
+pub(super) fn await_end(tid: i32) {
     while matches!(wait(tid, libc::WEXITED | libc::__WALL), Err(Errno::EINTR)) {}
 }
 
@@ -215,8 +215,9 @@ pub(super) fn progress(tid: i32, leader: bool) -> Progress {
 
 /// Takes note of the end of a traced thread that is not the main one and has ended; any thread of
 /// pydbg may. It must have ended: of one that is stopped this would consume the stop, whatever the
-/// options say (`wait_task_stopped`), and with it the signal that is about to be delivered. Until then its zombie stays, and another thread of it that is in execve() waits
-/// for it to go, with a lock that makes [`seize`] wait, too (`de_thread` in Linux fs/exec.c).
+/// options say (`wait_task_stopped`), and with it the signal that is about to be delivered. Until
+/// then its zombie stays, and another thread of it that is in execve() waits for it to go, with a
+/// lock that makes [`seize`] wait, too (`de_thread` in Linux fs/exec.c).
 pub(super) fn bury(tid: i32) {
     // Nothing depends on how it ended.
     let _ = wait(tid, libc::WEXITED | libc::WNOHANG | libc::__WALL);
