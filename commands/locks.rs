@@ -1,7 +1,8 @@
 //! `locks`: who holds which lock, who waits for it, and what hangs the program.
 
 use crate::cli::render::address;
-use crate::cli::render::drawing::write;
+use crate::cli::render::drawing::{Drawing, write};
+use crate::cli::render::families::FamilyView;
 use crate::cli::render::locks::LocksView;
 use crate::cli::render::locks::one::OneLock;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
@@ -24,10 +25,16 @@ use std::path::PathBuf;
 /// a thread is doing: a frame inside of a "with" statement of the lock. A plain lock that was taken
 /// with acquire() says nothing of its owner, which is unknown then.
 ///
+/// With --tree the threads of the process and of all processes below it are looked at together:
+/// who waits for data that another process writes, for a child to end, for a lock that processes
+/// share. Each verdict names the whole chain, and is said only of threads that stood still
+/// meanwhile. The other processes are not stopped for it.
+///
 /// Examples:
 ///     locks                   what hangs, and all locks that are waited for or held
 ///     locks -a                every lock there is
 ///     locks 0x7fdc3ad4c350    one lock, with the stacks of those it concerns
+///     locks --tree            what hangs a whole family of processes
 ///     locks --svg waits.svg   the graph of who waits for whom, as a picture
 ///     locks --dot waits.dot   the same for Graphviz
 #[derive(clap::Parser)]
@@ -36,6 +43,9 @@ pub struct LocksCommand {
     /// List every threading.Lock and RLock, also those that nobody holds
     #[arg(short, long)]
     all: bool,
+    /// Join what the process and those below it wait for
+    #[arg(long, conflicts_with = "all")]
+    tree: bool,
     /// Write the graph of who waits for whom in the language of Graphviz
     #[arg(long, value_name = "FILE")]
     dot: Option<PathBuf>,
@@ -43,7 +53,7 @@ pub struct LocksCommand {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// A lock
-    #[arg(value_name = "ADDRESS", conflicts_with_all = ["dot", "svg", "all"])]
+    #[arg(value_name = "ADDRESS", conflicts_with_all = ["dot", "svg", "all", "tree"])]
     address: Option<String>,
 }
 
@@ -53,6 +63,9 @@ impl Run for LocksCommand {
     const NEEDS: Needs = Needs::Memory;
 
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
+        if self.tree {
+            return Ok(Box::new(self.tree(session)?));
+        }
         let python = session.python()?.clone();
         if let Some(text) = &self.address {
             let address = address::evaluate(session, text)?;
@@ -75,18 +88,38 @@ impl Run for LocksCommand {
                 let text = format!("{left_out} waits are not in the picture, which has the first");
                 python.process.target.notes.partial(text);
             }
-            let files = [
-                (&self.dot, drawing.dot("locks")),
-                (&self.svg, drawing.svg()),
-            ];
-            for (file, text) in files {
-                if let Some(file) = file {
-                    write(file, &text)?;
-                    written.push(file.display().to_string());
-                }
-            }
+            written = self.draw(&drawing)?;
         }
         Ok(Box::new(All { view, written }))
+    }
+}
+
+impl LocksCommand {
+    /// The waits of a family of processes.
+    fn tree(&self, session: &Session) -> anyhow::Result<FamilyView> {
+        let mut view = FamilyView::of(session)?;
+        if self.dot.is_some() || self.svg.is_some() {
+            let (drawing, left_out) = view.picture();
+            view.left_out(left_out);
+            view.written = self.draw(&drawing)?;
+        }
+        Ok(view)
+    }
+
+    /// Writes a picture to the files that were asked for, and names them.
+    fn draw(&self, drawing: &Drawing) -> anyhow::Result<Vec<String>> {
+        let files = [
+            (&self.dot, drawing.dot("locks")),
+            (&self.svg, drawing.svg()),
+        ];
+        let mut written = Vec::new();
+        for (file, text) in files {
+            if let Some(file) = file {
+                write(file, &text)?;
+                written.push(file.display().to_string());
+            }
+        }
+        Ok(written)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`expr`] | expressions over the objects of a process |
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
+//! | [`families`] | waits and files of several processes, joined |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
@@ -31,6 +32,7 @@ pub mod dump;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;
+pub mod families;
 pub mod findings;
 pub mod glance;
 pub mod heap;

@@ -28,6 +28,7 @@ pub mod plain;
 pub mod progress;
 pub mod render;
 pub mod repl;
+pub mod running;
 pub mod selection;
 pub mod session;
 pub mod settings;
@@ -35,6 +36,7 @@ pub mod sink;
 pub mod start;
 pub mod status;
 pub mod terminal;
+pub mod watch;
 
 pub use command::{Class, Command, Needs, Report, Run};
 pub use inferior::Inferior;

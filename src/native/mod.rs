@@ -21,6 +21,7 @@ use crate::diag::Cancel;
 use crate::dwarf::Lines;
 use crate::image::Images;
 use crate::target::Target;
+use crate::target::live::LiveHold;
 use crate::unwind::{End, NativeFrame, NativeStack, Unwinder};
 pub use doing::Doing;
 use outside::{Nothing, Outside, Told};
@@ -163,6 +164,15 @@ impl Process {
 
     /// Notes what is missing or less sure about a stack.
     fn note(&self, id: usize, stack: &NativeStack) {
+        let live = self.target.live();
+        let tid = id
+            .checked_sub(1)
+            .and_then(|index| self.target.threads.get(index));
+        let of = |live: &LiveHold| tid.is_some_and(|thread| live.spared().contains(&thread.tid));
+        if live.is_some_and(of) {
+            // It does not matter to what was asked.
+            return;
+        }
         let notes = &self.target.notes;
         let guessed = |frame: &&NativeFrame| frame.trust.is_guess();
         let count = stack.frames.iter().filter(guessed).count();

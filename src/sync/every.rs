@@ -18,6 +18,26 @@ const MOST_LOCKS: usize = 5_000_000;
 /// Adds the locks that nobody waits for and no statement is seen to hold.
 pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
     let types = types(view);
+    let searched = instances(view, &types, |object| {
+        if let Some(lock) = view.py_lock(object).filter(|lock| is_sound(view, lock)) {
+            add(view, &lock, locks, known);
+        }
+        locks.all.len() < MOST_LOCKS
+    });
+    if !searched {
+        let notes = &view.process.target.notes;
+        notes.partial("not all memory was searched for locks");
+    }
+}
+
+/// Hands over every object that lives and is of one of these types itself, as long as `take` wants
+/// more; whether all memory was searched.
+pub(super) fn instances(
+    view: &View<'_>,
+    types: &[Addr],
+    mut take: impl FnMut(Addr) -> bool,
+) -> bool {
+    let offset = view.python.layout.fields.object.ob_type.of(Addr::NULL);
     let target = &view.process.target;
     let is_data = |mapping: &&Mapping| mapping.read && mapping.write && !mapping.shared;
     let mappings: Vec<&Mapping> = target.mappings.iter().filter(is_data).collect();
@@ -27,11 +47,8 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
     for mapping in mappings {
         let mut start = mapping.start;
         while start < mapping.end && !types.is_empty() {
-            if view.process.cancel.is_cancelled() || locks.all.len() >= MOST_LOCKS {
-                target
-                    .notes
-                    .partial("not all memory was searched for locks");
-                return;
+            if view.process.cancel.is_cancelled() {
+                return false;
             }
             let rest = mapping.end.since(start).unwrap_or(0);
             let len = rest.min(PIECE as u64);
@@ -39,8 +56,10 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
                 for (at, word) in bytes.chunks_exact(8).enumerate() {
                     let is_type = types.iter().any(|ty| word == ty.0.to_le_bytes());
                     let word = start.add(at as u64 * 8);
-                    if let Some(lock) = is_type.then(|| lock_at(view, word)).flatten() {
-                        add(view, &lock, locks, known);
+                    let object = is_type.then(|| word.0.checked_sub(offset.0)).flatten();
+                    let object = object.map(Addr).filter(|object| lives(view, *object));
+                    if object.is_some_and(|object| !take(object)) {
+                        return false;
                     }
                 }
             }
@@ -54,6 +73,7 @@ pub(super) fn find(view: &View<'_>, locks: &mut Locks, known: &mut Known) {
             });
         }
     }
+    true
 }
 
 /// The types of locks, as the modules say that make them; in 2.7 an RLock is written in Python.
@@ -76,16 +96,6 @@ fn types(view: &View<'_>) -> Vec<Addr> {
     types.sort();
     types.dedup();
     types
-}
-
-/// The object whose type stands at `word`, if it is a lock that lives.
-fn lock_at(view: &View<'_>, word: Addr) -> Option<PyLock> {
-    let offset = view.python.layout.fields.object.ob_type.of(Addr::NULL);
-    let addr = Addr(word.0.checked_sub(offset.0)?);
-    if !lives(view, addr) {
-        return None;
-    }
-    view.py_lock(addr).filter(|lock| is_sound(view, lock))
 }
 
 /// Adds a lock, unless it is listed already.

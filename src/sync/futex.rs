@@ -6,21 +6,21 @@ use crate::native::NativeThread;
 use crate::target::Memory;
 
 /// A futex that a thread sleeps on.
-pub(super) struct Futex {
-    pub(super) addr: Addr,
+pub(crate) struct Futex {
+    pub(crate) addr: Addr,
     /// What it asked of the kernel, without flags: FUTEX_WAIT and its like.
-    pub(super) command: u64,
+    pub(crate) command: u64,
     /// Whether only threads of this process can wake it.
-    pub(super) private: bool,
+    pub(crate) private: bool,
     /// The value that the word had when it fell asleep; FUTEX_LOCK_PI takes none.
-    pub(super) value: u32,
+    pub(crate) value: u32,
     /// Whether the sleep ends by itself after some time.
-    pub(super) timed: bool,
+    pub(crate) timed: bool,
 }
 
 impl Futex {
     /// The futex that a thread sleeps on, if it does.
-    pub(super) fn of(thread: &NativeThread) -> Option<Futex> {
+    pub(crate) fn of(thread: &NativeThread) -> Option<Futex> {
         /// FUTEX_WAIT, FUTEX_LOCK_PI, FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2 (Linux
         /// include/uapi/linux/futex.h).
         const WAITS: [u64; 4] = [0, 6, 9, 13];
@@ -40,7 +40,7 @@ impl Futex {
 
     /// Whether somebody has changed the word since: then the thread has been woken, and has not
     /// run yet. On a busy machine that may take a while.
-    pub(super) fn is_over(&self, memory: &dyn Memory) -> bool {
+    pub(crate) fn is_over(&self, memory: &dyn Memory) -> bool {
         const WAIT: u64 = 0;
         const WAIT_BITSET: u64 = 9;
         let compares = matches!(self.command, WAIT | WAIT_BITSET);

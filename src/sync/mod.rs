@@ -6,7 +6,7 @@ mod buffered;
 mod every;
 mod executors;
 mod files;
-mod futex;
+pub(crate) mod futex;
 mod futures;
 mod gil;
 mod graph;
@@ -15,6 +15,7 @@ mod holders;
 mod import_lock;
 mod imports;
 mod kind;
+pub(crate) mod knots;
 mod main_thread;
 mod managers;
 mod mutexes;
@@ -43,6 +44,7 @@ pub use kind::Kind;
 use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
+pub use processes::{SharedLock, shared_locks};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};
@@ -82,6 +84,12 @@ pub struct Wait {
     /// Where in C, if an extension or a library waits: `C function emit() of libprofiler.so,
     /// profiler.c:31`.
     pub native: Option<String>,
+}
+
+/// The thread (gdb number) in which functions of the program run on signals; `None` when the program
+/// has set none.
+pub fn interruptible(python: &Python) -> Option<usize> {
+    MainThread::of(&View::new(python)).interruptible()
 }
 
 /// What is known of the locks of a process.
@@ -143,6 +151,11 @@ impl Locks {
     /// without the search for those who could end waits for what nobody holds.
     pub fn at_once(python: &Python) -> Locks {
         Locks::judged(&View::new(python), false).0
+    }
+
+    /// Names the locks that have no name yet, as a person would write them.
+    pub fn give_names(&mut self, python: &Python) {
+        names::give(&View::new(python), self);
     }
 
     /// Who waits for what and who holds it, with the verdicts; `whole` says whether to search for

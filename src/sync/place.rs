@@ -3,7 +3,7 @@
 
 use super::{Kind, View};
 use crate::native::Location;
-use crate::python::{PyFrame, PyThread, doing};
+use crate::python::{PyFrame, PyThread, Python, doing};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -29,7 +29,12 @@ impl Place {
 
     /// Where a thread waits: in the program's own code, where there is any.
     pub(super) fn of_wait(view: &View<'_>, state: &PyThread) -> Option<Place> {
-        let stack = view.python.stack(state);
+        Place::of_thread(view.python, state)
+    }
+
+    /// Where a thread is: in the program's own code, where there is any.
+    pub fn of_thread(python: &Python, state: &PyThread) -> Option<Place> {
+        let stack = python.stack(state);
         let own = |frame: &&PyFrame| !is_standard(&frame.file);
         let frame = stack.frames.iter().find(own).or(stack.frames.first())?;
         Some(Place::of(frame))

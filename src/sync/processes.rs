@@ -2,14 +2,19 @@
 //! synchronize.py): a semaphore in shared memory, and in each process an object that counts how
 //! often that process took it, and which of its threads did so last.
 
+mod all;
 mod object;
 
+pub use all::{SharedLock, shared_locks};
+
+use super::futex::Futex;
 use super::python_lock::PyLock;
 use super::view::{Found, Waiter};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
-use crate::python::PyFrame;
+use crate::native::NativeThread;
 use crate::python::doing::library;
+use crate::python::{PyFrame, PyThread};
 use crate::target::sharing::Sharing;
 pub(super) use object::wrappers;
 use object::{KIND_RECURSIVE, SemLock};
@@ -173,18 +178,26 @@ fn releaser(view: &View<'_>, lock: &SemLock) -> Owner {
     })
 }
 
-/// A thread that works with the lock and does not sleep on it: it may have the semaphore already
-/// and not have counted it yet, because it waits for the GIL.
+/// A thread that works with the lock and does not sleep: it may have the semaphore already and not
+/// have counted it yet, because it runs or waits for the GIL.
 fn taking(view: &View<'_>, lock: &SemLock) -> Option<usize> {
     let mut states = view.states.iter();
     let takes = states.find(|(thread, state)| {
-        let sleeps = view.futex_of(*thread) == Some(lock.semaphore);
-        let stack = (!sleeps).then(|| view.python.stack(state));
+        let stack = (!sleeps(view, *thread, state)).then(|| view.python.stack(state));
         let frame = stack.as_ref().and_then(|stack| stack.frames.first());
         let is_it = |value| SemLock::of(view, value).is_some_and(|near| near.addr == lock.addr);
         frame.is_some_and(|frame| view.values(frame).into_iter().any(is_it))
     });
     takes.map(|(thread, _)| *thread)
+}
+
+/// Whether a thread sleeps in the kernel, and not to be let into the interpreter again: that is a
+/// futex which no other process knows.
+fn sleeps(view: &View<'_>, thread: usize, state: &PyThread) -> bool {
+    let native = view.process.threads().get(thread.wrapping_sub(1));
+    let is_private = |native: &NativeThread| Futex::of(native).is_some_and(|futex| futex.private);
+    let asleep = native.filter(|native| native.syscall.is_some());
+    asleep.is_some_and(|native| !is_private(native) || state.waits_for_gil == Some(false))
 }
 
 /// Which other processes share a lock.

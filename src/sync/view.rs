@@ -94,12 +94,6 @@ impl<'p> View<'p> {
         sharing.as_ref()
     }
 
-    /// The address of the futex that a thread (gdb number) sleeps on.
-    pub(super) fn futex_of(&self, thread: usize) -> Option<Addr> {
-        let thread = self.process.threads().get(thread.checked_sub(1)?)?;
-        Some(Futex::of(thread)?.addr)
-    }
-
     /// What critical sections of free-threaded builds hold.
     pub(super) fn sections(&self) -> &Sections {
         self.sections.get_or_init(|| sections::read(self))

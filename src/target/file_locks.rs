@@ -124,6 +124,11 @@ fn device_of(files: &ProcFiles, mount: u64) -> Option<(u64, u64)> {
     })
 }
 
+/// The locks that are held through one open file.
+pub fn of(info: &FdInfo) -> Vec<FileLock> {
+    info.lines("lock").filter_map(FileLock::parse).collect()
+}
+
 /// All locks on files that somebody holds; `None` when /proc/locks cannot be read. Of a core those
 /// on files that the process had open.
 pub fn held(files: &ProcFiles) -> Option<Vec<FileLock>> {
@@ -153,8 +158,7 @@ pub(super) fn of_files(text: &[u8], inodes: &FxHashSet<u64>) -> String {
 
 /// The locks that the text of /proc/PID/fdinfo/FD tells.
 pub(super) fn of_descriptor(text: &[u8]) -> Vec<FileLock> {
-    let info = FdInfo::parse(text);
-    info.lines("lock").filter_map(FileLock::parse).collect()
+    of(&FdInfo::parse(text))
 }
 
 /// The file descriptors of a process through which it holds a lock; `None` when that may not be

@@ -208,10 +208,18 @@ pub(super) fn progress(tid: i32, leader: bool) -> Progress {
         return Progress::Stopped { signal };
     }
     if !leader {
-        // Without this its zombie would stay until the tracer ends. Nothing depends on it.
-        let _ = wait(tid, libc::WEXITED | libc::WNOHANG | libc::__WALL);
+        bury(tid);
     }
     Progress::Gone
+}
+
+/// Takes note of the end of a traced thread that is not the main one and has ended; any thread of
+/// pydbg may. It must have ended: of one that is stopped this would consume the stop, whatever the
+/// options say (`wait_task_stopped`), and with it the signal that is about to be delivered. Until then its zombie stays, and another thread of it that is in execve() waits
+/// for it to go, with a lock that makes [`seize`] wait, too (`de_thread` in Linux fs/exec.c).
+pub(super) fn bury(tid: i32) {
+    // Nothing depends on how it ended.
+    let _ = wait(tid, libc::WEXITED | libc::WNOHANG | libc::__WALL);
 }
 
 fn wait(tid: i32, options: libc::c_int) -> Result<libc::siginfo_t, Errno> {

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most pieces one call may name (`UIO_MAXIOV` in Linux include/uapi/linux/uio.h).
@@ -35,19 +36,23 @@ pub(super) struct Remote {
     mem: Option<File>,
     /// process_vm_readv is not to be had (seccomp), so /proc/PID/mem serves always.
     refused: AtomicBool,
+    /// Set before a process that was killed while it was held is let go: from then on its id may
+    /// be another one's.
+    lost: Arc<AtomicBool>,
 }
 
 impl Remote {
     /// Opens the memory of the process `task` belongs to; the thread should be one that is
     /// stopped. Why /proc/PID/mem could not be opened comes with it: then nothing but
-    /// process_vm_readv is left.
-    pub(super) fn open(task: Task) -> (Remote, Option<Errno>) {
+    /// process_vm_readv is left. `lost` will say when the process has gone although it was held.
+    pub(super) fn open(task: Task, lost: Arc<AtomicBool>) -> (Remote, Option<Errno>) {
         let mem = File::open(task.path("mem"));
         let problem = mem.as_ref().err().map(errno_of);
         let remote = Remote {
             tid: task.tid,
             mem: mem.ok(),
             refused: AtomicBool::new(false),
+            lost,
         };
         (remote, problem)
     }
@@ -157,7 +162,10 @@ impl Remote {
         let read = unsafe {
             libc::process_vm_readv(self.tid, local.as_ptr(), count, remote.as_ptr(), count, 0)
         };
-        Errno::result(read).map(|read| read as usize)
+        match Errno::result(read) {
+            Ok(_) if self.lost.load(Ordering::Acquire) => Err(Errno::ESRCH),
+            read => read.map(|read| read as usize),
+        }
     }
 
     fn read_file(&self, addr: u64, buf: &mut [u8]) -> Result<(), (usize, Errno)> {

@@ -11,11 +11,48 @@ use std::io;
 /// Device and inode of a mapped file.
 type File = (u64, u64);
 
+/// A shared mapping of a file.
+struct Mapped {
+    start: Addr,
+    end: Addr,
+    file: File,
+    /// What of the file is mapped at `start`.
+    offset: u64,
+}
+
+/// Something in shared memory: where in which file it lies, which is the same for every process
+/// that maps it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Shared {
+    file: File,
+    offset: u64,
+}
+
+/// The shared memory of a process.
+pub struct SharedMemory(Vec<Mapped>);
+
+impl SharedMemory {
+    /// That of the process a thread belongs to.
+    pub fn of(task: Task) -> io::Result<SharedMemory> {
+        Ok(SharedMemory(shared(&task.read("maps")?).collect()))
+    }
+
+    /// What lies at `addr`; `None` where the memory is the process's own.
+    pub fn at(&self, addr: Addr) -> Option<Shared> {
+        let mut all = self.0.iter();
+        let mapped = all.find(|mapped| (mapped.start..mapped.end).contains(&addr))?;
+        Some(Shared {
+            file: mapped.file,
+            offset: mapped.offset.checked_add(addr.since(mapped.start)?)?,
+        })
+    }
+}
+
 /// What a process shares, and with whom.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sharing {
     /// The shared mappings of the process, by address.
-    mappings: Vec<(Addr, Addr, File)>,
+    mappings: Vec<Mapped>,
     /// The other processes that map each of these files.
     others: FxHashMap<File, Vec<i32>>,
     /// How many processes may not be looked at that are the parent of the process or belong to
@@ -40,8 +77,8 @@ impl Sharing {
             mappings: shared(&own.read("maps").ok()?).collect(),
             ..Sharing::default()
         };
-        for (_, _, file) in &sharing.mappings {
-            sharing.others.entry(*file).or_default();
+        for mapped in &sharing.mappings {
+            sharing.others.entry(mapped.file).or_default();
         }
         for other in proc::process_ids().ok()? {
             // One that has ended has no memory.
@@ -71,7 +108,7 @@ impl Sharing {
             // It has just ended.
             Err(_) => return,
         };
-        for (_, _, file) in shared(&maps) {
+        for Mapped { file, .. } in shared(&maps) {
             if let Some(others) = self.others.get_mut(&file)
                 && others.last() != Some(&task.pid)
             {
@@ -121,8 +158,8 @@ impl Sharing {
     /// shared mapping of a file.
     pub fn others(&self, addr: Addr) -> Option<&[i32]> {
         let mut mappings = self.mappings.iter();
-        let (_, _, file) = mappings.find(|(start, end, _)| (*start..*end).contains(&addr))?;
-        self.others.get(file).map(Vec::as_slice)
+        let mapped = mappings.find(|mapped| (mapped.start..mapped.end).contains(&addr))?;
+        self.others.get(&mapped.file).map(Vec::as_slice)
     }
 }
 
@@ -140,7 +177,7 @@ fn program_size(task: Task) -> Option<u32> {
 }
 
 /// The shared mappings of files in the text of /proc/PID/maps, or of smaps, which has its lines.
-fn shared(maps: &[u8]) -> impl Iterator<Item = (Addr, Addr, File)> {
+fn shared(maps: &[u8]) -> impl Iterator<Item = Mapped> {
     let lines = maps.split(|&byte| byte == b'\n');
     lines.filter_map(|line| {
         let mut fields = line.splitn(6, |&byte| byte == b' ');
@@ -148,12 +185,17 @@ fn shared(maps: &[u8]) -> impl Iterator<Item = (Addr, Addr, File)> {
         let hex = |text| u64::from_str_radix(text, 16).ok();
         let (start, end) = text()?.split_once('-')?;
         let permissions = text()?;
-        text()?; // The offset.
+        let offset = hex(text()?)?;
         let (major, minor) = text()?.split_once(':')?;
         let inode: u64 = text()?.parse().ok()?;
         let device = hex(major)? << 32 | hex(minor)?;
         let is_shared = permissions.as_bytes().get(3) == Some(&b's') && inode != 0;
-        is_shared.then_some((Addr(hex(start)?), Addr(hex(end)?), (device, inode)))
+        is_shared.then_some(Mapped {
+            start: Addr(hex(start)?),
+            end: Addr(hex(end)?),
+            file: (device, inode),
+            offset,
+        })
     })
 }
 
@@ -192,11 +234,15 @@ mod tests {
             2000-3000 rw-p 00000000 00:1a 77                 /dev/shm/a\n\
             3000-4000 rw-s 00000000 00:01 0\n\
             4000-5000 rw-s 00001000 fe:00 9\nnonsense\n\n";
-        let found: Vec<_> = shared(maps).collect();
+        let found = shared(maps).map(|mapped| (mapped.start, mapped.end, mapped.file));
         let expected = [
             (Addr(0x1000), Addr(0x2000), (0x1a, 77)),
             (Addr(0x4000), Addr(0x5000), (0xfe_0000_0000, 9)),
         ];
-        assert_eq!(found, expected);
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        let memory = SharedMemory(shared(maps).collect());
+        let place = memory.at(Addr(0x4010)).unwrap();
+        assert_eq!((place.file.1, place.offset), (9, 0x1010));
+        assert_eq!(memory.at(Addr(0x3000)), None);
     }
 }

@@ -88,6 +88,30 @@ pub(super) fn lines_of(task: Task, inodes: &FxHashSet<u64>) -> Vec<(String, io::
     FILES.iter().filter_map(file).collect()
 }
 
+/// The two addresses of a connection of TCP, by its inode, in the network namespace of a process.
+pub fn connections(task: Task) -> FxHashMap<u64, (SocketAddr, SocketAddr)> {
+    let mut found = FxHashMap::default();
+    for file in ["net/tcp", "net/tcp6"] {
+        let text = task.read(file).unwrap_or_default();
+        let text = escape::lossy(&text);
+        let lines = text.lines().skip(1).take(MOST_SOCKETS);
+        found.extend(lines.filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, local, remote, _, _, _, _, _, _, inode, ..] = words.as_slice() else {
+                return None;
+            };
+            // An address of IPv4 may be written as one of IPv6.
+            let plain = |text| {
+                let address = address(text)?;
+                Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+            };
+            let pair = (plain(local)?, plain(remote)?);
+            (pair.1.port() != 0).then_some((inode.parse().ok()?, pair))
+        }));
+    }
+    found
+}
+
 /// `0: 0100007F:1F90 00000000:0000 0A …`: addresses are numbers of the machine's byte order.
 fn internet(protocol: &str, words: &[&str]) -> Option<(u64, String)> {
     let [_, local, remote, state, _, _, _, _, _, inode, ..] = words else {

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["python"],
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
+    &["families"],
     &["findings", "glance"],
 ];
 

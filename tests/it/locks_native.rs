@@ -20,7 +20,7 @@ fn a_lock_of_jemalloc_is_named_by_its_library() {
         .collect();
     let failures = Failures::together(&preloaded, |interpreter, failures| {
         let cores = Cores {
-            kernel: false,
+            kernel: true,
             gcore: false,
         };
         check(interpreter, "waits_jemalloc", &[], cores, failures);

@@ -73,7 +73,10 @@ pub(in crate::target) fn process(kept: &Kept, process: &mut ProcessInfo) {
         columns.first()?.parse::<u32>().ok()
     };
     process.uid = process.uid.or_else(|| number("Uid"));
-    process.ppid = process.ppid.or_else(|| number("PPid")?.try_into().ok());
+    let parent = || number("PPid")?.try_into().ok();
+    // One in another PID namespace has no id in its own core.
+    let known = process.ppid.filter(|ppid| *ppid != 0);
+    process.ppid = known.or_else(parent).or(process.ppid);
     let name = || Some(proc::columns(status, "Name")?.join(" "));
     process.comm = process.comm.take().or_else(name);
 }
@@ -148,5 +151,8 @@ mod tests {
         process(&kept(&told), &mut info);
         assert_eq!(info.args, ["a", "b c"]);
         assert_eq!((info.ppid, info.comm.as_deref()), (Some(5), Some("x")));
+        info.ppid = Some(0);
+        process(&kept(&told), &mut info);
+        assert_eq!(info.ppid, Some(5));
     }
 }

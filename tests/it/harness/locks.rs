@@ -12,8 +12,8 @@
 //!   `stripped`: the same for an interpreter without symbols.
 //! * `native`: kernel ids by the names of threads that Python does not know; a core has no names of theirs.
 
-use super::fixture::header;
-use super::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters, list};
+use super::list;
+pub(crate) use super::shapes::{Cores, check, check_all};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,88 +214,4 @@ fn compare_locks(
     let missing = (truth.iter().filter(|_| !lacks))
         .find(|(name, expected)| !seen.contains(*name) && !idle(expected));
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
-}
-
-/// What is expected where the overrides of these names apply.
-fn with_overrides(expect: &Value, names: &[&str]) -> Value {
-    let mut expect = expect.clone();
-    for name in names {
-        for (key, value) in expect[*name].as_object().cloned().unwrap_or_default() {
-            expect[&key] = value;
-        }
-    }
-    expect
-}
-
-/// The cores of which one shape of a fixture is looked at on one interpreter.
-#[derive(Clone, Copy)]
-pub(crate) struct Cores {
-    /// The kernel's.
-    pub(crate) kernel: bool,
-    /// gdb's gcore, which takes a second for each.
-    pub(crate) gcore: bool,
-}
-
-/// One shape of a fixture on one interpreter: live, and from cores.
-pub(crate) fn check(
-    interpreter: &Interpreter,
-    name: &str,
-    shape: &[String],
-    cores: Cores,
-    failures: &mut Failures,
-) {
-    let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, shape) else {
-        return;
-    };
-    let expect = fixture.truth.expect.clone();
-    let sysroot = interpreter.sysroot();
-    // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
-    // the waiting thread's entry names the lock.
-    let mut judge = |how: &str, locks: Result<Value, String>| {
-        let lacks = how == "gcore" && interpreter.is_chroot();
-        let mut applying = vec![how];
-        applying.extend(interpreter.has("stripped").then_some("stripped"));
-        let expect = with_overrides(&expect, &applying);
-        let result = locks.and_then(|locks| compare(&expect, &locks, lacks));
-        failures.check(
-            &format!("{} {name} {shape:?} {how}", interpreter.id),
-            result,
-        );
-    };
-    judge("live", Pydbg::live(fixture.pid(), &[], "locks"));
-    if cores.gcore {
-        judge("gcore", Pydbg::core(&fixture.gcore(), &sysroot, "locks"));
-    }
-    if cores.kernel {
-        let core = fixture.kernel_core();
-        judge("kernel core", Pydbg::core(&core, &sysroot, "locks"));
-    }
-}
-
-/// Every shape of a fixture live on every interpreter that it runs on. Where there are many of
-/// both, a shape has a core of every third interpreter, and an interpreter of every third shape.
-/// `gcore` says of which shapes gdb makes a core, too.
-pub(crate) fn check_all(name: &str, gcore: &[&str]) {
-    const MANY: usize = 5;
-    let header = header(name).expect("a fixture");
-    let able = interpreters().iter();
-    let able = able.filter(|interpreter| interpreter.version >= header.minimum);
-    let able: Vec<(usize, &Interpreter)> = able.enumerate().collect();
-    let every = able.len() <= MANY || every_core();
-    // Fixtures mostly sleep until nothing moves any more, so several run at a time.
-    let failures = Failures::together(&able, |(turn, interpreter), failures| {
-        let shapes = header.variants.iter().filter(|shape| !shape.is_empty());
-        for (number, shape) in shapes.enumerate() {
-            let named = shape.iter().any(|word| gcore.contains(&word.as_str()));
-            let cores = Cores {
-                kernel: every || number % 3 == turn % 3,
-                gcore: named || every_core(),
-            };
-            match named {
-                true => check(&interpreter.for_gcore(), name, shape, cores, failures),
-                false => check(interpreter, name, shape, cores, failures),
-            }
-        }
-    });
-    failures.finish();
 }

@@ -7,6 +7,7 @@ pub(crate) mod interpreter;
 mod libraries;
 pub(crate) mod locks;
 pub(crate) mod program;
+mod shapes;
 pub(crate) mod truth;
 
 pub(crate) use fixture::Fixture;
