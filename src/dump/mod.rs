@@ -315,9 +315,10 @@ impl Core<'_> {
             place,
             stage,
         } = self.work;
+        // What /proc still tells changes meanwhile; what was copied does not.
+        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
         copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
         let end = self.layout.end();
-        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
         let extra = of_proc.len() as u64;
         let tail = self.layout.tail(&of_proc);
         self.out.write(&tail, end)?;
