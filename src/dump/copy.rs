@@ -1,11 +1,13 @@
 //! Copies the memory of a stopped process into its core. Two threads take blocks that fit into a
 //! processor's own cache, so that what one reads from the process is still there when it is
-//! written, and reading and writing go on at once.
+//! written, and reading and writing go on at once. Where there is memory for it, blocks are kept
+//! there first and written when the process goes on.
 
 use super::DumpError;
 use super::layout::Layout;
 use super::place::Unfinished;
 use super::plan::Via;
+use super::stage::{SLOT, Stage};
 use crate::addr::Addr;
 use crate::diag::{Cancel, Progress, Step, Unit};
 use crate::target::reader::Reader;
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 /// Bytes of a block.
-const BLOCK: usize = 512 << 10;
+const BLOCK: usize = SLOT;
 /// The most pieces of a block.
 const MOST_PIECES: usize = 1024;
 /// How many threads copy.
@@ -39,7 +41,7 @@ struct Piece {
 
 /// What is copied at once.
 #[derive(PartialEq, Eq, Debug)]
-struct Block {
+pub(super) struct Block {
     from: Via,
     pieces: Vec<Piece>,
 }
@@ -60,6 +62,8 @@ pub(super) struct Copier<'a> {
     pub(super) out: &'a Unfinished<'a>,
     /// The files that [`Via::File`] means.
     pub(super) files: &'a [Shared],
+    /// Where blocks are kept until the process goes on.
+    pub(super) stage: &'a Stage,
     /// Ends the work.
     pub(super) cancel: &'a Cancel,
     /// Hears how far it is.
@@ -80,25 +84,16 @@ struct State {
 }
 
 impl Copier<'_> {
-    /// Copies everything; gives the number of bytes that could not be read and are zeros now.
-    pub(super) fn copy(&self, layout: &Layout) -> Result<u64, DumpError> {
-        let blocks = blocks(layout, self.files);
+    /// Copies everything that is in these blocks; gives the number of bytes that could not be read
+    /// and are zeros now.
+    pub(super) fn copy(&self, blocks: &[Block]) -> Result<u64, DumpError> {
         let state = State::default();
-        let work = || {
-            let result = self.take(&blocks, &state);
+        together(|| {
+            let result = self.take(blocks, &state);
             if result.is_err() {
                 state.over.store(true, Ordering::Relaxed);
             }
             result
-        };
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..THREADS).map(|_| scope.spawn(work)).collect();
-            let own = work();
-            let others = others.into_iter().map(|thread| {
-                let result = thread.join();
-                result.unwrap_or_else(|panic| resume_unwind(panic))
-            });
-            others.fold(own, Result::and)
         })?;
         Ok(state.unreadable.into_inner())
     }
@@ -122,10 +117,35 @@ impl Copier<'_> {
                     unit: Unit::Bytes,
                 });
             }
-            let unreadable = self.block(block, &mut buffer)?;
+            let unreadable = match self.keep(number, block)? {
+                true => 0,
+                false => self.block(block, &mut buffer)?,
+            };
             state.unreadable.fetch_add(unreadable, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Copies a block to memory; whether that could be done.
+    fn keep(&self, number: usize, block: &Block) -> Result<bool, DumpError> {
+        let Some(mut slot) = self
+            .stage
+            .slot(number)
+            .filter(|_| block.from == Via::Memory)
+        else {
+            return Ok(false);
+        };
+        let runs: Vec<_> = block.pieces.iter().map(|p| (p.address, p.len)).collect();
+        let len = block.len();
+        let to = slot.bytes.get_mut(..len).unwrap_or_default();
+        match self.reader.copy(&runs, to) {
+            Ok(read) if read == len => {
+                slot.filled = len;
+                Ok(true)
+            }
+            Err(Errno::ESRCH) => Err(self.died()),
+            _ => Ok(false),
+        }
     }
 
     /// Copies a block; gives the bytes that could not be read.
@@ -133,10 +153,10 @@ impl Copier<'_> {
         match block.from {
             Via::Memory => {
                 let runs: Vec<_> = block.pieces.iter().map(|p| (p.address, p.len)).collect();
-                let len = runs.iter().map(|(_, len)| len).sum();
+                let len = block.len();
                 let whole = buffer.get_mut(..len).unwrap_or_default();
                 match self.reader.copy(&runs, whole) {
-                    Ok(read) if read == len => self.store(&block.pieces, buffer).map(|()| 0),
+                    Ok(read) if read == len => store(self.out, &block.pieces, buffer).map(|()| 0),
                     Err(Errno::ESRCH) => Err(self.died()),
                     _ => self.page_by_page(block, buffer),
                 }
@@ -186,22 +206,67 @@ impl Copier<'_> {
         Ok(unreadable)
     }
 
-    /// Writes what was read, where it goes: pieces that follow each other there in one go.
-    fn store(&self, pieces: &[Piece], buffer: &[u8]) -> Result<(), DumpError> {
-        let mut rest = buffer;
-        let touch = |a: &Piece, b: &Piece| a.offset.checked_add(a.len as u64) == Some(b.offset);
-        for group in pieces.chunk_by(touch) {
-            let len = group.iter().map(|piece| piece.len).sum();
-            let (bytes, behind) = rest.split_at_checked(len).unwrap_or_default();
-            let offset = group.first().map_or(0, |piece| piece.offset);
-            self.out.write_sparse(bytes, offset)?;
-            rest = behind;
-        }
-        Ok(())
-    }
-
     fn died(&self) -> DumpError {
         DumpError::Died(self.pid)
+    }
+}
+
+/// Writes the blocks that were kept in memory, which is given back.
+pub(super) fn write_kept(
+    out: &Unfinished<'_>,
+    stage: &Stage,
+    blocks: &[Block],
+    cancel: &Cancel,
+) -> Result<(), DumpError> {
+    let next = AtomicUsize::new(0);
+    together(|| {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some((block, mut slot)) = blocks.get(number).zip(stage.slot(number)) else {
+                return Ok(());
+            };
+            if cancel.is_cancelled() {
+                return Err(DumpError::Interrupted);
+            }
+            let bytes = std::mem::take(&mut slot.bytes);
+            if slot.filled > 0 {
+                store(out, &block.pieces, &bytes)?;
+            }
+        }
+    })
+}
+
+/// Has several threads do the same work.
+fn together(work: impl Fn() -> Result<(), DumpError> + Sync) -> Result<(), DumpError> {
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..THREADS).map(|_| scope.spawn(&work)).collect();
+        let own = work();
+        let others = others.into_iter().map(|thread| {
+            let result = thread.join();
+            result.unwrap_or_else(|panic| resume_unwind(panic))
+        });
+        others.fold(own, Result::and)
+    })
+}
+
+/// Writes what was read, where it goes: pieces that follow each other there in one go.
+fn store(out: &Unfinished<'_>, pieces: &[Piece], buffer: &[u8]) -> Result<(), DumpError> {
+    let mut rest = buffer;
+    let touch = |a: &Piece, b: &Piece| a.offset.checked_add(a.len as u64) == Some(b.offset);
+    for group in pieces.chunk_by(touch) {
+        let len = group.iter().map(|piece| piece.len).sum();
+        let (bytes, behind) = rest.split_at_checked(len).unwrap_or_default();
+        let offset = group.first().map_or(0, |piece| piece.offset);
+        out.write_sparse(bytes, offset)?;
+        rest = behind;
+    }
+    Ok(())
+}
+
+impl Block {
+    /// Its bytes.
+    fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len).sum()
     }
 }
 
@@ -218,7 +283,7 @@ fn read_at(file: &File, to: &mut [u8], at: u64) -> usize {
 }
 
 /// The stored bytes of all segments in blocks.
-fn blocks(layout: &Layout, files: &[Shared]) -> Vec<Block> {
+pub(super) fn blocks(layout: &Layout, files: &[Shared]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut room = 0;
     for placed in &layout.segments {
@@ -284,10 +349,7 @@ mod tests {
         ];
         let layout = Layout::new(segments, 100);
         let blocks = blocks(&layout, &[]);
-        let sizes: Vec<usize> = blocks
-            .iter()
-            .map(|block| block.pieces.iter().map(|piece| piece.len).sum())
-            .collect();
+        let sizes: Vec<usize> = blocks.iter().map(Block::len).collect();
         assert_eq!(sizes, [BLOCK, BLOCK, 0x2000, BLOCK]);
         let pieces: Vec<_> = blocks.iter().flat_map(|block| &block.pieces).collect();
         assert_eq!(pieces.len(), 6);

@@ -13,6 +13,7 @@ mod place;
 mod plan;
 mod ps_info;
 mod space;
+mod stage;
 
 pub use filter::Filter;
 pub use pack::Packing;
@@ -23,10 +24,11 @@ use crate::target::live::{self, LiveHold};
 use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
-use copy::Copier;
+use copy::{Block, Copier};
 use layout::Layout;
 use place::{Place, Unfinished};
 use serde::Serialize;
+use stage::Stage;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -171,6 +173,7 @@ struct Work<'r> {
     request: &'r Request,
     before: Before,
     place: Place,
+    stage: Stage,
 }
 
 impl<'r> Work<'r> {
@@ -184,6 +187,10 @@ impl<'r> Work<'r> {
         place.expect(before.estimate)?;
         Ok(Work {
             request,
+            stage: match request.fork {
+                true => Stage::default(),
+                false => Stage::new(before.estimate),
+            },
             before,
             place,
         })
@@ -218,7 +225,9 @@ impl<'r> Work<'r> {
         let layout = Layout::new(space.segments, notes.bytes.len() as u64);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
+        let blocks = copy::blocks(&layout, &space.files);
         let copier = Copier {
+            stage: &self.stage,
             reader,
             out: &out,
             files: &space.files,
@@ -227,7 +236,7 @@ impl<'r> Work<'r> {
             what: &what,
             pid: live.pid(),
         };
-        let unreadable = copier.copy(&layout)?;
+        let unreadable = copier.copy(&blocks)?;
         let gathered = match forked {
             Some(_) => early,
             None => gather(),
@@ -246,6 +255,7 @@ impl<'r> Work<'r> {
             work: self,
             out,
             layout,
+            blocks,
             head: notes.bytes,
             gathered,
             copied: copied - unreadable.min(copied),
@@ -285,6 +295,7 @@ struct Core<'w> {
     work: &'w Work<'w>,
     out: Unfinished<'w>,
     layout: Layout,
+    blocks: Vec<Block>,
     /// The bytes of the notes.
     head: Vec<u8>,
     /// What /proc told.
@@ -302,9 +313,12 @@ impl Core<'_> {
             request,
             before,
             place,
+            stage,
         } = self.work;
-        let end = self.layout.end();
+        // What /proc still tells changes meanwhile; what was copied does not.
         let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
+        let end = self.layout.end();
         let extra = of_proc.len() as u64;
         let tail = self.layout.tail(&of_proc);
         self.out.write(&tail, end)?;

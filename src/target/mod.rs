@@ -16,6 +16,7 @@ pub mod fd_info;
 pub mod file_locks;
 pub mod files;
 pub mod forked;
+pub mod free_memory;
 mod inject;
 pub mod live;
 #[cfg(test)]

@@ -60,6 +60,12 @@ fn difference(at: &str, live: &Value, core: &Value) -> Option<String> {
             let mut pairs = live.iter().zip(core).enumerate();
             pairs.find_map(|(n, (live, core))| difference(&format!("{at}[{n}]"), live, core))
         }
+        // How long it still sleeps is of the moment of the answer.
+        (Value::String(live), Value::String(core))
+            if live.starts_with("sleeping ") && core.starts_with("sleeping ") =>
+        {
+            None
+        }
         _ => (live != core).then(|| format!("{at}: live {live}, core {core}")),
     }
 }
@@ -214,7 +220,7 @@ fn gdb_reads(interpreter: &Interpreter) -> Result<(), String> {
         &core,
         &["info all-registers st0", "p $mxcsr", "bt"],
     );
-    let whole = text.contains("st0 ") && text.contains("[ IM") && text.contains("#0 ");
+    let whole = text.contains("st0 ") && text.contains(" IM ") && text.contains("#0 ");
     if whole && !text.contains("program terminated") {
         return Ok(());
     }
@@ -494,7 +500,7 @@ os.rename(os.environ['OUT'] + '.tmp', os.environ['OUT'])";
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let told = fs::read_to_string(&out).expect("the process went on");
-    assert_eq!(told, "(['slept', False, []], None, [10], True)");
+    assert_eq!(told, "([False, [], 'slept'], None, [10], True)");
 }
 
 /// Bytes in RAM by /proc.
