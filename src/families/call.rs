@@ -4,10 +4,10 @@
 use crate::addr::Addr;
 use crate::bytes;
 use crate::native::NativeThread;
-use crate::target::Memory;
 use crate::target::fd_info::FdInfo;
 use crate::target::proc::Task;
 use crate::target::proc_files::ProcFiles;
+use crate::target::{Memory, TargetThread};
 
 /// The most descriptors of one call.
 const MOST_FDS: usize = 4096;
@@ -73,6 +73,24 @@ impl Call {
         }?;
         Some(Call { awaits, timed })
     }
+}
+
+/// A write that the stop itself has cut short: a thread that slept is found on its way out of a `write`
+/// that has written a part. It writes the rest when it goes on.
+pub(super) fn cut_short(thread: &TargetThread) -> Option<Call> {
+    let registers = thread.registers.filter(|_| thread.state == Some('S'))?;
+    let is_write = matches!(registers.syscall?, libc::SYS_write | libc::SYS_sendto);
+    let written = (*registers.general.first()?)?;
+    let is_part = written > 0 && written < registers.syscall_arg(2)?;
+    let fd = registers.syscall_arg(0)? as i32;
+    (is_write && is_part).then(|| Call {
+        awaits: Awaits::Fds(vec![Fd {
+            fd,
+            reads: false,
+            writes: true,
+        }]),
+        timed: false,
+    })
 }
 
 /// `waitid`: P_ALL, P_PID and P_PIDFD; groups are not looked into.

@@ -1,7 +1,7 @@
 //! What every thread of every process waits for, and who could end that: by the locks of its own process
 //! where these tell, else by what connects it with others.
 
-use super::call::{Awaits, Call, Fd};
+use super::call::{self, Awaits, Call, Fd};
 use super::semaphores::Semaphores;
 use super::verdict::Chain;
 use super::wires::{Wires, ends_of, process_of};
@@ -261,7 +261,15 @@ impl<'m> Gathering<'m> {
     fn call(&mut self, looked: &Looked<'m>, thread: &NativeThread) -> Option<Found> {
         let member = looked.member;
         let task = member.task();
-        let call = Call::of(thread, &*member.process.target.memory, task)?;
+        let target = &member.process.target;
+        let native = || {
+            target
+                .threads
+                .iter()
+                .find(|native| native.tid == thread.tid)
+        };
+        let call = Call::of(thread, &*target.memory, task);
+        let call = call.or_else(|| call::cut_short(native()?))?;
         let (what, key, ends, evidence) = match &call.awaits {
             Awaits::Fds(fds) => self.data(member, thread, task, fds)?,
             Awaits::Child(own) => self.child(member, *own),

@@ -5,7 +5,7 @@
 use super::words::pids;
 use super::{Ends, Key, Member};
 use crate::addr::Addr;
-use crate::sync::{Kind, SharedLock, shared_locks};
+use crate::sync::{Kind, SharedLock, made_locks, shared_locks};
 use crate::target::proc::Task;
 use crate::target::proc_files::ProcFiles;
 use crate::target::sharing::{Shared, SharedMemory, Sharing};
@@ -16,7 +16,9 @@ use std::sync::Arc;
 pub(super) struct Semaphores<'m> {
     members: &'m [Member],
     memory: FxHashMap<i32, Option<SharedMemory>>,
-    locks: FxHashMap<i32, Option<Arc<Vec<SharedLock>>>>,
+    /// The locks of each process: those that it or its parent has made, and all that it has.
+    made: FxHashMap<i32, Arc<Vec<SharedLock>>>,
+    all: FxHashMap<i32, Option<Arc<Vec<SharedLock>>>>,
     mappers: FxHashMap<Shared, Result<Vec<i32>, String>>,
 }
 
@@ -32,7 +34,8 @@ impl<'m> Semaphores<'m> {
         Semaphores {
             members,
             memory: FxHashMap::default(),
-            locks: FxHashMap::default(),
+            made: FxHashMap::default(),
+            all: FxHashMap::default(),
             mappers: FxHashMap::default(),
         }
     }
@@ -138,17 +141,19 @@ impl<'m> Semaphores<'m> {
             let python = self.member(*pid).and_then(|member| member.python.as_ref());
             let python = python
                 .ok_or_else(|| format!("process {pid} maps it, in which no CPython was found"))?;
-            let locks = self.locks.entry(*pid);
-            let locks = locks.or_insert_with(|| shared_locks(python).map(Arc::new));
-            let locks = locks.clone();
-            let locks = locks
-                .ok_or_else(|| format!("not all memory of process {pid} was searched for locks"))?;
+            let made = self.made.entry(*pid);
+            let made = Arc::clone(made.or_insert_with(|| Arc::new(made_locks(python))));
             let before = all.len();
-            for lock in locks.iter() {
-                if self.place(*pid, lock.semaphore) == Some(place) {
-                    all.push((*pid, lock.clone()));
-                }
+            self.add(&mut all, *pid, &made, place);
+            if all.len() > before {
+                continue;
             }
+            let every = self.all.entry(*pid);
+            let every = every.or_insert_with(|| shared_locks(python).map(Arc::new));
+            let every = every.clone();
+            let every = every
+                .ok_or_else(|| format!("not all memory of process {pid} was searched for locks"))?;
+            self.add(&mut all, *pid, &every, place);
             if all.len() == before {
                 return Err(format!(
                     "process {pid} maps it, and no object in it was found that tells whether it holds it"
@@ -156,6 +161,21 @@ impl<'m> Semaphores<'m> {
             }
         }
         Ok(all)
+    }
+
+    /// Adds those of a process's locks that lie at a place.
+    fn add(
+        &mut self,
+        all: &mut Vec<(i32, SharedLock)>,
+        pid: i32,
+        locks: &[SharedLock],
+        place: Shared,
+    ) {
+        for lock in locks {
+            if self.place(pid, lock.semaphore) == Some(place) {
+                all.push((pid, lock.clone()));
+            }
+        }
     }
 
     /// Who holds a lock that only one can hold.

@@ -43,6 +43,13 @@ pub(super) fn instances(
     let mappings: Vec<&Mapping> = target.mappings.iter().filter(is_data).collect();
     let total = mappings.iter().map(|mapping| mapping.len()).sum();
     let progress = &target.files.options.progress;
+    // What was never touched has no objects, and a free-threaded build sets aside very much of that.
+    let resident = target.is_live().then(|| target.resident().ok()).flatten();
+    let resident = resident.filter(|resident| resident.swapped == 0);
+    let is_there = |start: Addr, len: u64| {
+        let resident = resident.as_ref();
+        resident.is_none_or(|resident| resident.bytes(start, len) > 0)
+    };
     let mut done = 0;
     for mapping in mappings {
         let mut start = mapping.start;
@@ -52,7 +59,9 @@ pub(super) fn instances(
             }
             let rest = mapping.end.since(start).unwrap_or(0);
             let len = rest.min(PIECE as u64);
-            if let Ok(bytes) = target.memory.bytes(start, len as usize) {
+            if is_there(start, len)
+                && let Ok(bytes) = target.memory.bytes(start, len as usize)
+            {
                 for (at, word) in bytes.chunks_exact(8).enumerate() {
                     let is_type = types.iter().any(|ty| word == ty.0.to_le_bytes());
                     let word = start.add(at as u64 * 8);

@@ -44,7 +44,7 @@ pub use kind::Kind;
 use main_thread::MainThread;
 pub use owner::Owner;
 pub use place::Place;
-pub use processes::{SharedLock, shared_locks};
+pub use processes::{SharedLock, made_locks, shared_locks};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 pub use verdict::{BusyOwner, Deadlock, LostWakeup};

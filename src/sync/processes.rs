@@ -5,7 +5,7 @@
 mod all;
 mod object;
 
-pub use all::{SharedLock, shared_locks};
+pub use all::{SharedLock, made_locks, shared_locks};
 
 use super::futex::Futex;
 use super::python_lock::PyLock;

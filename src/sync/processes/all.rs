@@ -29,8 +29,18 @@ pub struct SharedLock {
     pub taking: Option<usize>,
 }
 
-/// Every lock of multiprocessing that lives in a process; `None` when not all of its memory could be
-/// searched for them.
+/// The locks of multiprocessing that a process has made, or that the process had made which forked it:
+/// `multiprocessing.util` remembers them. A process that was started anew, and got its locks sent, does
+/// not.
+pub fn made_locks(python: &Python) -> Vec<SharedLock> {
+    let view = View::new(python);
+    let locks = view.wrappers().keys();
+    let locks = locks.filter_map(|lock| SemLock::of(&view, *lock));
+    locks.map(|lock| SharedLock::of(&view, &lock)).collect()
+}
+
+/// Every lock of multiprocessing that lives in a process, for which all of its memory is searched;
+/// `None` when that could not be done.
 pub fn shared_locks(python: &Python) -> Option<Vec<SharedLock>> {
     let view = View::new(python);
     let Some(module) = python.module("_multiprocessing") else {
@@ -42,14 +52,20 @@ pub fn shared_locks(python: &Python) -> Option<Vec<SharedLock>> {
         found.extend(SemLock::of(&view, object));
         found.len() < MOST_LOCKS
     });
-    let shared = |lock: &SemLock| SharedLock {
-        address: lock.address(&view),
-        semaphore: lock.semaphore,
-        value: lock.value(&view),
-        count: lock.count,
-        taker: view.by_ident(lock.last_taker),
-        copied_from: copied_from(&view, lock),
-        taking: taking(&view, lock),
-    };
-    searched.then(|| found.iter().map(shared).collect())
+    let found = found.iter().map(|lock| SharedLock::of(&view, lock));
+    searched.then(|| found.collect())
+}
+
+impl SharedLock {
+    fn of(view: &View<'_>, lock: &SemLock) -> SharedLock {
+        SharedLock {
+            address: lock.address(view),
+            semaphore: lock.semaphore,
+            value: lock.value(view),
+            count: lock.count,
+            taker: view.by_ident(lock.last_taker),
+            copied_from: copied_from(view, lock),
+            taking: taking(view, lock),
+        }
+    }
 }
