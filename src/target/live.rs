@@ -63,10 +63,12 @@ impl LiveHold {
     /// thread that seized them has ended: a moment after that can be joined.
     fn await_release(&self) {
         let start = Instant::now();
-        let pydbg = std::process::id();
+        let pydbg = std::process::id() as i32;
         let traced = |&tid: &i32| {
             let tracer = Task { pid: self.pid, tid }.status_number("TracerPid", 0);
-            tracer.is_some_and(|tracer| tracer == pydbg)
+            // It is the id of the thread that traces.
+            let process = tracer.and_then(|tid| proc::process_of(i32::try_from(tid).ok()?));
+            process == Some(pydbg)
         };
         let unheld = || self.late.iter().chain(&self.spared);
         while unheld().any(traced) && start.elapsed() < LONGEST_RELEASE {
