@@ -7,6 +7,7 @@ mod attach;
 mod bt;
 mod collections;
 mod complete;
+mod continue_;
 mod core;
 mod detach;
 mod detach_inferiors;
@@ -18,6 +19,7 @@ mod exception_frame;
 mod fds;
 mod frame;
 mod garbage;
+mod generate_core_file;
 mod heap;
 mod heap_diff;
 #[cfg(feature = "sql")]
@@ -42,6 +44,7 @@ mod info_signals;
 mod info_symbol;
 mod info_threads;
 mod info_timings;
+mod interrupt;
 mod leaks;
 mod locks;
 mod memory;
@@ -74,6 +77,7 @@ mod thread_apply;
 mod thread_find;
 mod tracemalloc;
 mod up;
+mod watch;
 mod whatis;
 mod x;
 
@@ -87,6 +91,7 @@ pub const ALL: &[Command] = &[
     Command::of::<bt::Bt>(),
     Command::of::<collections::Collections>(),
     Command::of::<complete::Complete>(),
+    Command::of::<continue_::Continue>(),
     Command::of::<core::Core>(),
     Command::of::<detach::Detach>(),
     Command::of::<detach_inferiors::DetachInferiors>(),
@@ -98,6 +103,7 @@ pub const ALL: &[Command] = &[
     Command::of::<fds::Fds>(),
     Command::of::<frame::Frame>(),
     Command::of::<garbage::ShowGarbage>(),
+    Command::of::<generate_core_file::GenerateCoreFile>(),
     Command::of::<heap::Heap>(),
     Command::of::<heap_diff::HeapDiff>(),
     #[cfg(feature = "sql")]
@@ -122,6 +128,7 @@ pub const ALL: &[Command] = &[
     Command::of::<info_symbol::InfoSymbol>(),
     Command::of::<info_threads::InfoThreads>(),
     Command::of::<info_timings::InfoTimings>(),
+    Command::of::<interrupt::Interrupt>(),
     Command::of::<leaks::LeaksCommand>(),
     Command::of::<locks::LocksCommand>(),
     Command::of::<memory::Memory>(),
@@ -154,6 +161,7 @@ pub const ALL: &[Command] = &[
     Command::of::<thread_find::ThreadFind>(),
     Command::of::<tracemalloc::Tracemalloc>(),
     Command::of::<up::Up>(),
+    Command::of::<watch::Watch>(),
     Command::of::<whatis::Whatis>(),
     Command::of::<x::X>(),
 ];

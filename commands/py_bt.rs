@@ -63,7 +63,7 @@ impl Run for PyBt {
         // What a thread is doing, which headers say, takes its native stack.
         let all = |word: &String| word == "all" || (word.starts_with("-m") || word == "--merge");
         match words.iter().any(all) {
-            true => Needs::NativeStacks,
+            true => Needs::PythonThreads,
             false => Self::NEEDS,
         }
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`addr`], [`bytes`], [`diag`], [`escape`] | addresses, checked reads, notes, hostile strings |
 //! | [`target`] | one process image: memory, registers, mappings, threads |
+//! | [`dump`] | writing the core of a live process |
 //! | [`image`] | the ELF files mapped in it: symbols, build-ids, debug files |
 //! | [`dwarf`] | lines and inlined functions |
 //! | [`unwind`] | native stack frames, each with how it was found |
@@ -27,6 +28,7 @@ pub mod addr;
 pub mod bytes;
 pub mod descriptors;
 pub mod diag;
+pub mod dump;
 pub mod dwarf;
 pub mod escape;
 pub mod expr;

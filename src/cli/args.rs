@@ -1,5 +1,6 @@
 //! The command line: what to open, what to run, how to answer.
 
+use super::dump::DumpOptions;
 use super::{argv, line};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
        pydbg [OPTIONS] attach [--tree] PID
+       pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK]
        pydbg ps [PID]
        pydbg core --list [DIR]
        pydbg [OPTIONS] demo
@@ -27,6 +29,7 @@ Examples:
   pydbg -batch -ex py-bt -p 1234              the stack of a live process, which is
                                               stopped only while its bytes are copied
   pydbg --json -batch -ex 'info threads' core.1234
+  pydbg dump 1234 -o hangs.core               write the core of a live process
   pydbg ps                                    the Python processes of this machine
   pydbg attach --tree 1234                    a process and all its descendants
   pydbg --sysroot ./image core.1234           a core that comes from a container
@@ -41,7 +44,7 @@ Exit status:
 #[command(name = "pydbg", version, about = ABOUT, override_usage = USAGE, after_help = EXAMPLES)]
 pub struct Args {
     /// What to open: a core, a program and its core (in any order), "core" and a core, or
-    /// "attach" and a PID.
+    /// "attach" and a PID; "dump" and a PID to write its core.
     #[arg(value_name = "TARGET")]
     words: Vec<PathBuf>,
 
@@ -104,6 +107,14 @@ pub struct Args {
     /// Live processes: read without stopping; what changes meanwhile may be read torn.
     #[arg(long)]
     pub no_stop: bool,
+
+    /// With "dump": the core's file, instead of core.PID.
+    #[arg(short, long, value_name = "FILE", help_heading = "Options of dump")]
+    pub output: Option<PathBuf>,
+
+    /// With "dump": what kind of core.
+    #[command(flatten, next_help_heading = "Options of dump")]
+    pub dump: DumpOptions,
 }
 
 /// What to open.
@@ -117,6 +128,8 @@ pub enum Opening {
     Live(i32, Option<PathBuf>),
     /// A live process and all its descendants, and perhaps its program.
     Tree(i32, Option<PathBuf>),
+    /// A live process whose core is to be written, and nothing more.
+    Dump(i32),
     /// A deadlocked process that is made for the occasion.
     Demo,
 }
@@ -166,6 +179,23 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             ));
         }
         opening => opening,
+    };
+    let dumps = matches!(opening, Some(Opening::Dump(_)));
+    if !dumps && (args.output.is_some() || args.dump != DumpOptions::default()) {
+        return Err(wrong(
+            "--output, --force, --filter, --compress and --fork go with \"dump\": pydbg dump PID"
+                .into(),
+        ));
+    }
+    if dumps && !(args.ex.is_empty() && args.command.is_empty()) {
+        return Err(wrong(
+            "dump runs no commands; \"generate-core-file\" is one: pydbg attach PID -ex gcore"
+                .into(),
+        ));
+    }
+    let args = Args {
+        batch: args.batch || dumps,
+        ..args
     };
     let mut lines = Vec::new();
     let at = |name| matches.indices_of(name).into_iter().flatten();
@@ -230,10 +260,14 @@ impl Args {
                     "there is no file \"core\" here; for another one: pydbg core CORE".into(),
                 );
             }
-            (Some("attach"), [_, pid]) => {
+            (Some("dump"), [_]) => return Err("dump needs a PID: pydbg dump PID".into()),
+            (Some(verb @ ("attach" | "dump")), [_, pid]) => {
                 let number = pid.to_str().and_then(|word| word.parse().ok());
                 let number = number.ok_or_else(|| format!("\"{}\" is no PID", pid.display()))?;
-                Opening::Live(number, exe)
+                match verb {
+                    "dump" => Opening::Dump(number),
+                    _ => Opening::Live(number, exe),
+                }
             }
             (Some("core"), [_, core]) => Opening::Core(core.to_path_buf(), exe),
             (Some("core"), [_, one, other]) | (_, [one, other]) => {
@@ -272,6 +306,8 @@ mod tests {
         );
         assert_eq!(opening(&["attach", "12"]), Opening::Live(12, None));
         assert_eq!(opening(&["demo"]), Opening::Demo);
+        assert_eq!(opening(&["dump", "12", "-o", "f"]), Opening::Dump(12));
+        assert!(parsed(&["dump", "12", "--force"]).args.batch);
         assert_eq!(opening(&["-p", "12"]), Opening::Live(12, None));
         for words in [&["attach", "--tree", "12"][..], &["-tree", "-p", "12"]] {
             assert_eq!(opening(words), Opening::Tree(12, None));
@@ -308,6 +344,11 @@ mod tests {
             &["--tree", "c.1"],
             &["--tree"],
             &["-ex"],
+            &["dump"],
+            &["dump", "x"],
+            &["dump", "1", "-ex", "bt"],
+            &["dump", "1", "--compress", "zip"],
+            &["attach", "1", "--force"],
         ] {
             let argv = std::iter::once("pydbg").chain(words.iter().copied());
             assert!(parse(argv.map(OsString::from)).is_err(), "{words:?}");

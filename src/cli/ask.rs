@@ -1,14 +1,20 @@
 //! Questions to the person at the prompt. A batch is never asked.
 
 use super::Session;
+use super::inferior::Inferior;
+use pydbg::target::live::LiveHold;
 use std::io::{self, BufRead, Write};
 
-/// Whether the target may be left: asks if it is live and `set confirm on` wants that.
+/// Whether the target may be left: asks if it is stopped and `set confirm on` wants that.
 pub fn may_leave(session: &Session) -> bool {
+    let is_held = |inferior: &&Inferior| {
+        let target = inferior.process.as_ref().map(|process| &process.target);
+        target.is_some_and(|target| target.live().is_some_and(LiveHold::is_stopped))
+    };
     let live = session
         .inferiors()
         .iter()
-        .any(|inferior| inferior.pid().is_some());
+        .any(|inferior| is_held(&inferior));
     let wanted = live && session.interactive && session.settings.get_bool("confirm");
     !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
 }

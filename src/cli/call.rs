@@ -117,13 +117,14 @@ impl Session {
     pub fn run(&mut self, call: &Call) -> anyhow::Result<Box<dyn Report>> {
         match call.command.requires {
             Needs::Nothing => {}
-            Needs::Python => {
+            Needs::Python | Needs::PythonThreads => {
                 self.python()?;
             }
             Needs::Target | Needs::NativeStacks | Needs::Waits | Needs::Values | Needs::Memory => {
                 self.process()?;
             }
         }
+        self.look_if_running(call)?;
         match (call.command.run)(self, &call.words) {
             Ok(report) => Ok(report),
             Err(error) => match error.downcast_ref::<clap::Error>() {

@@ -16,6 +16,7 @@ use pydbg::python::runtime::Runtime;
 use pydbg::python::value::Limits;
 use pydbg::sync::Locks;
 use pydbg::target::{Mapping, OpenError, Options, Target, live};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// Bytes of each thread's stack that are copied whatever the rehearsal saw.
@@ -25,6 +26,9 @@ const STACK: u64 = 16 << 10;
 pub struct Rehearsal {
     /// Where CPython's runtime is.
     pub runtime: Option<Runtime>,
+    /// The threads that do not matter to it: those that Python does not know, if native stacks
+    /// are not asked for.
+    strangers: FxHashSet<i32>,
     /// What the analysis will want to read: addresses and sizes in bytes.
     wanted: Vec<(Addr, usize)>,
     /// The process's mappings.
@@ -32,10 +36,51 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// Does on the running process what commands with these needs will ask for.
+    pub fn of(pid: i32, options: &Options, needs: Needs, limits: Limits) -> Option<Rehearsal> {
+        let target = Arc::new(live::rehearse(pid, options).ok()?);
+        let process = Arc::new(Process::new(target.clone()));
+        let python = Python::find(process.clone()).ok();
+        stacks(&process, python.as_ref(), needs, limits);
+        let known = python.as_ref().filter(|_| needs < Needs::NativeStacks);
+        let is_stranger = |python: &Python, tid| python.threads_of(tid).is_empty();
+        let strangers = known.map_or_else(FxHashSet::default, |python| {
+            let all = target.threads.iter().map(|thread| thread.tid);
+            all.filter(|tid| is_stranger(python, *tid)).collect()
+        });
+        Some(Rehearsal {
+            strangers,
+            runtime: python.map(|python| python.runtime.clone()),
+            wanted: target.live()?.kept(),
+            mappings: target.mappings.clone(),
+        })
+    }
+
     /// Stops the process for no longer than it takes to copy what the analysis will want.
     pub fn glimpse(&self, pid: i32, options: &Options) -> Result<Target, OpenError> {
         let copy = |target: &Target| self.copy(target);
-        live::glimpse(pid, options, &self.mappings, &self.wanted, copy)
+        live::glimpse(
+            pid,
+            options,
+            &self.mappings,
+            &self.wanted,
+            &self.strangers,
+            copy,
+        )
+    }
+
+    /// Stops the process until it is let go; `python` is what the glimpse found.
+    pub fn hold(
+        &self,
+        pid: i32,
+        options: &Options,
+        python: Option<&Arc<Python>>,
+    ) -> Result<Target, OpenError> {
+        let known = |tid| python.is_some_and(|python| !python.threads_of(tid).is_empty());
+        let strangers = self.strangers.iter().copied().filter(|tid| !known(*tid));
+        let target = live::attach_sparing(pid, options, &strangers.collect())?;
+        self.copy(&target);
+        Ok(target)
     }
 
     /// Copies from a stopped process what the analysis will want.
@@ -57,31 +102,36 @@ impl Session {
     /// Rehearses the analysis of a live process, if the commands to come are known and need not
     /// hold the process while they run.
     pub fn rehearse(&self, pid: i32, options: &Options) -> Option<Rehearsal> {
-        let needs = self.wants();
-        if self.coming.is_none() || options.no_stop || needs >= Needs::Memory {
-            return None;
-        }
-        let target = Arc::new(live::rehearse(pid, options).ok()?);
-        let process = Arc::new(Process::new(target.clone()));
-        let python = Python::find(process.clone()).ok();
-        stacks(&process, python.as_ref(), needs, limits(self));
-        Some(Rehearsal {
-            runtime: python.map(|python| python.runtime.clone()),
-            wanted: target.live()?.kept(),
-            mappings: target.mappings.clone(),
-        })
+        let needs = self.needs_that_allow_a_copy(options)?;
+        Rehearsal::of(pid, options, needs, limits(self))
     }
 
-    /// Computes the stacks of a process that runs again; whether that read what was not copied.
-    pub fn reads_beyond_the_copy(&self) -> bool {
-        self.compute_stacks(self.wants());
-        let process = self.inferior.process.as_ref();
-        let live = process.and_then(|process| process.target.live());
-        live.is_some_and(|live| live.missed() > 0)
+    /// What the commands to come need, if they are known and need not hold a live process while
+    /// they run.
+    pub fn needs_that_allow_a_copy(&self, options: &Options) -> Option<Needs> {
+        let needs = self.wants();
+        let known = self.coming.is_some() || self.now.is_some();
+        let copies = known && !options.no_stop && needs < Needs::Memory;
+        copies.then_some(needs)
+    }
+
+    /// Computes the stacks of processes that run again; whether that read what was not copied, or
+    /// has come upon a thread that was not stopped because Python did not know it then.
+    pub fn reads_beyond_the_copy(&mut self) -> bool {
+        let (needs, limits) = (self.wants(), limits(self));
+        let mut missed = false;
+        for inferior in self.inferiors_mut() {
+            inferior.compute_stacks(needs, limits);
+            missed |= inferior.reads_beyond_the_copy();
+        }
+        missed
     }
 
     /// The most that any of the commands to come needs.
     fn wants(&self) -> Needs {
+        if let Some(line) = &self.now {
+            return self.needs(line);
+        }
         let pending = self.pending.iter().map(|line| &line.text);
         let coming = self.coming.iter().flatten();
         let needs = pending.chain(coming).map(|line| self.needs(line));
@@ -94,20 +144,33 @@ impl Session {
         self.inferior.compute_stacks(needs, limits(self));
     }
 
+    /// Lets live targets run on that the user has let run, after a command that looked at them
+    /// anew; of the others those that [`Session::release_captured`] may.
+    pub fn release(&mut self) {
+        self.now = None;
+        self.release_captured();
+        for inferior in self.inferiors_mut().filter(|inferior| inferior.running) {
+            inferior.resume();
+            inferior.fresh = false;
+        }
+    }
+
     /// Lets live targets run on if none of the commands to come reads memory that is not
     /// captured; else they stay stopped for now. At a prompt the commands to come are not known,
     /// so they stay stopped until the person leaves them.
-    pub fn release(&mut self) {
-        if self.coming.is_none() {
+    pub fn release_captured(&mut self) {
+        if self.coming.is_none() && self.now.is_none() {
             return;
         }
         let needs = self.wants();
         if needs >= Needs::Memory {
             return;
         }
-        let limits = limits(self);
+        let (limits, known) = (limits(self), self.coming.is_some());
         for inferior in self.inferiors_mut() {
-            if inferior.pid().is_some() && !inferior.released {
+            // What holds others at a prompt is no business of the line that runs now.
+            let theirs = known || inferior.running;
+            if theirs && inferior.pid().is_some() && !inferior.released {
                 inferior.compute_stacks(needs, limits);
                 inferior.resume();
             }
@@ -116,6 +179,23 @@ impl Session {
 }
 
 impl Inferior {
+    /// Whether its stacks, which are computed, needed what was not copied of a process that runs
+    /// again, or a thread that was spared.
+    fn reads_beyond_the_copy(&self) -> bool {
+        let live = self
+            .process
+            .as_ref()
+            .and_then(|process| process.target.live());
+        let Some(live) = live.filter(|live| !live.is_stopped()) else {
+            return false;
+        };
+        let is_known = |python: &Arc<Python>| {
+            let mut spared = live.spared().iter();
+            spared.any(|tid| !python.threads_of(*tid).is_empty())
+        };
+        live.missed() > 0 || self.found().is_some_and(is_known)
+    }
+
     /// Computes the stacks that commands with these needs will ask for.
     fn compute_stacks(&self, needs: Needs, limits: Limits) {
         if let Some(process) = &self.process {
@@ -136,7 +216,7 @@ fn stacks(process: &Process, python: Option<&Python>, needs: Needs, limits: Limi
             }
         }
     }
-    if needs >= Needs::NativeStacks {
+    if needs >= Needs::PythonThreads {
         process.stacks();
     }
     if let Some(python) = python.filter(|_| needs >= Needs::Waits) {

@@ -31,6 +31,9 @@ pub enum Needs {
     Target,
     /// CPython found in the target; likewise.
     Python,
+    /// CPython found in the target, with the native stacks of all its threads, of which those that
+    /// Python does not know need not be whole (`py-bt all`).
+    PythonThreads,
     /// A target with the native stacks of all its threads (`bt`). A live one need not be stopped
     /// any more once these were captured; Python is looked at where there is one.
     NativeStacks,

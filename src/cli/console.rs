@@ -24,6 +24,10 @@ pub struct Console {
     pub status: Status,
     /// Nobody reads the output any more, or a batch was interrupted: run nothing further.
     pub closed: bool,
+    /// Whether Ctrl-C ended the last command.
+    pub(super) interrupted: bool,
+    /// Whether the answers are those of `watch`: never paged.
+    pub(super) watching: bool,
     running: Running,
     noted: HashSet<String>,
 }
@@ -48,6 +52,8 @@ impl Console {
             terminal: Terminal::detect(),
             status: Status::Whole,
             closed: false,
+            interrupted: false,
+            watching: false,
             running: Running::install(),
             noted: HashSet::new(),
         })
@@ -56,6 +62,7 @@ impl Console {
     /// Runs one line as typed, and the scripts it starts.
     pub fn line(&mut self, session: &mut Session, text: &str) {
         self.one(session, text);
+        self.watch(session);
         while !session.quit && !self.closed {
             let Some(line) = session.pending.pop_front() else {
                 break;
@@ -63,12 +70,14 @@ impl Console {
             let text = line.text.clone();
             session.script = Some(line);
             self.one(session, &text);
+            self.watch(session);
             session.script = None;
         }
         session.pending.clear();
     }
 
-    fn one(&mut self, session: &mut Session, text: &str) {
+    /// Runs one line as typed.
+    pub(super) fn one(&mut self, session: &mut Session, text: &str) {
         match Line::parse(text) {
             Line::Empty | Line::Comment => {}
             Line::Shell(command) => {
@@ -125,7 +134,8 @@ impl Console {
         // From here on Ctrl-C stops the printing.
         session.cancel.reset();
         let answered = match outcome {
-            Some(Ok(_)) if job.quiet => true,
+            // The answer of watch is what comes of it.
+            Some(Ok(_)) if job.quiet || session.watch.is_some() => true,
             Some(Ok(report)) => {
                 let shown = running.guard(job.name, || {
                     self.deliver(session, job.name, job.pipe, Ok(report.as_ref()));
@@ -150,7 +160,8 @@ impl Console {
         };
         session.interrupt.enter(Mode::Idle);
         // Who interrupts a script or a batch wants all of it to end.
-        if cancelled || session.cancel.is_cancelled() {
+        self.interrupted = cancelled || session.cancel.is_cancelled();
+        if self.interrupted {
             self.status.worsen(job.failure);
             session.pending.clear();
             self.closed |= !session.interactive;
@@ -196,6 +207,11 @@ impl Console {
         self.deliver(session, job.name, None, Err(&error));
     }
 
+    /// Shows an answer that is not a command's own.
+    pub(super) fn answer(&mut self, session: &Session, name: &str, report: &dyn Report) {
+        self.deliver(session, name, None, Ok(report));
+    }
+
     /// Shows an answer, whole.
     fn deliver(
         &mut self,
@@ -237,7 +253,8 @@ impl Console {
     }
 
     fn page(&self, session: &Session) -> Option<(usize, usize)> {
-        let wanted = self.terminal.output && session.settings.get_bool("pagination");
+        let wanted =
+            !self.watching && self.terminal.output && session.settings.get_bool("pagination");
         let rows = wanted.then(|| self.terminal.height(&session.settings))??;
         Some((rows, self.terminal.width(&session.settings)))
     }

@@ -37,6 +37,10 @@ pub struct Inferior {
     pub timings: Vec<(String, Duration)>,
     /// Whether a live target runs on, its stacks having been captured.
     pub released: bool,
+    /// Whether the user has let a live target run on, so that each command looks at it anew.
+    pub running: bool,
+    /// Whether the command that runs has done so.
+    pub fresh: bool,
 }
 
 impl Inferior {
@@ -54,6 +58,8 @@ impl Inferior {
             values: Vec::new(),
             timings: Vec::new(),
             released: false,
+            running: false,
+            fresh: false,
         }
     }
 

@@ -40,8 +40,7 @@ impl Session {
         if self.reads_beyond_the_copy() {
             // The process did not stand where the rehearsal saw it: look at it while it is held.
             let start = Instant::now();
-            let target = target::live::attach(pid, &options)?;
-            rehearsal.copy(&target);
+            let target = rehearsal.hold(pid, &options, self.inferior.found())?;
             self.adopt(target, options, start, rehearsal.runtime.as_ref());
         }
         Ok(())

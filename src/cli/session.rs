@@ -7,6 +7,7 @@ use super::interrupt::Interrupt;
 use super::names::Names;
 use super::render::heap::browse::Browsing;
 use super::settings::Settings;
+use super::watch::Watch;
 use pydbg::diag::Cancel;
 use pydbg::heap::Heap;
 use pydbg::native::Process;
@@ -43,6 +44,10 @@ pub struct Session {
     /// The line that an empty line runs next, if a command wants another one than its own
     /// repetition: `x/8gx $sp` sets the address behind what it showed.
     pub again: Option<String>,
+    /// The line that runs on a target that runs on: it alone decides what is copied.
+    pub now: Option<String>,
+    /// What `watch` is to repeat, once its own line is done.
+    pub watch: Option<Watch>,
     /// The lines of a batch that are still to be run, which decide how long a live target stays
     /// stopped; `None` at a prompt.
     pub coming: Option<Vec<String>>,
@@ -81,6 +86,8 @@ impl Session {
             interactive: false,
             quit: false,
             again: None,
+            now: None,
+            watch: None,
             coming: None,
             pending: VecDeque::new(),
             script: None,

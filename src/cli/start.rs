@@ -5,11 +5,13 @@ use super::args::{self, Args, Invocation, Opening};
 use super::command::{Command, Report};
 use super::console::{Console, Job};
 use super::demo::{Demo, Opened};
+use super::dump;
 use super::out::complain;
 use super::progress;
 use super::repl;
 use super::session::Session;
 use super::status::Status;
+use pydbg::dump::DumpError;
 use pydbg::target::debuginfod::Servers;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -139,6 +141,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
         Opening::Tree(pid, _) => format!("attach --tree {pid}"),
         Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
         Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
+        Opening::Dump(pid) => return write_core(session, console, *pid, &invocation.args),
         Opening::Demo => return false,
     };
     let args = &invocation.args;
@@ -157,8 +160,30 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
-            Opening::Demo => {}
+            Opening::Dump(_) | Opening::Demo => {}
         }
         Ok(Box::new(session.banner()?) as Box<dyn Report>)
     })
+}
+
+/// Writes the core of a live process, without a session about it; nothing is to be done after that.
+fn write_core(session: &mut Session, console: &mut Console, pid: i32, args: &Args) -> bool {
+    let name = format!("dump {pid}");
+    let job = Job {
+        name: &name,
+        pipe: None,
+        failure: Status::Failed,
+        quiet: args.quiet && !args.json,
+    };
+    let mut unreadable = false;
+    console.perform(session, &job, |session| {
+        let request = args.dump.request(session, args.output.as_deref());
+        let saved = pydbg::dump::process(pid, &session.options, &request);
+        unreadable = matches!(saved, Err(DumpError::Attach(_)));
+        dump::report(saved)
+    });
+    if unreadable {
+        console.status.worsen(Status::Unreadable);
+    }
+    false
 }

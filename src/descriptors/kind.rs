@@ -2,8 +2,6 @@
 //! names that `anon_inode_getfile` is called with).
 
 use serde::Serialize;
-use std::fs::FileType;
-use std::os::unix::fs::FileTypeExt;
 
 /// What a file descriptor leads to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -104,17 +102,15 @@ impl Kind {
         })
     }
 
-    /// By the type of the file that has this path.
-    pub(super) fn of_file(link: &str, file: Option<FileType>) -> Kind {
-        match file {
-            Some(file) if file.is_dir() => Kind::Directory,
-            Some(file) if file.is_fifo() => Kind::Pipe,
-            Some(file) if file.is_char_device() || file.is_block_device() => {
-                match Kind::of_path(link) {
-                    Kind::Terminal => Kind::Terminal,
-                    _ => Kind::Device,
-                }
-            }
+    /// By the type (`st_mode`) of the file that has this path.
+    pub(super) fn of_file(link: &str, mode: Option<u32>) -> Kind {
+        match mode.map(|mode| mode & libc::S_IFMT) {
+            Some(libc::S_IFDIR) => Kind::Directory,
+            Some(libc::S_IFIFO) => Kind::Pipe,
+            Some(libc::S_IFCHR | libc::S_IFBLK) => match Kind::of_path(link) {
+                Kind::Terminal => Kind::Terminal,
+                _ => Kind::Device,
+            },
             _ => Kind::File,
         }
     }

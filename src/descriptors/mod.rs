@@ -1,6 +1,7 @@
 //! The file descriptors of a process, what each leads to, which Python objects own it, and what keeps
-//! these alive. Of a live process the kernel tells the descriptors; a core has no such table, and
-//! only the objects in it tell which descriptors there were.
+//! these alive. Of a live process the kernel tells the descriptors, and a core that pydbg wrote has
+//! what it told; other cores have no such table, and only the objects in them tell which descriptors
+//! there were.
 
 mod holders;
 mod kind;
@@ -18,8 +19,7 @@ pub use verdict::Verdict;
 
 use crate::heap::graph::Stopped;
 use crate::heap::{Heap, RootPath, Thing, Ways};
-use crate::target::Origin;
-use crate::target::proc::{MOST_FDS, Task};
+use crate::target::proc::MOST_FDS;
 use owners::Owning;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use table::Entry;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The kernel.
+    /// The kernel, now or when the core was written.
     Kernel,
     /// The Python objects that own them; those without an owner are not known.
     Objects,
@@ -107,7 +107,7 @@ pub struct ShownOwner {
 pub struct Descriptors {
     /// Who tells which there are.
     pub source: Source,
-    /// Why the kernel does not tell them, of a live process.
+    /// Why the kernel does not tell them, of a process that it could tell them of.
     pub problem: Option<String>,
     /// By number.
     pub all: Vec<Descriptor>,
@@ -131,9 +131,9 @@ impl Descriptors {
     pub fn of(heap: &Heap) -> Result<Descriptors, Stopped> {
         let found = owners::find(heap);
         let (mut limit, mut problem, mut entries) = (None, None, None);
-        if let Origin::Live(pid) = heap.python.process.target.origin {
-            limit = Limit::of(Task::of(pid));
-            match table::read(pid) {
+        if let Some(files) = heap.python.process.target.proc_files() {
+            limit = Limit::of(&files);
+            match table::read(&files) {
                 Ok(read) => entries = Some(read),
                 Err(error) => problem = Some(error.to_string()),
             }

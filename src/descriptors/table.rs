@@ -1,14 +1,13 @@
-//! The table of descriptors that the kernel keeps for a live process: the links of /proc/PID/fd,
+//! The table of descriptors that the kernel keeps for a process: the links of /proc/PID/fd,
 //! what /proc/PID/fdinfo adds (Linux fs/proc/fd.c, and each kind's `show_fdinfo`), the sockets of
 //! /proc/PID/net, and the limit of /proc/PID/limits.
 
 use super::Kind;
 use crate::target::fd_info::FdInfo;
-use crate::target::proc::{self, Task};
+use crate::target::proc_files::ProcFiles;
 use crate::target::sockets::Sockets;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::fs;
 use std::io;
 
 /// The most descriptors of an epoll instance, or of other ends of a pipe, that are named.
@@ -62,9 +61,9 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// `RLIMIT_NOFILE` of a live process.
-    pub(super) fn of(task: Task) -> Option<Limit> {
-        Limit::parse(&String::from_utf8_lossy(&task.read("limits").ok()?))
+    /// `RLIMIT_NOFILE` of a process.
+    pub(super) fn of(files: &ProcFiles) -> Option<Limit> {
+        Limit::parse(&String::from_utf8_lossy(&files.read("limits").ok()?))
     }
 
     fn parse(text: &str) -> Option<Limit> {
@@ -83,22 +82,21 @@ impl Limit {
     }
 }
 
-/// Every descriptor of a live process, by number; [`proc::MOST_FDS`] at most.
-pub(super) fn read(pid: i32) -> io::Result<Vec<Entry>> {
-    let task = Task::of(pid);
-    let mut sockets = Sockets::of(task);
-    let links = proc::fds(pid)?.into_iter();
+/// Every descriptor of a process, by number; `MOST_FDS` at most.
+pub(super) fn read(files: &ProcFiles) -> io::Result<Vec<Entry>> {
+    let mut sockets = Sockets::of(files.clone());
+    let links = files.descriptors()?.into_iter();
     let mut entries: Vec<Entry> = links
-        .map(|(fd, link)| entry(task, &mut sockets, fd, link))
+        .map(|(fd, link)| entry(files, &mut sockets, fd, link))
         .collect();
     add_ends(&mut entries);
     Ok(entries)
 }
 
-fn entry(task: Task, sockets: &mut Sockets, fd: i32, link: String) -> Entry {
+fn entry(files: &ProcFiles, sockets: &mut Sockets, fd: i32, link: String) -> Entry {
     let kind = Kind::of_link(&link).unwrap_or_else(|| {
-        let file = fs::metadata(task.path(&format!("fd/{fd}"))).ok();
-        Kind::of_file(&link, file.map(|file| file.file_type()))
+        let file = files.opened(fd);
+        Kind::of_file(&link, file.map(|file| file.mode))
     });
     let inode = link.strip_prefix("socket:[");
     let inode = inode.and_then(|rest| rest.strip_suffix(']')?.parse().ok());
@@ -107,7 +105,7 @@ fn entry(task: Task, sockets: &mut Sockets, fd: i32, link: String) -> Entry {
         Some(name) => (Kind::of_socket(&name), name),
         None => (kind, link),
     };
-    let info = FdInfo::of(task, fd).ok();
+    let info = FdInfo::of(files, fd).ok();
     let said = |key: &str| info.as_ref()?.lines(key).next().map(str::to_owned);
     let bits = said("flags").and_then(|bits| u32::from_str_radix(&bits, 8).ok());
     let has_position = matches!(kind, Kind::File | Kind::Memfd | Kind::Device);
@@ -219,6 +217,7 @@ fn numbers(numbers: &[i32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::proc::Task;
 
     #[test]
     fn limits_as_the_kernel_writes_them() {
@@ -258,8 +257,9 @@ mod tests {
     #[test]
     fn the_test_itself() {
         let pid = std::process::id() as i32;
-        let entries = read(pid).unwrap();
+        let files = ProcFiles::Live(Task::of(pid));
+        let entries = read(&files).unwrap();
         assert!(entries.iter().any(|entry| entry.fd == 1));
-        assert!(Limit::of(Task::of(pid)).is_some());
+        assert!(Limit::of(&files).is_some());
     }
 }

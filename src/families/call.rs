@@ -6,6 +6,7 @@ use crate::bytes;
 use crate::native::NativeThread;
 use crate::target::fd_info::FdInfo;
 use crate::target::proc::Task;
+use crate::target::proc_files::ProcFiles;
 use crate::target::{Memory, TargetThread};
 
 /// The most descriptors of one call.
@@ -104,7 +105,7 @@ fn waited_by_id(task: Task, kind: u64, id: i32) -> Option<Awaits> {
 
 /// The process that a pidfd is for, as the process itself counts.
 pub(super) fn child_of_fd(task: Task, fd: i32) -> Option<i32> {
-    let info = FdInfo::of(task, fd).ok()?;
+    let info = FdInfo::of(&ProcFiles::Live(task), fd).ok()?;
     let ids = info.lines("NSpid").next()?;
     ids.split_whitespace().last()?.parse().ok()
 }
@@ -157,7 +158,7 @@ fn selected(memory: &dyn Memory, count: u64, sets: [u64; 2]) -> Option<Vec<Fd>> 
 
 /// What an epoll instance watches: `tfd:  7 events: 80000019 data: …`.
 fn watched(task: Task, epoll: i32) -> Option<Vec<Fd>> {
-    let info = FdInfo::of(task, epoll).ok()?;
+    let info = FdInfo::of(&ProcFiles::Live(task), epoll).ok()?;
     let fd = |line: &str| {
         let mut words = line.split_whitespace();
         let fd = words.next()?.parse().ok()?;

@@ -8,6 +8,7 @@ use crate::descriptors::Access;
 use crate::target::fd_info::FdInfo;
 use crate::target::file_locks::{self, Family};
 use crate::target::proc::{self, Task};
+use crate::target::proc_files::ProcFiles;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::fs;
@@ -139,7 +140,7 @@ struct Looking {
 impl Looking {
     /// Adds the files of a process with such paths.
     fn process(&mut self, pid: i32, wanted: &dyn Fn(&str) -> bool) {
-        let links = match proc::fds(pid) {
+        let links = match Task::of(pid).descriptors() {
             Ok(links) => links,
             Err(error) => {
                 let refused = error.kind() == io::ErrorKind::PermissionDenied;
@@ -244,7 +245,7 @@ fn pids<'o>(all: impl Iterator<Item = &'o OpenBy>) -> Vec<i32> {
 }
 
 fn open_by(task: Task, fd: i32) -> Option<OpenBy> {
-    let info = FdInfo::of(task, fd).ok()?;
+    let info = FdInfo::of(&ProcFiles::Live(task), fd).ok()?;
     let flags = i32::from_str_radix(info.lines("flags").next()?, 8).ok()?;
     let access = match flags & libc::O_ACCMODE {
         _ if flags & libc::O_PATH != 0 => Access::Path,
@@ -295,7 +296,7 @@ fn file_at(task: Task, path: &str, id: Id) -> Option<Id> {
 fn are_apart(one: &OpenBy, other: &OpenBy) -> bool {
     const TRIES: usize = 3;
     let position = |open: &OpenBy| {
-        let info = FdInfo::of(Task::of(open.pid), open.fd).ok()?;
+        let info = FdInfo::of(&ProcFiles::Live(Task::of(open.pid)), open.fd).ok()?;
         info.lines("pos").next()?.parse::<u64>().ok()
     };
     let apart = || {

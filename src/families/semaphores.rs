@@ -7,6 +7,7 @@ use super::{Ends, Key, Member};
 use crate::addr::Addr;
 use crate::sync::{Kind, SharedLock, made_locks, shared_locks};
 use crate::target::proc::Task;
+use crate::target::proc_files::ProcFiles;
 use crate::target::sharing::{Shared, SharedMemory, Sharing};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -96,7 +97,7 @@ impl<'m> Semaphores<'m> {
     }
 
     fn find_mappers(&self, pid: i32, at: Addr) -> Result<Vec<i32>, String> {
-        let sharing = Sharing::of(pid);
+        let sharing = Sharing::of(&ProcFiles::Live(Task::of(pid)));
         let sharing = sharing.ok_or("nothing tells which other processes share it")?;
         let others = sharing.others(at);
         let others = others.ok_or("nothing tells which other processes share it")?;

@@ -1,8 +1,10 @@
 //! The same work for each of many things, on several threads, each within a time of its own. The
-//! kernel may let a reader of /proc wait as long as it likes, so work that does not end although
-//! it was cancelled is left behind, and others go on with the rest.
+//! kernel may let a reader of /proc wait as long as it likes, so work that is blocked when its time
+//! is over is left behind, and others go on with the rest. Work that runs is only slow, as on an
+//! overloaded machine, and gets more time.
 
 use crate::diag::Cancel;
+use crate::target::proc::Task;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,15 +12,18 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long work that was cancelled may take to end.
+/// How long work must be blocked to be given up when its time is over.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// How many times as long work may take that runs.
+const WHILE_RUNNING: u32 = 5;
 
 /// The shortest time that work has, however much took too long before.
 const SHORTEST: Duration = Duration::from_millis(200);
 
 /// What workers tell.
 enum Told<R> {
-    Began(usize, Cancel),
+    Began(usize, Cancel, Task),
     Ended(usize, R),
 }
 
@@ -58,16 +63,15 @@ where
     let mut open = count;
     while open > 0 {
         match next(&told, &running, limit) {
-            Ok(Told::Began(index, cancel)) => {
-                let since = Instant::now();
-                running.insert(index, Running { since, cancel });
+            Ok(Told::Began(index, cancel, task)) => {
+                running.insert(index, Running::new(cancel, task));
             }
             Ok(Told::Ended(index, result)) => {
                 // What was given up may end after all.
-                if running.remove(&index).is_some() {
+                if let Some(work) = running.remove(&index) {
                     open -= 1;
                     if let Some(slot) = results.get_mut(index) {
-                        *slot = Some(result);
+                        *slot = (!work.cancel.is_cancelled()).then_some(result);
                     }
                 }
             }
@@ -77,10 +81,10 @@ where
             queue.next.store(count, Ordering::Relaxed);
             break;
         }
-        let late: Vec<usize> = (running.iter())
-            .filter(|(_, work)| work.is_late(limit))
-            .map(|(index, _)| *index)
-            .collect();
+        let late = running
+            .iter_mut()
+            .filter_map(|(index, work)| work.is_late(limit).then_some(*index));
+        let late: Vec<usize> = late.collect();
         for index in late {
             running.remove(&index);
             open -= 1;
@@ -97,16 +101,38 @@ where
 struct Running {
     since: Instant,
     cancel: Cancel,
+    /// The thread that does it.
+    task: Task,
+    /// Since when it was seen blocked after its time.
+    blocked: Option<Instant>,
 }
 
 impl Running {
-    /// Cancels it when its time is over; whether it should have ended since.
-    fn is_late(&self, limit: Duration) -> bool {
+    fn new(cancel: Cancel, task: Task) -> Running {
+        Running {
+            since: Instant::now(),
+            cancel,
+            task,
+            blocked: None,
+        }
+    }
+
+    /// Cancels it when there is no hope; whether it should have ended since.
+    fn is_late(&mut self, limit: Duration) -> bool {
         let time = self.since.elapsed();
-        if time > limit {
+        if time <= limit {
+            return false;
+        }
+        let runs = self.task.stat().is_some_and(|stat| stat.state == 'R');
+        if runs && time <= limit * WHILE_RUNNING {
+            self.blocked = None;
+            return false;
+        }
+        let blocked = self.blocked.get_or_insert_with(Instant::now).elapsed();
+        if blocked > GRACE / 2 {
             self.cancel.cancel();
         }
-        time > limit + GRACE
+        blocked > GRACE
     }
 }
 
@@ -118,9 +144,9 @@ fn next<R>(
 ) -> Result<Told<R>, RecvTimeoutError> {
     // Ctrl-C is noticed in between.
     const OFTEN: Duration = Duration::from_millis(20);
-    let oldest = running.values().map(|work| work.since.elapsed()).max();
-    let left = oldest.map_or(OFTEN, |time| limit.saturating_sub(time).min(OFTEN));
-    told.recv_timeout(left.max(Duration::from_millis(1)))
+    let times = running.values().map(|work| work.since.elapsed());
+    let left = times.filter_map(|time| limit.checked_sub(time)).min();
+    told.recv_timeout(left.map_or(OFTEN, |left| left.min(OFTEN)))
 }
 
 /// Starts a worker; whether that was possible.
@@ -138,8 +164,12 @@ where
                 return;
             };
             let cancel = Cancel::default();
+            let task = Task {
+                pid: nix::unistd::getpid().as_raw(),
+                tid: nix::unistd::gettid().as_raw(),
+            };
             // Nobody listens any more when the whole was cancelled.
-            if tell.send(Told::Began(index, cancel.clone())).is_err() {
+            if tell.send(Told::Began(index, cancel.clone(), task)).is_err() {
                 return;
             }
             let result = (queue.work)(item, &cancel);
@@ -171,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_work_ends_in_time() {
+    fn cancelled_work_is_not_believed() {
         let wait = |_: &u8, cancel: &Cancel| {
             while !cancel.is_cancelled() {
                 thread::sleep(Duration::from_millis(1));
@@ -183,7 +213,7 @@ mod tests {
             &Cancel::default(),
             wait,
         );
-        assert_eq!(results, [Some(()), Some(())]);
+        assert_eq!(results, [None, None]);
         let all = Cancel::default();
         all.cancel();
         assert_eq!(

@@ -36,6 +36,14 @@ impl Glance {
         }
     }
 
+    /// Looks at a process that stands still.
+    pub fn at_rest(python: &Python) -> Glance {
+        Glance {
+            version: Some(python.version.to_string()),
+            verdict: Verdict::at_rest(python),
+        }
+    }
+
     /// Looks at a process; `None` when it turns out not to run Python. `options` say where its
     /// files are; nothing is fetched from other machines.
     pub fn of(entry: &Entry, guess: &Guess, options: &Options) -> Option<Glance> {

@@ -73,6 +73,12 @@ impl Verdict {
         }
     }
 
+    /// Whether it is that something hangs.
+    pub fn is_bad(&self) -> bool {
+        let bad = [Kind::Deadlock, Kind::OrphanedLock, Kind::LostWakeup];
+        bad.contains(&self.kind)
+    }
+
     /// The verdict on a process that stands still, as in a core.
     pub fn at_rest(python: &Python) -> Verdict {
         let locks = Locks::at_once(python);

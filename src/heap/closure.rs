@@ -76,6 +76,7 @@ pub(super) fn find<'a>(
     follow: Follow,
     keep_reached: bool,
 ) -> Closure {
+    python.process.target.memory.expect_all();
     let search = Search {
         tracer: Tracer::new(&python.objects, pieces, follow),
         marks: Marks::new(pieces),

@@ -1,11 +1,11 @@
 //! What a thread is doing, in a few words, as far as the kernel's side of it tells: the system
-//! call it sits in, and how long that still takes where the target is alive.
+//! call it sits in, and how long that still takes where the target's clock is known.
 
 use super::syscall::SyscallState;
 use crate::addr::Addr;
 use crate::bytes;
-use crate::target::{Memory, Origin};
-use nix::time::{ClockId, clock_gettime};
+use crate::target::proc_files::ProcFiles;
+use crate::target::{Memory, clocks};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -150,8 +150,8 @@ const PHRASES: &[(&str, Kind, &str)] = &[
 ];
 
 /// What a thread does in a system call.
-pub fn in_call(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Doing {
-    if let Some(sleep) = sleep(call, memory, origin) {
+pub fn in_call(call: &SyscallState, memory: &dyn Memory, files: Option<&ProcFiles>) -> Doing {
+    if let Some(sleep) = sleep(call, memory, files) {
         return Doing::plain(Kind::Sleeping, sleep);
     }
     let phrase = PHRASES.iter().find_map(|(start, kind, words)| {
@@ -160,7 +160,7 @@ pub fn in_call(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Doi
     });
     match phrase {
         Some((Kind::WaitingForLock, _, _)) if call.number == libc::SYS_futex => {
-            let time = time_left(call, 3, memory, origin)
+            let time = time_left(call, 3, memory, files)
                 .map_or(String::new(), |time| format!(", at most {time}"));
             Doing::plain(Kind::WaitingForLock, format!("waiting for a lock{time}"))
         }
@@ -173,7 +173,7 @@ pub fn in_call(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Doi
 }
 
 /// A sleep: how much of it is left.
-fn sleep(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Option<String> {
+fn sleep(call: &SyscallState, memory: &dyn Memory, files: Option<&ProcFiles>) -> Option<String> {
     let [first, second, ..] = call.args;
     let at = match call.number {
         libc::SYS_clock_nanosleep => 2,
@@ -187,7 +187,7 @@ fn sleep(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Option<St
         }
         _ => return None,
     };
-    if let Some(left) = time_left(call, at, memory, origin) {
+    if let Some(left) = time_left(call, at, memory, files) {
         return Some(format!("sleeping {left}"));
     }
     let unit = match call.number {
@@ -226,13 +226,13 @@ fn sleep(call: &SyscallState, memory: &dyn Memory, origin: &Origin) -> Option<St
     }
 }
 
-/// `3.2 s more` of a wait that ends at an absolute time, in a process that is alive; argument
-/// `at` points to that time. A relative wait does not tell when it began.
+/// `3.2 s more` of a wait that ends at an absolute time, where the clock is known; argument `at`
+/// points to that time. A relative wait does not tell when it began.
 fn time_left(
     call: &SyscallState,
     at: usize,
     memory: &dyn Memory,
-    origin: &Origin,
+    files: Option<&ProcFiles>,
 ) -> Option<String> {
     let [first, second, ..] = call.args;
     // TIMER_ABSTIME; FUTEX_WAIT_BITSET, which alone takes an absolute time.
@@ -245,35 +245,8 @@ fn time_left(
         _ => return None,
     };
     let end = time_at(Addr(*call.args.get(at)?), memory, 1)?;
-    let left = end.saturating_sub(now(clock, origin)?);
+    let left = end.saturating_sub(clocks::now(files?, clock)?);
     Some(format!("{} more", seconds(left)))
-}
-
-/// The target's clock, if it still goes on.
-fn now(clock: i32, origin: &Origin) -> Option<Duration> {
-    let Origin::Live(pid) = origin else {
-        return None;
-    };
-    let clock = match clock {
-        libc::CLOCK_REALTIME => ClockId::CLOCK_REALTIME,
-        libc::CLOCK_MONOTONIC => ClockId::CLOCK_MONOTONIC,
-        _ => return None,
-    };
-    let time = Duration::from(clock_gettime(clock).ok()?);
-    if clock == ClockId::CLOCK_REALTIME {
-        return Some(time);
-    }
-    // A time namespace shifts the clock; the kernel says by how much.
-    let text = std::fs::read_to_string(format!("/proc/{pid}/timens_offsets")).unwrap_or_default();
-    let offset = text.lines().find_map(|line| {
-        let mut words = line.strip_prefix("monotonic")?.split_whitespace();
-        let whole: i64 = words.next()?.parse().ok()?;
-        Some(whole)
-    });
-    match offset.unwrap_or(0) {
-        ahead @ 0.. => time.checked_add(Duration::from_secs(ahead.unsigned_abs())),
-        behind => time.checked_sub(Duration::from_secs(behind.unsigned_abs())),
-    }
 }
 
 /// A `struct timespec`, or with a `unit` of 1000 nanoseconds a `struct timeval`.
@@ -296,7 +269,9 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::proc::Task;
     use crate::target::synth::Synth;
+    use nix::time::{ClockId, clock_gettime};
 
     fn call(number: libc::c_long, args: [u64; 6], summary: &str) -> SyscallState {
         SyscallState {
@@ -307,7 +282,7 @@ mod tests {
         }
     }
 
-    fn said(call: &SyscallState, origin: &Origin) -> (Kind, String) {
+    fn said(call: &SyscallState, files: Option<&ProcFiles>) -> (Kind, String) {
         let mut memory = Synth::default();
         let mut words = 5_u64.to_le_bytes().to_vec();
         words.extend(250_000_u64.to_le_bytes());
@@ -316,25 +291,24 @@ mod tests {
         let mut words = far.to_le_bytes().to_vec();
         words.extend(0_u64.to_le_bytes());
         memory.add(0x2000, words);
-        let doing = in_call(call, &memory, origin);
+        let doing = in_call(call, &memory, files);
         (doing.kind, doing.text)
     }
 
     #[test]
     fn sleeps_say_how_long_they_still_take() {
-        let live = Origin::Live(std::process::id() as i32);
+        let live = Some(&ProcFiles::Live(Task::leader(std::process::id() as i32)));
         let until = call(libc::SYS_clock_nanosleep, [1, 1, 0x2000, 0, 0, 0], "sleep");
-        let (kind, text) = said(&until, &live);
+        let (kind, text) = said(&until, live);
         assert_eq!(kind, Kind::Sleeping);
         // The time was rounded down to a second, and the machine may be slow.
         let left = text.strip_prefix("sleeping ").unwrap();
         let left: f64 = left.strip_suffix(" s more").unwrap().parse().unwrap();
         assert!((80.0..=100.0).contains(&left), "{text}");
         let until = call(libc::SYS_clock_nanosleep, [1, 1, 0x1000, 0, 0, 0], "sleep");
-        assert_eq!(said(&until, &live).1, "sleeping 0 s more");
-        let dead = Origin::Synthetic;
+        assert_eq!(said(&until, live).1, "sleeping 0 s more");
         assert_eq!(
-            said(&until, &dead).1,
+            said(&until, None).1,
             "sleeping until 5 s of the monotonic clock"
         );
         let old = call(
@@ -342,7 +316,7 @@ mod tests {
             [0, 0, 0, 0, 0x1000, 0],
             "select on no fds",
         );
-        assert_eq!(said(&old, &live).1, "sleeping 5.2 s more");
+        assert_eq!(said(&old, live).1, "sleeping 5.2 s more");
     }
 
     #[test]
@@ -353,7 +327,7 @@ mod tests {
             "read from fd 9 (pipe:[1])",
         );
         assert_eq!(
-            said(&read, &Origin::Synthetic),
+            said(&read, None),
             (Kind::Reading, "reading fd 9 (pipe:[1])".to_owned())
         );
         let poll = call(
@@ -361,10 +335,10 @@ mod tests {
             [1, 2, 0, 0, 0, 0],
             "poll of 2 fds: 5, 9, no timeout",
         );
-        assert_eq!(said(&poll, &Origin::Synthetic).1, "waiting for 2 fds: 5, 9");
+        assert_eq!(said(&poll, None).1, "waiting for 2 fds: 5, 9");
         let other = call(libc::SYS_madvise, [0; 6], "madvise");
         assert_eq!(
-            said(&other, &Origin::Synthetic),
+            said(&other, None),
             (Kind::SystemCall, "in system call madvise".to_owned())
         );
     }

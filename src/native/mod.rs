@@ -20,10 +20,11 @@ use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::dwarf::Lines;
 use crate::image::Images;
-use crate::target::{Origin, Target};
-use crate::unwind::{End, NativeFrame, NativeStack, Trust, Unwinder};
+use crate::target::Target;
+use crate::target::live::LiveHold;
+use crate::unwind::{End, NativeFrame, NativeStack, Unwinder};
 pub use doing::Doing;
-use outside::{Live, Nothing, Outside};
+use outside::{Nothing, Outside, Told};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -100,9 +101,9 @@ impl Process {
 
     fn find_threads(&self) -> Vec<NativeThread> {
         let process = &self.target.process;
-        let outside: Box<dyn Outside> = match self.target.origin {
-            Origin::Live(pid) => Box::new(Live::new(pid)),
-            _ => Box::new(Nothing),
+        let outside: Box<dyn Outside> = match self.target.proc_files() {
+            Some(files) => Box::new(Told::by(files)),
+            None => Box::new(Nothing),
         };
         let threads = self.target.threads.iter().enumerate();
         threads
@@ -163,9 +164,17 @@ impl Process {
 
     /// Notes what is missing or less sure about a stack.
     fn note(&self, id: usize, stack: &NativeStack) {
+        let live = self.target.live();
+        let tid = id
+            .checked_sub(1)
+            .and_then(|index| self.target.threads.get(index));
+        let of = |live: &LiveHold| tid.is_some_and(|thread| live.spared().contains(&thread.tid));
+        if live.is_some_and(of) {
+            // It does not matter to what was asked.
+            return;
+        }
         let notes = &self.target.notes;
-        let guessed =
-            |frame: &&NativeFrame| matches!(frame.trust, Trust::FramePointer | Trust::Scan);
+        let guessed = |frame: &&NativeFrame| frame.trust.is_guess();
         let count = stack.frames.iter().filter(guessed).count();
         if count > 0 {
             let all = stack.frames.len();

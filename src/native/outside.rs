@@ -1,16 +1,14 @@
-//! What the kernel tells of a live process beyond its memory and registers: what its file
-//! descriptors lead to, and how its children are. Of a core nothing of it is known.
+//! What the kernel tells of a process beyond its memory and registers: what its file descriptors
+//! lead to, and how its children are. Of a core nothing of it is known, unless pydbg wrote it.
 
 use crate::target::fd_info::FdInfo;
-use crate::target::proc::{self, Task};
+use crate::target::proc_files::ProcFiles;
+use crate::target::proc_note::Child;
 use crate::target::sockets::Sockets;
 use std::cell::{OnceCell, RefCell};
 
 /// The most file descriptors of one epoll instance that are listed.
 const MOST_WATCHED: usize = 4096;
-
-/// The most children that are looked at.
-const MOST_CHILDREN: usize = 4096;
 
 /// What lies outside of the process; the methods know nothing where nobody says otherwise.
 pub trait Outside {
@@ -40,43 +38,36 @@ pub trait Outside {
     }
 }
 
-/// A core.
+/// A core that does not tell.
 pub struct Nothing;
 
 impl Outside for Nothing {}
 
-/// A live process.
-pub struct Live {
-    task: Task,
+/// What /proc tells.
+pub struct Told {
+    files: ProcFiles,
     sockets: RefCell<Sockets>,
-    /// Ids that the process itself uses, and those that pydbg sees.
-    children: OnceCell<Vec<(i32, i32)>>,
+    children: OnceCell<Vec<Child>>,
 }
 
-impl Live {
-    /// The process `pid`.
-    pub fn new(pid: i32) -> Live {
-        let task = Task::of(pid);
-        Live {
-            task,
-            sockets: RefCell::new(Sockets::of(task)),
+impl Told {
+    /// By these files.
+    pub fn by(files: ProcFiles) -> Told {
+        Told {
+            sockets: RefCell::new(Sockets::of(files.clone())),
+            files,
             children: OnceCell::new(),
         }
     }
 
-    fn all_children(&self) -> &[(i32, i32)] {
-        self.children.get_or_init(|| {
-            let children = proc::children(self.task.pid).into_iter();
-            let own = |pid: i32| Task::leader(pid).innermost_id().unwrap_or(pid);
-            let pairs = children.take(MOST_CHILDREN).map(|pid| (own(pid), pid));
-            pairs.collect()
-        })
+    fn all_children(&self) -> &[Child] {
+        self.children.get_or_init(|| self.files.children())
     }
 }
 
-impl Outside for Live {
+impl Outside for Told {
     fn fd(&self, fd: i32) -> Option<String> {
-        let link = self.task.link(&format!("fd/{fd}"))?;
+        let link = self.files.link(&format!("fd/{fd}"))?;
         let inode = link
             .strip_prefix("socket:[")
             .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
@@ -85,7 +76,7 @@ impl Outside for Live {
     }
 
     fn watched(&self, epoll: i32) -> Vec<i32> {
-        let Ok(info) = FdInfo::of(self.task, epoll) else {
+        let Ok(info) = FdInfo::of(&self.files, epoll) else {
             return Vec::new();
         };
         let lines = info.lines("tfd").take(MOST_WATCHED);
@@ -97,9 +88,9 @@ impl Outside for Live {
 
     fn child(&self, pid: i32) -> Option<String> {
         let mut children = self.all_children().iter();
-        let (_, seen) = children.find(|(own, _)| *own == pid)?;
-        let stat = Task::leader(*seen).stat()?;
-        let state = match stat.state {
+        let child = children.find(|child| child.own == pid)?;
+        let (name, state) = child.is.as_ref()?;
+        let state = match state {
             'R' => "running",
             'S' | 'I' => "sleeping",
             'D' => "in uninterruptible sleep",
@@ -108,17 +99,17 @@ impl Outside for Live {
             'Z' | 'X' | 'x' => "ended",
             _ => "in an unknown state",
         };
-        Some(format!("{}, {state}", stat.name))
+        Some(format!("{name}, {state}"))
     }
 
     fn child_of_fd(&self, fd: i32) -> Option<i32> {
         // Ids of all PID namespaces, the innermost one last.
-        let info = FdInfo::of(self.task, fd).ok()?;
+        let info = FdInfo::of(&self.files, fd).ok()?;
         let ids = info.lines("NSpid").next()?;
         ids.split_whitespace().last()?.parse().ok()
     }
 
     fn children(&self) -> Vec<i32> {
-        self.all_children().iter().map(|(own, _)| *own).collect()
+        self.all_children().iter().map(|child| child.own).collect()
     }
 }

@@ -39,10 +39,11 @@ pub fn decode(
     outside: &dyn Outside,
 ) -> Option<SyscallState> {
     // Interrupts and exceptions set orig_rax to -1, so otherwise the last way into the kernel was
-    // a system call; rax tells whether it is over.
+    // a system call; rax tells whether it is over. It is not known of a thread that was not stopped
+    // and that /proc says is in the call.
     let stated = registers.syscall.filter(|&number| number >= 0)?;
-    let result = registers.general[0]? as i64;
-    if !UNFINISHED.contains(&result) {
+    let result = registers.general[0].map(|rax| rax as i64);
+    if result.is_some_and(|result| !UNFINISHED.contains(&result)) {
         return None;
     }
     let mut args = [0; 6];

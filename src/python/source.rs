@@ -7,11 +7,10 @@
 
 use super::{PyFrame, Python, linecache};
 use crate::escape::lossy;
-use crate::target::{Origin, Place, Target};
+use crate::target::{Origin, Place, Target, clocks};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Lines of one source file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -127,11 +126,8 @@ fn absolute(target: &Target, file: &str) -> Option<String> {
     if file.starts_with('/') {
         return Some(file.to_owned());
     }
-    let Origin::Live(pid) = target.origin else {
-        return None;
-    };
-    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    Some(folder.join(file).to_str()?.to_owned())
+    let folder = target.proc_files()?.link("cwd")?;
+    Some(Path::new(&folder).join(file).to_str()?.to_owned())
 }
 
 /// Whether a file may be shown.
@@ -145,40 +141,17 @@ fn is_allowed(real: &Path, roots: &[PathBuf]) -> bool {
 /// Says when the file changed after what is shown was running.
 fn newer(target: &Target, file: &Path, place: Place) -> Option<String> {
     let changed = std::fs::metadata(file).ok()?.modified().ok()?;
-    let (since, what) = match &target.origin {
-        Origin::Live(pid) => (start_time(*pid)?, "the process started"),
-        Origin::Core(core) => (
+    let (since, what) = match (target.proc_files(), &target.origin) {
+        (Some(files), _) => (clocks::started(&files)?, "the process started"),
+        (None, Origin::Core(core)) => (
             std::fs::metadata(core).ok()?.modified().ok()?,
             "the core was written",
         ),
-        Origin::Synthetic => return None,
+        (None, Origin::Live(_) | Origin::Synthetic) => return None,
     };
     // A copy in a sysroot has the time of the copying.
     (changed > since && place != Place::Sysroot)
         .then(|| format!("changed after {what}, so its lines may not be those that ran"))
-}
-
-/// When a live process started: field 22 of /proc/PID/stat, in ticks since the boot.
-fn start_time(pid: i32) -> Option<SystemTime> {
-    const TICKS_PER_SECOND: u64 = 100;
-    const START: usize = 19;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last parenthesis may hold anything.
-    let ticks: u64 = stat
-        .rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(START)?
-        .parse()
-        .ok()?;
-    let boot = std::fs::read_to_string("/proc/stat").ok()?;
-    let boot = boot.lines().find_map(|line| line.strip_prefix("btime "))?;
-    let seconds = boot
-        .trim()
-        .parse::<u64>()
-        .ok()?
-        .checked_add(ticks / TICKS_PER_SECOND + 1)?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// The text of a source file: UTF-8, or Latin-1 where a cookie (PEP 263) names another encoding.

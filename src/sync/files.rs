@@ -1,6 +1,6 @@
 //! Waits for a lock on a file: `flock`, and `fcntl` with `F_SETLKW` or `F_OFD_SETLKW` (Linux
-//! fs/locks.c). The lock lies in the kernel, so a core does not tell who holds it; of a live
-//! process /proc/locks does. A lock of `flock`, and one of an open file description, belongs to
+//! fs/locks.c). The lock lies in the kernel, and /proc/locks tells who holds it: of a live process,
+//! and of one whose core pydbg wrote. A lock of `flock`, and one of an open file description, belongs to
 //! whoever has that open file; one of plain `fcntl` belongs to a process.
 
 use super::view::{Found, Waiter};
@@ -8,19 +8,18 @@ use super::{Kind, Owner, View};
 use crate::addr::Addr;
 use crate::bytes;
 use crate::native::SyscallState;
-use crate::native::outside::{Live, Outside};
-use crate::target::Origin;
+use crate::native::outside::{Outside, Told};
 use crate::target::file_locks::{self, Family, FileLock, OpenFile};
-use crate::target::proc::Task;
+use crate::target::proc_files::ProcFiles;
 
 /// The file that a thread wants to lock. The descriptor stands in for an address.
 pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
     let call = waiter.thread.syscall.as_ref()?;
     let family = family(call)?;
     let fd = *call.args.first()? as i32;
-    let owner = match view.process.target.origin {
-        Origin::Live(pid) => owner(view, pid, fd, family, call),
-        _ => Owner::unknown("a core does not tell who holds a lock on a file"),
+    let owner = match view.process.target.proc_files() {
+        Some(files) => owner(view, &files, fd, family, call),
+        None => Owner::unknown("a core does not tell who holds a lock on a file"),
     };
     Some(Found {
         evidence: format!("it is in {}", call.name).into(),
@@ -34,10 +33,8 @@ pub(super) fn wait(view: &View<'_>, waiter: &Waiter<'_>) -> Option<Found> {
 /// `fd 5 (/var/lib/app.lock)`.
 pub(super) fn name(view: &View<'_>, fd: Addr) -> Option<String> {
     let fd = i32::try_from(fd.0).ok()?;
-    let path = match view.process.target.origin {
-        Origin::Live(pid) => Live::new(pid).fd(fd),
-        _ => None,
-    };
+    let files = view.process.target.proc_files();
+    let path = files.and_then(|files| Told::by(files).fd(fd));
     Some(match path {
         Some(path) => format!("fd {fd} ({path})"),
         None => format!("fd {fd}"),
@@ -59,14 +56,20 @@ fn family(call: &SyscallState) -> Option<Family> {
 }
 
 /// Who holds what stands in the way.
-fn owner(view: &View<'_>, pid: i32, fd: i32, family: Family, call: &SyscallState) -> Owner {
-    let Some(file) = OpenFile::of(pid, fd) else {
+fn owner(
+    view: &View<'_>,
+    files: &ProcFiles,
+    fd: i32,
+    family: Family,
+    call: &SyscallState,
+) -> Owner {
+    let Some(file) = OpenFile::of(files, fd) else {
         return Owner::unknown(format!("/proc does not tell which file fd {fd} is"));
     };
     let Some(asked) = asked(view, &file, family, call) else {
         return Owner::unknown("which part of the file is to be locked cannot be read");
     };
-    let Some(held) = file_locks::held() else {
+    let Some(held) = file_locks::held(files) else {
         return Owner::unknown("/proc/locks cannot be read");
     };
     let mut in_the_way: Vec<FileLock> = held
@@ -74,7 +77,8 @@ fn owner(view: &View<'_>, pid: i32, fd: i32, family: Family, call: &SyscallState
         .filter(|held| asked.waits_for(held))
         // A process does not wait for its own locks, unless they belong to open files.
         .filter(|held| {
-            (family, held.family, held.pid) != (Family::Process, Family::Process, Some(pid))
+            let own = held.pid.is_some() && held.pid == files.pid();
+            (family, held.family, own) != (Family::Process, Family::Process, true)
         })
         .collect();
     let Some(held) = in_the_way.pop() else {
@@ -89,7 +93,7 @@ fn owner(view: &View<'_>, pid: i32, fd: i32, family: Family, call: &SyscallState
             "/proc/locks shows {count} locks that stand in the way"
         ));
     }
-    holder(pid, fd, &held)
+    holder(files, fd, &held)
 }
 
 /// The part of the file that a call asks for.
@@ -148,9 +152,9 @@ fn asked(
     })
 }
 
-/// Who holds a lock that thread of process `pid` waits for, which wants it on `fd`.
-fn holder(pid: i32, fd: i32, held: &FileLock) -> Owner {
-    let own = file_locks::descriptors(pid, held).unwrap_or_default();
+/// Who holds a lock that a thread of the process waits for, which wants it on `fd`.
+fn holder(files: &ProcFiles, fd: i32, held: &FileLock) -> Owner {
+    let own = file_locks::descriptors(files, held).unwrap_or_default();
     if own.contains(&fd) {
         return Owner::unknown("the thread has got it in the meantime");
     }
@@ -160,31 +164,33 @@ fn holder(pid: i32, fd: i32, held: &FileLock) -> Owner {
              thread took it"
         ));
     }
-    if let Some(named) = held.pid
-        && named != pid
-        && let Some(name) = Task::leader(named).name()
+    if let Some(named) = file_locks::named(files, held)
+        && Some(named.pid) != files.pid()
         // Its open file may have been closed there, and live on in a child that inherited it.
-        && file_locks::descriptors(named, held).is_none_or(|fds| !fds.is_empty())
+        && named.has_file != Some(false)
     {
         return Owner::Process {
-            pid: named,
-            name: Some(name),
-            evidence: format!("/proc/locks names process {named}"),
+            pid: named.pid,
+            name: named.name,
+            evidence: format!("/proc/locks names process {}", named.pid),
         };
     }
-    match file_locks::processes(held).as_slice() {
+    match file_locks::processes(files, held).as_slice() {
         [one] => Owner::Process {
-            pid: *one,
-            name: Task::leader(*one).name(),
-            evidence: format!("process {one} has the open file that the lock belongs to"),
+            pid: one.pid,
+            name: one.name.clone(),
+            evidence: format!(
+                "process {} has the open file that the lock belongs to",
+                one.pid
+            ),
         },
         [] => Owner::unknown(
             "the lock belongs to an open file, and no process that may be looked into has it",
         ),
-        several => Owner::unknown(format!(
+        several @ [first, ..] => Owner::unknown(format!(
             "the lock belongs to an open file that {} processes have, {} among them",
             several.len(),
-            several.first().unwrap_or(&pid),
+            first.pid,
         )),
     }
 }

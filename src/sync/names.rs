@@ -3,7 +3,7 @@
 
 mod search;
 
-use super::native::{loader, malloc, stdio};
+use super::native::{library, loader, malloc, stdio};
 use super::{Kind, Locks, View, buffered, files, mutexes, world};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
@@ -43,7 +43,10 @@ pub(super) fn give(view: &View<'_>, locks: &mut Locks) {
             Kind::Loader => lock.name = loader::name(view, lock.address).map(str::to_owned),
             Kind::Arena => lock.name = malloc::name(view, lock.address),
             Kind::Stream => lock.name = stdio::name(view, lock.address),
-            _ => lock.name = symbol(view, lock.address),
+            _ => {
+                let own = symbol(view, lock.address);
+                lock.name = own.or_else(|| library::name(view, lock.address, &lock.waiters));
+            }
         }
     }
     let mut search = Search::new(view, wanted.keys().copied());

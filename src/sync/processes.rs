@@ -15,7 +15,6 @@ use crate::addr::Addr;
 use crate::native::NativeThread;
 use crate::python::doing::library;
 use crate::python::{PyFrame, PyThread};
-use crate::target::Origin;
 use crate::target::sharing::Sharing;
 pub(super) use object::wrappers;
 use object::{KIND_RECURSIVE, SemLock};
@@ -136,7 +135,7 @@ fn owner(view: &View<'_>, lock: &SemLock) -> Owner {
 /// fork; the children that multiprocessing makes begin to count anew.
 fn copied_from(view: &View<'_>, lock: &SemLock) -> Option<i32> {
     let objects = &view.python.objects;
-    let parent = view.process.target.process.ppid?;
+    let parent = view.process.target.proc_files()?.parent()?;
     let shares = view.sharing()?.others(lock.semaphore)?.contains(&parent);
     let module = view.python.module("multiprocessing.process")?;
     let current = objects.dict_get(module, "_current_process").ok()??;
@@ -215,9 +214,9 @@ enum Sharers {
 }
 
 fn sharers(view: &View<'_>, lock: &SemLock) -> Sharers {
-    let Origin::Live(_) = view.process.target.origin else {
+    if view.process.target.proc_files().is_none() {
         return Sharers::NotTold("a core does not tell which other processes share it".into());
-    };
+    }
     let sharing = view.sharing();
     let Some((sharing, others)) =
         sharing.and_then(|sharing| Some((sharing, sharing.others(lock.semaphore)?)))
@@ -243,10 +242,8 @@ fn sharers(view: &View<'_>, lock: &SemLock) -> Sharers {
     }
 }
 
-/// What the process shares with others, as it is now; `None` for a core.
+/// What the process shares with others, as it is now or was when pydbg wrote the core; `None` for
+/// another core.
 pub(super) fn sharing(view: &View<'_>) -> Option<Sharing> {
-    match view.process.target.origin {
-        Origin::Live(pid) => Sharing::of(pid),
-        _ => None,
-    }
+    Sharing::of(&view.process.target.proc_files()?)
 }

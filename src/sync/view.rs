@@ -88,7 +88,7 @@ impl<'p> View<'p> {
         self.wrappers.get_or_init(|| processes::wrappers(self))
     }
 
-    /// What a live process shares with others.
+    /// What the process shares with others, where that is known.
     pub(super) fn sharing(&self) -> Option<&Sharing> {
         let sharing = self.sharing.get_or_init(|| processes::sharing(self));
         sharing.as_ref()

@@ -7,6 +7,7 @@ use super::files::{FileProblem, Files, MappedFile, Place};
 use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
 use super::packed::{self, Format};
+use super::proc_note::{Kept, apply};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
@@ -56,6 +57,8 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         ));
     }
     notes.report(&diag);
+    let kept = notes.proc_note.as_deref();
+    let kept = kept.map(|content| Arc::new(Kept::read(content, &diag)));
     let clipped = segments::apart(&mut frame.loads);
     if clipped > 0 {
         diag.partial(format!("{clipped} of the core's segments overlap others"));
@@ -92,18 +95,25 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
     }
     name_mappings(&mut mappings, &auxv, stack.as_ref(), exe.as_deref());
     say_cut(&cut, &mappings, &diag);
-    let process = process(&memory, &notes, stack, auxv_at, exe, &diag);
+    let mut process = process(&memory, &notes, stack, auxv_at, exe, &diag);
+    let mut threads = threads(&notes);
+    if let Some(kept) = &kept {
+        mappings = apply::mappings(kept, &dumped, &diag).unwrap_or(mappings);
+        apply::threads(kept, &mut threads);
+        apply::process(kept, &mut process);
+    }
     Ok(Target {
         origin: Origin::Core(path.to_owned()),
         memory: Arc::new(memory),
         mappings,
         signal: signal(&notes, &diag),
-        threads: threads(&notes),
+        threads,
         process,
         auxv,
         files: opener,
         notes: diag,
         dumped,
+        kept,
         live: None,
     })
 }

@@ -4,6 +4,7 @@
 
 use super::fd_info::FdInfo;
 use super::proc::{self, Task};
+use super::proc_files::ProcFiles;
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::io;
@@ -45,7 +46,7 @@ impl Ends {
     }
 
     fn look(&mut self, pid: i32) {
-        let links = match proc::fds(pid) {
+        let links = match Task::of(pid).descriptors() {
             Ok(links) => links,
             Err(error) => {
                 let refused = error.kind() == io::ErrorKind::PermissionDenied;
@@ -72,7 +73,7 @@ impl Ends {
 
 impl End {
     fn of(pid: i32, fd: i32) -> Option<End> {
-        let info = FdInfo::of(Task::of(pid), fd).ok()?;
+        let info = FdInfo::of(&ProcFiles::Live(Task::of(pid)), fd).ok()?;
         let flags = info.lines("flags").next()?;
         let mode = i32::from_str_radix(flags, 8).ok()? & libc::O_ACCMODE;
         Some(End {

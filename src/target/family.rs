@@ -5,7 +5,7 @@
 
 use super::live::{self, Prepared};
 use super::processes::{self, Entry, Guess};
-use super::tracer::{Stopping, Tracee, Tracer, errno_of};
+use super::tracer::{Crew, Stopping, Tracee, Tracer, errno_of};
 use super::{OpenError, Options, Target, proc, refusal};
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
@@ -113,8 +113,10 @@ impl Family {
 
     /// Stops these processes, all at once.
     fn stop(&mut self, ready: Vec<(Entry, Prepared)>, no_stop: bool) -> Vec<Member> {
+        let none = FxHashSet::default();
         let begin = |(entry, prepared): (Entry, Prepared)| {
-            let begun = (!no_stop).then(|| Stopping::begin(prepared.pid, prepared.busy()));
+            let crew = || Crew::new(prepared.pid, prepared.busy(), &none);
+            let begun = (!no_stop).then(|| Stopping::begin(crew()));
             (entry, prepared, begun)
         };
         let begun: Vec<_> = ready.into_iter().map(begin).collect();

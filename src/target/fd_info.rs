@@ -1,7 +1,7 @@
 //! What /proc/PID/fdinfo/FD says of one open file, line by line (Linux fs/proc/fd.c, `seq_show`;
 //! each kind of file adds lines of its own): a key, a colon and what is said.
 
-use super::proc::Task;
+use super::proc_files::ProcFiles;
 use std::io;
 
 /// What is said of one open file.
@@ -9,9 +9,14 @@ pub struct FdInfo(String);
 
 impl FdInfo {
     /// What is said of the file descriptor `fd` of a process.
-    pub fn of(task: Task, fd: i32) -> io::Result<FdInfo> {
-        let text = task.read(&format!("fdinfo/{fd}"))?;
-        Ok(FdInfo(String::from_utf8_lossy(&text).into_owned()))
+    pub fn of(files: &ProcFiles, fd: i32) -> io::Result<FdInfo> {
+        let text = files.read(&format!("fdinfo/{fd}"))?;
+        Ok(FdInfo::parse(&text))
+    }
+
+    /// What the text of such a file says.
+    pub(super) fn parse(text: &[u8]) -> FdInfo {
+        FdInfo(String::from_utf8_lossy(text).into_owned())
     }
 
     /// What the lines with this key say.

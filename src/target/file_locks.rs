@@ -6,14 +6,14 @@
 
 use super::fd_info::FdInfo;
 use super::proc::{self, Task};
-use nix::sys::stat::{major, minor};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use super::proc_files::ProcFiles;
+use super::proc_note::{Holder, names};
+use rustc_hash::FxHashSet;
+use std::time::{Duration, Instant};
 
 /// The most locks, processes and open files of one process that are looked at.
 const MOST_LOCKS: usize = 100_000;
 const MOST_PROCESSES: usize = 32_768;
-const MOST_FILES: usize = 65_536;
 
 /// Which call a lock is made with; locks of different families do not know each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +83,7 @@ impl FileLock {
     }
 }
 
-/// A file descriptor of a live process.
+/// A file descriptor of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenFile {
     /// Device (major, minor) and inode, as /proc/locks writes them.
@@ -96,28 +96,26 @@ pub struct OpenFile {
 
 impl OpenFile {
     /// What file descriptor `fd` of a process leads to.
-    pub fn of(pid: i32, fd: i32) -> Option<OpenFile> {
-        let task = Task::of(pid);
-        let metadata = fs::metadata(task.path(&format!("fd/{fd}"))).ok()?;
-        let info = FdInfo::of(task, fd).ok()?;
+    pub fn of(files: &ProcFiles, fd: i32) -> Option<OpenFile> {
+        let opened = files.opened(fd)?;
+        let info = FdInfo::of(files, fd).ok()?;
         let number = |key| info.lines(key).find_map(|value| value.parse::<u64>().ok());
         // What stat says of the device of a file on btrfs or overlayfs is another one.
-        let device = number("mnt_id").and_then(|mount| device_of(task, mount));
-        let stated = metadata.dev();
+        let device = number("mnt_id").and_then(|mount| device_of(files, mount));
         Some(OpenFile {
             file: (
-                device.unwrap_or((major(stated), minor(stated))),
-                number("ino").unwrap_or(metadata.ino()),
+                device.unwrap_or(opened.device),
+                number("ino").unwrap_or(opened.inode),
             ),
             position: number("pos").unwrap_or(0),
-            size: metadata.len(),
+            size: opened.size,
         })
     }
 }
 
 /// The device of a mount, by /proc/PID/mountinfo: `27 1 254:0 / / rw…`.
-fn device_of(task: Task, mount: u64) -> Option<(u64, u64)> {
-    let text = task.read("mountinfo").ok()?;
+fn device_of(files: &ProcFiles, mount: u64) -> Option<(u64, u64)> {
+    let text = files.read("mountinfo").ok()?;
     String::from_utf8_lossy(&text).lines().find_map(|line| {
         let mut words = line.split(' ');
         let same = words.next()?.parse() == Ok(mount);
@@ -131,33 +129,115 @@ pub fn of(info: &FdInfo) -> Vec<FileLock> {
     info.lines("lock").filter_map(FileLock::parse).collect()
 }
 
-/// All locks on files that somebody holds; `None` when /proc/locks cannot be read.
-pub fn held() -> Option<Vec<FileLock>> {
-    let text = fs::read("/proc/locks").ok()?;
-    let text = String::from_utf8_lossy(&text);
+/// All locks on files that somebody holds; `None` when /proc/locks cannot be read. Of a core those
+/// on files that the process had open.
+pub fn held(files: &ProcFiles) -> Option<Vec<FileLock>> {
+    Some(parse(&files.locks().ok()?))
+}
+
+/// The locks in the text of /proc/locks, without those that are waited for.
+pub(super) fn parse(text: &[u8]) -> Vec<FileLock> {
+    let text = String::from_utf8_lossy(text);
     let locks = text.lines().filter_map(FileLock::parse);
-    Some(locks.take(MOST_LOCKS).collect())
+    locks.take(MOST_LOCKS).collect()
+}
+
+/// The lines of the text of /proc/locks that are of files with these inodes, on whatever device.
+pub(super) fn of_files(text: &[u8], inodes: &FxHashSet<u64>) -> String {
+    let text = String::from_utf8_lossy(text);
+    let is_theirs = |line: &&str| {
+        let inode = line.split_whitespace().find_map(|word| {
+            let (_, inode) = word.split_once(':')?.1.split_once(':')?;
+            inode.parse().ok()
+        });
+        inode.is_some_and(|inode: u64| inodes.contains(&inode))
+    };
+    let lines = text.split_inclusive('\n').take(MOST_LOCKS);
+    lines.filter(is_theirs).collect()
+}
+
+/// The locks that the text of /proc/PID/fdinfo/FD tells.
+pub(super) fn of_descriptor(text: &[u8]) -> Vec<FileLock> {
+    of(&FdInfo::parse(text))
 }
 
 /// The file descriptors of a process through which it holds a lock; `None` when that may not be
 /// read.
-pub fn descriptors(pid: i32, lock: &FileLock) -> Option<Vec<i32>> {
-    let task = Task::of(pid);
-    let holds = |fd: &i32| {
-        let is_it = |line: &str| FileLock::parse(line).as_ref() == Some(lock);
-        FdInfo::of(task, *fd).is_ok_and(|info| info.lines("lock").any(is_it))
-    };
-    let all = proc::numbered(fs::read_dir(task.path("fdinfo")).ok()?);
-    let mut found: Vec<i32> = all.take(MOST_FILES).filter(holds).collect();
-    found.sort_unstable();
-    Some(found)
+pub fn descriptors(files: &ProcFiles, lock: &FileLock) -> Option<Vec<i32>> {
+    let holds = |fd: &i32| locks_of(files, *fd).contains(lock);
+    Some(files.described().ok()?.into_iter().filter(holds).collect())
+}
+
+fn locks_of(files: &ProcFiles, fd: i32) -> Vec<FileLock> {
+    let text = files.read(&format!("fdinfo/{fd}"));
+    text.map_or_else(|_| Vec::new(), |text| of_descriptor(&text))
+}
+
+/// The process that the kernel names as the one that took a lock, if there is such a process.
+pub fn named(files: &ProcFiles, lock: &FileLock) -> Option<Holder> {
+    let pid = lock.pid?;
+    match files {
+        ProcFiles::Live(_) => Some(Holder {
+            pid,
+            name: Some(Task::leader(pid).name()?),
+            has_file: descriptors(&ProcFiles::Live(Task::of(pid)), lock).map(|fds| !fds.is_empty()),
+        }),
+        ProcFiles::Kept(_) => kept_holders(files, lock)
+            .into_iter()
+            .find(|one| one.pid == pid),
+    }
 }
 
 /// The processes that have an open file through which a lock is held, of those that may be asked.
-pub fn processes(lock: &FileLock) -> Vec<i32> {
-    let ids = proc::process_ids().unwrap_or_default().into_iter();
-    let holds = |pid: &i32| descriptors(*pid, lock).is_some_and(|fds| !fds.is_empty());
-    ids.take(MOST_PROCESSES).filter(holds).collect()
+pub fn processes(files: &ProcFiles, lock: &FileLock) -> Vec<Holder> {
+    let all = match files {
+        ProcFiles::Live(_) => who_has(std::slice::from_ref(lock), None)
+            .into_iter()
+            .flatten()
+            .collect(),
+        ProcFiles::Kept(_) => kept_holders(files, lock),
+    };
+    let has = |holder: &Holder| holder.has_file == Some(true);
+    all.into_iter().filter(has).collect()
+}
+
+/// The processes that have the open files through which locks are held, for each lock, and those
+/// that the kernel names. After some time no more processes are asked.
+pub(super) fn who_has(locks: &[FileLock], patience: Option<Duration>) -> Vec<Vec<Holder>> {
+    let start = Instant::now();
+    let mut found: Vec<Vec<Holder>> = locks.iter().map(|_| Vec::new()).collect();
+    for pid in proc::process_ids()
+        .unwrap_or_default()
+        .into_iter()
+        .take(MOST_PROCESSES)
+    {
+        if patience.is_some_and(|patience| start.elapsed() > patience) {
+            break;
+        }
+        let files = ProcFiles::Live(Task::of(pid));
+        let described = files.described();
+        let fds = described.iter().flatten();
+        let own: Vec<FileLock> = fds.flat_map(|fd| locks_of(&files, *fd)).collect();
+        for (lock, holders) in locks.iter().zip(&mut found) {
+            let has = own.contains(lock);
+            if has || lock.pid == Some(pid) {
+                holders.push(Holder {
+                    pid,
+                    name: Task::leader(pid).name(),
+                    has_file: described.is_ok().then_some(has),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Who could hold a lock when the core was written.
+fn kept_holders(files: &ProcFiles, lock: &FileLock) -> Vec<Holder> {
+    let all = held(files).unwrap_or_default();
+    let position = all.iter().position(|one| one == lock);
+    let text = files.read(names::LOCK_HOLDERS).unwrap_or_default();
+    position.map_or_else(Vec::new, |position| Holder::parse(&text, position))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::debuginfod::{Client, Kind};
 use super::{Options, rooted};
 use crate::diag::Notes;
 use memmap2::Mmap;
+use nix::unistd::{SysconfVar, sysconf};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -14,6 +15,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Bytes that one piece of advice is about: as much as the kernel reads ahead where nobody has set
+/// another size. One call fetches no more than that, whatever it is asked for (Linux
+/// mm/readahead.c, `force_page_cache_ra`).
+const AT_ONCE: usize = 128 << 10;
 
 /// Which of the places a file was found at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -80,6 +86,26 @@ impl MappedFile {
     pub(super) fn expect_scattered_reads(&self) {
         // Only advice: where the kernel does not take it, everything still works.
         let _ = self.map.advise(memmap2::Advice::Random);
+    }
+
+    /// Tells the kernel that all of it will be read, so that it is fetched from disk in its order and
+    /// not page by page as it is touched; not where it would fill more than half of this machine's
+    /// memory, and throw out what it fetched first.
+    pub(super) fn expect_all(&self) {
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+        let pages = sysconf(SysconfVar::_PHYS_PAGES).ok().flatten();
+        let memory = page
+            .zip(pages)
+            .map(|(page, pages)| page.saturating_mul(pages));
+        let half = memory.and_then(|bytes| usize::try_from(bytes / 2).ok());
+        if half.is_none_or(|half| self.map.len() > half) {
+            return;
+        }
+        let _ = self.map.advise(memmap2::Advice::Normal);
+        for start in (0..self.map.len()).step_by(AT_ONCE) {
+            let len = AT_ONCE.min(self.map.len() - start);
+            let _ = self.map.advise_range(memmap2::Advice::WillNeed, start, len);
+        }
     }
 }
 

@@ -4,20 +4,26 @@
 //! signal(7), "interruption of system calls … by stop signals") return EINTR when a thread is
 //! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
+use super::forked::{ForkProblem, Forked};
 use super::proc::{self, Task};
 use super::processes::Entry;
+use super::reader::Reader;
 use super::refusal;
+use super::register_sets::RegisterSets;
 use super::remote::Remote;
 use super::roster::Roster;
 use super::snapshot::{Room, Snapshot};
-use super::tracer::{Hold, Tracee, Tracer, errno_of};
+use super::tracer::{self, Hold, Tracee, Tracer, errno_of};
 use super::{Files, Mapping, OpenError, Options, Origin, ProcessInfo, Target};
 use crate::addr::Addr;
 use crate::diag::Notes;
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take to detach the threads of a tracer that has ended.
+const LONGEST_RELEASE: Duration = Duration::from_millis(200);
 
 /// Keeps a live process stopped; dropping it lets the process go on.
 pub struct LiveHold {
@@ -25,6 +31,10 @@ pub struct LiveHold {
     start_ticks: u64,
     options: Options,
     memory: Arc<Snapshot>,
+    /// The threads that were asked to stop and did not, such as the parent of a vfork().
+    late: Vec<i32>,
+    /// The threads that were left alone.
+    spared: Vec<i32>,
     state: Mutex<State>,
 }
 
@@ -41,13 +51,42 @@ impl LiveHold {
         self.memory.thaw();
         let mut state = self.state();
         if let Some(tracer) = state.tracer.take() {
+            let on_its_own = tracer.has_a_thread();
             state.stopped = tracer.let_go();
+            if on_its_own {
+                self.await_release();
+            }
         }
     }
 
-    /// Whether the process is held stopped by pydbg.
+    /// Waits until the kernel has detached the threads that never stopped, which it does when the
+    /// thread that seized them has ended: a moment after that can be joined.
+    fn await_release(&self) {
+        let start = Instant::now();
+        let pydbg = std::process::id() as i32;
+        let traced = |&tid: &i32| {
+            let tracer = Task { pid: self.pid, tid }.status_number("TracerPid", 0);
+            // It is the id of the thread that traces.
+            let process = tracer.and_then(|tid| proc::process_of(i32::try_from(tid).ok()?));
+            process == Some(pydbg)
+        };
+        let unheld = || self.late.iter().chain(&self.spared);
+        while unheld().any(traced) && start.elapsed() < LONGEST_RELEASE {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Whether the process is held stopped by pydbg: no longer when it was killed meanwhile.
     pub fn is_stopped(&self) -> bool {
-        self.state().tracer.is_some()
+        let state = self.state();
+        state.tracer.as_ref().is_some_and(Tracer::still_holds)
+    }
+
+    /// Whether the process is there still: no other one that has got its id, and not a zombie.
+    pub fn is_there(&self) -> bool {
+        let stat = Task::leader(self.pid).stat();
+        stat.is_some_and(|stat| stat.start_ticks == self.start_ticks)
+            && proc::living(self.pid).is_some()
     }
 
     /// How long the process has been stopped, up to now or to the release: from the first thread
@@ -58,6 +97,40 @@ impl LiveHold {
             Some(tracer) => tracer.stopped_for(),
             None => state.stopped,
         }
+    }
+
+    /// The threads that were not stopped, because they do not matter and their system calls would
+    /// have returned EINTR.
+    pub fn spared(&self) -> &[i32] {
+        &self.spared
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The register sets of all threads that pydbg holds stopped.
+    pub fn register_sets(&self) -> Vec<RegisterSets> {
+        let mut state = self.state();
+        let tracer = state.tracer.as_mut();
+        tracer.map(Tracer::register_sets).unwrap_or_default()
+    }
+
+    /// The way to copy what need not be kept.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self.pid, self.memory.remote())
+    }
+
+    /// Has the process fork, and lets it run on; the copy stands still and has its memory of this
+    /// moment. `None` when it runs already.
+    pub fn fork(&self) -> Option<Result<Forked, ForkProblem>> {
+        self.memory.thaw();
+        let mut state = self.state();
+        let mut tracer = state.tracer.take()?;
+        let forked = Forked::make(&mut tracer, self.pid);
+        state.stopped = tracer.stopped_for();
+        Some(forked.map(|forked| forked.kept_by(tracer)))
     }
 
     /// What was read and is kept, as addresses and sizes in bytes.
@@ -104,23 +177,46 @@ pub fn attach(pid: i32, options: &Options) -> Result<Target, OpenError> {
         true => Manner::Running,
         false => Manner::Stopped,
     };
-    open(pid, options, manner, Room::default())
+    open(pid, options, manner, Room::default(), &FxHashSet::default())
+}
+
+/// Attaches to a process and stops it, but for those of the `strangers`, threads that do not
+/// matter, whose system call a stop would make return EINTR ([`LiveHold::spared`]).
+pub fn attach_sparing(
+    pid: i32,
+    options: &Options,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, OpenError> {
+    open(pid, options, Manner::Stopped, Room::default(), strangers)
 }
 
 /// Stops the process only for as long as `copy` takes, which reads what an analysis will want
 /// ([`Target::memory`]'s `prefetch`); what it read is kept. Room for what is `wanted` is made
-/// before, in the mappings that the rehearsal saw.
+/// before, in the mappings that the rehearsal saw. Some of the `strangers` are spared, as by
+/// [`attach_sparing`].
 pub fn glimpse(
     pid: i32,
     options: &Options,
     mappings: &[Mapping],
     wanted: &[(Addr, usize)],
-    copy: impl FnOnce(&Target),
+    strangers: &FxHashSet<i32>,
+    copy: impl FnOnce(&Target) + Send,
 ) -> Result<Target, OpenError> {
-    let room = Room::new(mappings, wanted);
-    let target = open(pid, options, Manner::Glimpsed, room)?;
-    copy(&target);
-    target.resume();
+    let look = || {
+        let room = Room::new(mappings, wanted);
+        let target = open(pid, options, Manner::Glimpsed, room, strangers)?;
+        copy(&target);
+        target.resume();
+        Ok(target)
+    };
+    let target =
+        tracer::on_a_thread_of_its_own(pid, look).map_err(|errno| OpenError::Attach {
+            pid,
+            why: refusal::explain(pid, errno, options.no_stop),
+        })??;
+    if let Some(live) = &target.live {
+        live.await_release();
+    }
     Ok(target)
 }
 
@@ -128,7 +224,8 @@ pub fn glimpse(
 /// [`LiveHold::kept`] tells what the same analysis will want of the stopped process. What the
 /// rehearsal itself answers may be torn.
 pub fn rehearse(pid: i32, options: &Options) -> Result<Target, OpenError> {
-    open(pid, options, Manner::Rehearsed, Room::default())
+    let none = FxHashSet::default();
+    open(pid, options, Manner::Rehearsed, Room::default(), &none)
 }
 
 /// How a process is opened.
@@ -145,19 +242,31 @@ enum Manner {
 }
 
 /// The process as it is, or in words why it cannot be opened.
-fn open(pid: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, OpenError> {
-    try_open(pid, options, manner, room).map_err(|errno| OpenError::Attach {
+fn open(
+    pid: i32,
+    options: &Options,
+    manner: Manner,
+    room: Room,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, OpenError> {
+    try_open(pid, options, manner, room, strangers).map_err(|errno| OpenError::Attach {
         pid,
         why: refusal::explain(pid, errno, options.no_stop),
     })
 }
 
-fn try_open(given: i32, options: &Options, manner: Manner, room: Room) -> Result<Target, Errno> {
+fn try_open(
+    given: i32,
+    options: &Options,
+    manner: Manner,
+    room: Room,
+    strangers: &FxHashSet<i32>,
+) -> Result<Target, Errno> {
     let prepared = Prepared::read(given, options)?;
     let (pid, roster) = (prepared.pid, &prepared.roster);
     let (tracer, tracees) = match manner {
-        Manner::Stopped => Tracer::stop(pid, roster.busy()).map(held_by)?,
-        Manner::Glimpsed => Tracer::stop_here(pid, roster.busy()).map(held_by)?,
+        Manner::Stopped => Tracer::stop(pid, roster.busy(), strangers).map(held_by)?,
+        Manner::Glimpsed => Tracer::stop_here(pid, roster.busy(), strangers).map(held_by)?,
         Manner::Running | Manner::Rehearsed => (None, roster.running()),
     };
     prepared.open(manner, tracer, tracees, room)
@@ -244,7 +353,8 @@ impl Prepared {
             // It was killed meanwhile.
             return Err(Errno::ESRCH);
         }
-        let (remote, problem) = Remote::open(task);
+        let lost = tracer.as_ref().map(Tracer::lost).unwrap_or_default();
+        let (remote, problem) = Remote::open(task, lost);
         if let Some(errno) = problem.filter(|_| !held) {
             return Err(errno);
         }
@@ -258,6 +368,11 @@ impl Prepared {
             Manner::Rehearsed => memory.exact(),
             Manner::Stopped | Manner::Glimpsed | Manner::Running => memory,
         });
+        let asked = matches!(manner, Manner::Stopped | Manner::Glimpsed);
+        let those = |hold: Hold| {
+            let tracees = tracees.iter().filter(move |tracee| tracee.hold == hold);
+            tracees.filter(|_| asked).map(|tracee| tracee.tid).collect()
+        };
         Ok(Target {
             origin: Origin::Live(pid),
             memory: Arc::clone(&memory) as _,
@@ -269,11 +384,14 @@ impl Prepared {
             files: Arc::new(self.files),
             notes,
             dumped: Vec::new(),
+            kept: None,
             live: Some(LiveHold {
                 pid,
                 start_ticks: roster.leader.start_ticks,
                 options,
                 memory,
+                late: those(Hold::Running),
+                spared: those(Hold::Spared),
                 state: Mutex::new(State {
                     tracer,
                     stopped: Duration::ZERO,

@@ -10,6 +10,7 @@ use crate::addr::Addr;
 use crate::diag::Severity;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustc_hash::FxHashSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -206,7 +207,7 @@ fn a_glimpse_keeps_what_was_copied_and_lets_go() {
     let mut fixture = Fixture::start(&["counter"]);
     let address = fixture.line();
     let counter = Addr(u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap());
-    let options = Options::default();
+    let (options, none) = (Options::default(), FxHashSet::default());
     let before = rehearse(fixture.pid(), &options).unwrap();
     assert!(before.memory.u64(counter).is_ok());
     let wanted = before.live().unwrap().kept();
@@ -223,11 +224,18 @@ fn a_glimpse_keeps_what_was_copied_and_lets_go() {
                 .map(|_| fixture.states())
                 .unwrap()
         };
-        let target = glimpse(fixture.pid(), &options, &mappings, &wanted, |target| {
-            assert_eq!(states(), "t");
-            assert!(target.live().unwrap().is_stopped());
-            target.memory.prefetch(&wanted);
-        })
+        let target = glimpse(
+            fixture.pid(),
+            &options,
+            &mappings,
+            &wanted,
+            &none,
+            |target| {
+                assert_eq!(states(), "t");
+                assert!(target.live().unwrap().is_stopped());
+                target.memory.prefetch(&wanted);
+            },
+        )
         .unwrap();
         assert!(!target.live().unwrap().is_stopped());
         let kept = target.memory.u64(counter).unwrap();
@@ -245,11 +253,37 @@ fn a_glimpse_keeps_what_was_copied_and_lets_go() {
 }
 
 #[test]
+fn who_does_not_matter_and_minds_a_stop_is_spared() {
+    let mut fixture = Fixture::start(&["epoll"]);
+    fixture.settle(|states| states == "SS");
+    let options = Options::default();
+    let tids = proc::thread_ids(fixture.pid()).unwrap();
+    // It is the main thread that waits in epoll_wait().
+    for (strangers, states, eintr) in [(&tids[1..], "tt", "1"), (&tids[..], "St", "0")] {
+        let strangers = strangers.iter().copied().collect();
+        let target = glimpse(fixture.pid(), &options, &[], &[], &strangers, |_| {
+            assert_eq!(fixture.states(), states);
+        });
+        let target = target.unwrap();
+        assert_eq!(target.threads.len(), 2);
+        assert!(target.threads[0].registers.unwrap().sp().is_some());
+        assert_eq!(
+            target.live().unwrap().spared().len(),
+            states.matches('S').count()
+        );
+        fixture.settle(|states| states == "SS");
+        fixture.signal(Signal::SIGUSR1);
+        assert_eq!(fixture.line(), eintr);
+    }
+}
+
+#[test]
 fn a_failure_during_a_glimpse_lets_the_process_go_on() {
     let fixture = Fixture::start(&["threads", "3"]);
     fixture.settle(|states| states == "SSSS");
+    let (options, none) = (Options::default(), FxHashSet::default());
     let fail = || {
-        glimpse(fixture.pid(), &Options::default(), &[], &[], |_| {
+        glimpse(fixture.pid(), &options, &[], &[], &none, |_| {
             assert_eq!(fixture.states(), "tttt");
             panic!("in the middle");
         })
@@ -475,8 +509,9 @@ fn a_process_may_be_killed_while_it_is_held() {
     assert!(kept.is_ok());
     fixture.signal(Signal::SIGKILL);
     assert_eq!(target.memory.u64(sp), kept);
-    target.resume();
+    // Its parent need not wait for pydbg to let go.
     let status = fixture.child.wait().unwrap();
+    assert!(!target.live().unwrap().is_stopped());
     assert_eq!(
         status.signal(),
         Some(libc::SIGKILL),

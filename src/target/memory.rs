@@ -68,6 +68,10 @@ pub trait Memory: Send + Sync {
     /// Says that these bytes are about to be read, so that a backing store that needs a system
     /// call for each read (a live process) can get them together.
     fn prefetch(&self, _ranges: &[(Addr, usize)]) {}
+
+    /// Says that most of what there is will be read, in no order, so that a backing store on disk can
+    /// be read in its own.
+    fn expect_all(&self) {}
 }
 
 impl dyn Memory + '_ {

@@ -2,6 +2,7 @@
 //! Nothing here knows about ELF symbols, DWARF or Python.
 
 pub mod build_id;
+pub mod clocks;
 mod cmdline;
 pub mod core;
 #[cfg(test)]
@@ -14,19 +15,28 @@ pub mod family;
 pub mod fd_info;
 pub mod file_locks;
 pub mod files;
+pub mod forked;
+pub mod free_memory;
+mod inject;
 pub mod live;
 #[cfg(test)]
 mod live_tests;
 mod maps;
 pub mod memory;
+mod minding;
 mod mirror;
 mod notes;
 mod ntfile;
 pub mod packed;
+pub mod pages;
 pub mod proc;
+pub mod proc_files;
+pub mod proc_note;
 pub mod processes;
 mod ptrace;
+pub mod reader;
 mod refusal;
+pub mod register_sets;
 pub mod registers;
 mod remote;
 pub mod resident;
@@ -39,6 +49,7 @@ pub mod smaps;
 mod snapshot;
 pub mod socket_peers;
 pub mod sockets;
+pub mod sparse;
 mod splice;
 pub mod synth;
 pub mod synth_core;
@@ -46,6 +57,7 @@ pub mod synth_random;
 mod tracer;
 mod unstated;
 mod window;
+pub mod write;
 
 pub use build_id::{build_id_in_memory, build_id_of};
 pub use files::{FileProblem, Files, MappedFile, Place};
@@ -109,7 +121,7 @@ pub struct Mapping {
     pub write: bool,
     /// May be executed.
     pub execute: bool,
-    /// Shared with other processes; a core does not say, so it is `false` there.
+    /// Shared with other processes; of the cores only those that pydbg wrote say so.
     pub shared: bool,
     /// Offset into `path`, in bytes.
     pub offset: u64,
@@ -154,9 +166,11 @@ pub struct TargetThread {
     pub registers: Option<Registers>,
     /// The signal information that belongs to this thread alone, if the core has any.
     pub signal: Option<SignalInfo>,
-    /// The kernel's name for it (comm); a core has none except for the process.
+    /// The kernel's name for it (comm). Of the cores only those that pydbg wrote have it; others
+    /// have one for the process.
     pub name: Option<String>,
-    /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…); live only.
+    /// The state letter of /proc/PID/stat before the stop (`R`, `S`, `D`, `Z`…), of a live process
+    /// and of a core that pydbg wrote.
     pub state: Option<char>,
 }
 
@@ -207,6 +221,8 @@ pub struct Target {
     pub notes: Notes,
     /// What a core holds, by address, apart; of other targets nothing is said here.
     pub(crate) dumped: Vec<Range<u64>>,
+    /// What /proc told of the process when pydbg wrote its core.
+    pub(crate) kept: Option<Arc<proc_note::Kept>>,
     /// Keeps a live process stopped; dropping it lets the process go on.
     pub(crate) live: Option<live::LiveHold>,
 }

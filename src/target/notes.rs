@@ -1,8 +1,9 @@
 //! The notes of a core: walking them, also when headers are damaged, and what the kernel and
-//! gcore put in them. Mirrors Linux fs/binfmt_elf.c (`fill_note_info`, include/linux/elfcore.h)
+//! gcore put in them, and pydbg itself. Mirrors Linux fs/binfmt_elf.c (`fill_note_info`, include/linux/elfcore.h)
 //! and gdb's linux-tdep.c. Structures are x86-64's: NT_PRSTATUS 336 bytes, NT_PRPSINFO 136.
 
 use super::ntfile::{self, FileTable};
+use super::proc_note;
 use super::registers::{Registers, USER_REGS_SIZE};
 use super::signal::SignalInfo;
 use crate::bytes;
@@ -27,14 +28,16 @@ enum Vendor {
     Core,
     Linux,
     Gdb,
+    Pydbg,
     Other,
 }
 
 /// The names cores use, with their NUL.
-const NAMES: [(Vendor, &[u8]); 3] = [
+const NAMES: [(Vendor, &[u8]); 4] = [
     (Vendor::Core, b"CORE\0"),
     (Vendor::Linux, b"LINUX\0"),
     (Vendor::Gdb, b"GDB\0"),
+    (Vendor::Pydbg, b"pydbg\0"),
 ];
 
 /// One thread's notes.
@@ -78,6 +81,8 @@ pub(super) struct CoreNotes {
     pub(super) auxv: Vec<(u64, u64)>,
     /// The mapped files.
     pub(super) files: Option<FileTable>,
+    /// What /proc told: the content of pydbg's own note.
+    pub(super) proc_note: Option<Vec<u8>>,
     /// gdb wrote it: the process was alive, and SIGSTOP is gdb's doing.
     pub(super) by_gdb: bool,
     whole_status: bool,
@@ -213,6 +218,11 @@ impl CoreNotes {
                     .as_ref()
                     .is_some_and(|files| files.page_size == 1);
             }
+            (Vendor::Pydbg, proc_note::TYPE) if self.proc_note.is_none() => {
+                // One byte more, so that it is seen to be too large.
+                let most = proc_note::MOST_BYTES + 1;
+                self.proc_note = Some(content.get(..most).unwrap_or(content).to_vec());
+            }
             (Vendor::Gdb, _) => self.by_gdb = true,
             _ => {}
         }
@@ -266,6 +276,7 @@ impl Head {
             ),
             Vendor::Linux => (0x100..0x1000).contains(&self.kind),
             Vendor::Gdb => self.kind == 0xff00_0000,
+            Vendor::Pydbg => self.kind == proc_note::TYPE,
             Vendor::Other => false,
         }
     }

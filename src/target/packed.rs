@@ -7,18 +7,17 @@
 
 mod decode;
 mod scratch;
-mod sparse;
 #[cfg(test)]
 mod tests;
 
 use super::Options;
 use super::files::MappedFile;
+use super::sparse::Sparse;
 use crate::bytes;
 use crate::diag::{Notes, Step, Unit, human};
 use decode::End;
 use scratch::Scratch;
 use serde::Serialize;
-use sparse::Sparse;
 use std::io;
 use std::time::Instant;
 

@@ -122,7 +122,8 @@ impl Task {
         self.read_at_most(name, MOST_TEXT)
     }
 
-    fn read_at_most(self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+    /// At most so many bytes of one of its files.
+    pub(super) fn read_at_most(self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         // Each call makes the kernel write the text anew up to there, so few calls are better.
         const AT_ONCE: usize = 64 << 10;
         let mut bytes = Vec::with_capacity(AT_ONCE);
@@ -145,12 +146,7 @@ impl Task {
 
     /// The columns of one line of its status, such as `Uid` or `NSpid`.
     pub fn status(self, key: &str) -> Option<Vec<String>> {
-        let text = self.read("status").ok()?;
-        let line = text
-            .split(|&byte| byte == b'\n')
-            .find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b":"))?;
-        let columns = escape::lossy(line);
-        Some(columns.split_whitespace().map(str::to_owned).collect())
+        columns(&self.read("status").ok()?, key)
     }
 
     /// One column of its status as a number.
@@ -173,11 +169,7 @@ impl Task {
         let bytes = self
             .read_at_most("cmdline", MOST_COMMAND_LINE)
             .unwrap_or_default();
-        let text = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
-        if text.is_empty() {
-            return Vec::new();
-        }
-        text.split(|&byte| byte == 0).map(escape::lossy).collect()
+        arguments(&bytes)
     }
 
     /// The executable's path as /proc/PID/exe names it, without " (deleted)".
@@ -191,6 +183,19 @@ impl Task {
     pub fn link(self, name: &str) -> Option<String> {
         let link = fs::read_link(self.path(name)).ok()?;
         Some(escape::lossy(link.as_os_str().as_bytes()))
+    }
+
+    /// The open files of its process: descriptor and what it leads to (a path, `pipe:[123]`,
+    /// `socket:[456]`), by descriptor; [`MOST_FDS`] at most.
+    pub fn descriptors(self) -> io::Result<Vec<(i32, String)>> {
+        let folder = self.path("fd");
+        let mut numbers: Vec<i32> = numbered(fs::read_dir(&folder)?).take(MOST_FDS).collect();
+        numbers.sort_unstable();
+        let target = |fd: i32| {
+            let link = fs::read_link(folder.join(fd.to_string())).ok()?;
+            Some((fd, escape::lossy(link.as_os_str().as_bytes())))
+        };
+        Ok(numbers.into_iter().filter_map(target).collect())
     }
 
     /// The auxiliary vector, without its end mark.
@@ -233,8 +238,26 @@ impl Task {
     }
 }
 
+/// The arguments in a command line, each of which a NUL ends.
+pub(super) fn arguments(command_line: &[u8]) -> Vec<String> {
+    let text = command_line.strip_suffix(b"\0").unwrap_or(command_line);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(|&byte| byte == 0).map(escape::lossy).collect()
+}
+
+/// The columns of one line of the text of a status.
+pub(super) fn columns(status: &[u8], key: &str) -> Option<Vec<String>> {
+    let line = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b":"))?;
+    let columns = escape::lossy(line);
+    Some(columns.split_whitespace().map(str::to_owned).collect())
+}
+
 /// Reads `nr arg0 … arg5 sp pc`, or `-1 sp pc` for a thread that is blocked outside a call.
-fn registers_of_syscall(text: &str) -> Option<Registers> {
+pub(super) fn registers_of_syscall(text: &str) -> Option<Registers> {
     let mut words = text.split_ascii_whitespace();
     let number: i64 = words.next()?.parse().ok()?;
     let values: Vec<u64> = words
@@ -313,19 +336,6 @@ pub fn children(pid: i32) -> Vec<i32> {
     children
 }
 
-/// The open files of a process: descriptor and what it leads to (a path, `pipe:[123]`,
-/// `socket:[456]`), by descriptor; [`MOST_FDS`] at most.
-pub fn fds(pid: i32) -> io::Result<Vec<(i32, String)>> {
-    let folder = Task::of(pid).path("fd");
-    let mut numbers: Vec<i32> = numbered(fs::read_dir(&folder)?).take(MOST_FDS).collect();
-    numbers.sort_unstable();
-    let target = |fd: i32| {
-        let link = fs::read_link(folder.join(fd.to_string())).ok()?;
-        Some((fd, escape::lossy(link.as_os_str().as_bytes())))
-    };
-    Ok(numbers.into_iter().filter_map(target).collect())
-}
-
 /// The entries of a folder that are numbers.
 pub(super) fn numbered(folder: fs::ReadDir) -> impl Iterator<Item = i32> {
     folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -381,7 +391,7 @@ mod tests {
         let file = maps.iter().find(|m| m.file().is_some()).unwrap();
         assert!(fs::symlink_metadata(task.mapped_file(file)).is_ok());
         assert_eq!(living(pid), Some(task));
-        assert!(fds(pid).unwrap().iter().any(|(fd, _)| *fd == 1));
+        assert!(task.descriptors().unwrap().iter().any(|(fd, _)| *fd == 1));
         let age = start_time(pid).unwrap().elapsed().unwrap_or_default();
         assert!(age < Duration::from_secs(3600), "{age:?}");
     }

@@ -199,10 +199,14 @@ fn capabilities(task: Task, key: &str) -> u64 {
 
 /// Who traces a process.
 fn tracer(task: Task) -> Option<(u32, String)> {
-    let pid = task.status_number("TracerPid", 0).filter(|pid| *pid != 0)?;
-    let stat = i32::try_from(pid)
-        .ok()
-        .and_then(|pid| Task::leader(pid).stat());
+    let tid = task.status_number("TracerPid", 0).filter(|tid| *tid != 0)?;
+    // It is the id of the thread that traces.
+    let thread = i32::try_from(tid).ok();
+    let process = thread.and_then(proc::process_of);
+    let pid = process
+        .and_then(|pid| u32::try_from(pid).ok())
+        .unwrap_or(tid);
+    let stat = process.and_then(|pid| Task::leader(pid).stat());
     let name = stat.map_or_else(|| "unknown".into(), |stat| stat.name);
     Some((pid, escape::escape(&name).into_owned()))
 }

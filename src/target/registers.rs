@@ -53,6 +53,22 @@ impl Registers {
         })
     }
 
+    /// The bytes of `struct user_regs_struct`, with zeros for what is not known.
+    pub fn to_user_regs(&self) -> [u8; USER_REGS_SIZE] {
+        let mut words = [0; USER_REGS_SIZE / 8];
+        for (value, index) in self.general.iter().zip(USER_REGS_INDEX) {
+            words[index] = value.unwrap_or_default();
+        }
+        words[15] = self.syscall.unwrap_or(-1) as u64;
+        words[18] = self.flags.unwrap_or_default();
+        words[21] = self.thread_pointer.unwrap_or_default();
+        let mut raw = [0; USER_REGS_SIZE];
+        for (slot, word) in raw.chunks_exact_mut(8).zip(words) {
+            slot.copy_from_slice(&word.to_le_bytes());
+        }
+        raw
+    }
+
     /// The instruction pointer.
     pub fn pc(&self) -> Option<Addr> {
         self.general[16].map(Addr)
@@ -102,5 +118,7 @@ mod tests {
         assert_eq!(regs.syscall_arg(3), Some(7), "r10");
         assert_eq!(regs.thread_pointer, Some(21));
         assert!(Registers::from_user_regs(&raw[..200]).is_none());
+        let back = Registers::from_user_regs(&regs.to_user_regs()).unwrap();
+        assert_eq!(back, regs);
     }
 }

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most pieces one call may name (`UIO_MAXIOV` in Linux include/uapi/linux/uio.h).
@@ -35,19 +36,23 @@ pub(super) struct Remote {
     mem: Option<File>,
     /// process_vm_readv is not to be had (seccomp), so /proc/PID/mem serves always.
     refused: AtomicBool,
+    /// Set before a process that was killed while it was held is let go: from then on its id may
+    /// be another one's.
+    lost: Arc<AtomicBool>,
 }
 
 impl Remote {
     /// Opens the memory of the process `task` belongs to; the thread should be one that is
     /// stopped. Why /proc/PID/mem could not be opened comes with it: then nothing but
-    /// process_vm_readv is left.
-    pub(super) fn open(task: Task) -> (Remote, Option<Errno>) {
+    /// process_vm_readv is left. `lost` will say when the process has gone although it was held.
+    pub(super) fn open(task: Task, lost: Arc<AtomicBool>) -> (Remote, Option<Errno>) {
         let mem = File::open(task.path("mem"));
         let problem = mem.as_ref().err().map(errno_of);
         let remote = Remote {
             tid: task.tid,
             mem: mem.ok(),
             refused: AtomicBool::new(false),
+            lost,
         };
         (remote, problem)
     }
@@ -76,6 +81,36 @@ impl Remote {
                 Ok(()) => done += piece.len,
                 Err((read, _)) if done + read > 0 => return Ok(done + read),
                 Err((_, errno)) => return Err(errno),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies runs of bytes (address and size) one behind the other to `to`, up to the first byte
+    /// that cannot be read; returns how many were read, or why there was none.
+    pub(super) fn fill(&self, runs: &[(u64, usize)], to: &mut [u8]) -> Result<usize, Errno> {
+        let mut done = 0;
+        let mut rest = to;
+        for runs in runs.chunks(MOST_PIECES) {
+            let mut pieces = Vec::with_capacity(runs.len());
+            let mut wanted = 0;
+            for (remote, len) in runs {
+                let (piece, behind) = rest.split_at_mut_checked(*len).ok_or(Errno::EINVAL)?;
+                pieces.push(Piece {
+                    local: piece.as_mut_ptr(),
+                    remote: *remote,
+                    len: *len,
+                });
+                wanted += *len;
+                rest = behind;
+            }
+            // SAFETY: the pieces are parts of `to` that do not overlap, and it is borrowed
+            // exclusively during the call.
+            match unsafe { self.gather(&pieces) } {
+                Ok(read) if read < wanted => return Ok(done + read),
+                Ok(read) => done += read,
+                Err(_) if done > 0 => return Ok(done),
+                Err(errno) => return Err(errno),
             }
         }
         Ok(done)
@@ -127,7 +162,10 @@ impl Remote {
         let read = unsafe {
             libc::process_vm_readv(self.tid, local.as_ptr(), count, remote.as_ptr(), count, 0)
         };
-        Errno::result(read).map(|read| read as usize)
+        match Errno::result(read) {
+            Ok(_) if self.lost.load(Ordering::Acquire) => Err(Errno::ESRCH),
+            read => read.map(|read| read as usize),
+        }
     }
 
     fn read_file(&self, addr: u64, buf: &mut [u8]) -> Result<(), (usize, Errno)> {

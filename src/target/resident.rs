@@ -2,14 +2,16 @@
 //!
 //! For a live process /proc/PID/pagemap tells of each page whether it is in RAM (bit 63; Linux
 //! Documentation/admin-guide/mm/pagemap.rst), and smaps how many bytes of each mapping the kernel
-//! counts to its resident set. A core has the bytes that were dumped.
+//! counts to its resident set. A core has the bytes that were dumped; in one that pydbg wrote, its
+//! note also has what was in RAM then.
 //!
 //! A page that was read before it was ever written is the kernel's page of zeros. pagemap has it as
 //! present and smaps does not count it; what a debugger reads makes more of them.
 
 use super::memory::Memory;
 use super::proc::Task;
-use super::smaps;
+use super::proc_note::{Kept, apply, names};
+use super::smaps::{self, Smap};
 use super::{Mapping, Origin, Target};
 use crate::addr::Addr;
 use rayon::prelude::*;
@@ -47,7 +49,7 @@ const AT_ONCE: u64 = 1 << 16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
-    /// A live process: bytes in RAM, as the kernel's resident set size.
+    /// Bytes in RAM, as the kernel's resident set size: a live process, or a core that tells.
     Resident,
     /// A core: bytes that it holds.
     Dumped,
@@ -75,8 +77,15 @@ impl Target {
     /// Which bytes there are. For a live process that runs on it is what there is now.
     pub fn resident(&self) -> io::Result<Resident> {
         match self.origin {
-            Origin::Live(pid) => live(Task::of(pid), &self.mappings, &*self.memory),
-            Origin::Core(_) => Ok(dumped(&self.dumped, &*self.memory)),
+            Origin::Live(pid) => {
+                let task = Task::of(pid);
+                live(&task.read("smaps")?, task, &self.mappings, &*self.memory)
+            }
+            Origin::Core(_) => {
+                let kept = self.kept.as_ref();
+                let kept = kept.and_then(|kept| Resident::kept(kept, &self.mappings));
+                Ok(kept.unwrap_or_else(|| dumped(&self.dumped, &*self.memory)))
+            }
             Origin::Synthetic => {
                 let whole = self.mappings.iter().map(|m| m.start.0..m.end.0);
                 Ok(Resident::new(Basis::Dumped, whole.collect()))
@@ -103,6 +112,38 @@ impl Resident {
             runs,
             before,
         }
+    }
+
+    /// Of pages in RAM, of which smaps tells how many bytes they are.
+    fn counted(smaps: &[Smap], runs: Vec<Range<u64>>) -> Resident {
+        let sum = |of: fn(&Smap) -> u64| smaps.iter().map(of).fold(0, u64::saturating_add);
+        Resident {
+            total: sum(|smap| smap.resident),
+            swapped: sum(|smap| smap.swapped),
+            ..Resident::new(Basis::Resident, runs)
+        }
+    }
+
+    /// What was in RAM when pydbg wrote the core, if that is all there and makes sense.
+    fn kept(kept: &Kept, mappings: &[Mapping]) -> Option<Resident> {
+        let smaps = smaps::parse(kept.file("smaps").ok()?);
+        let runs = unpacked(kept.file(names::RESIDENT).ok()?)?;
+        let all = runs.iter().all(|run| apply::is_within(mappings, run));
+        all.then(|| Resident::counted(&smaps, runs))
+    }
+
+    /// The runs as numbers of pages: how many are missing before each, and how many it has, each in
+    /// groups of seven bits, the lowest first.
+    pub(super) fn packed(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut end = 0;
+        for run in &self.runs {
+            for pages in [run.start / PAGE - end, (run.end - run.start) / PAGE] {
+                push_number(&mut bytes, pages);
+            }
+            end = run.end / PAGE;
+        }
+        bytes
     }
 
     /// How many of `len` bytes from an address on there are.
@@ -158,9 +199,14 @@ fn joined(runs: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
     all
 }
 
-/// What pagemap and smaps tell of a live process.
-fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Resident> {
-    let smaps = smaps::parse(&task.read("smaps")?);
+/// What pagemap and the text of smaps tell of a live process.
+pub(super) fn live(
+    smaps: &[u8],
+    task: Task,
+    mappings: &[Mapping],
+    memory: &dyn Memory,
+) -> io::Result<Resident> {
+    let smaps = smaps::parse(smaps);
     let pagemap = fs::File::open(task.path("pagemap"))?;
     let mut runs: Vec<Range<u64>> = Vec::new();
     for mapping in mappings {
@@ -176,15 +222,45 @@ fn live(task: Task, mappings: &[Mapping], memory: &dyn Memory) -> io::Result<Res
             }
         }
     }
-    let (total, swapped) = (
-        smaps.iter().map(|smap| smap.resident).sum(),
-        smaps.iter().map(|smap| smap.swapped).sum(),
-    );
-    Ok(Resident {
-        total,
-        swapped,
-        ..Resident::new(Basis::Resident, joined(runs.into_iter()))
-    })
+    Ok(Resident::counted(&smaps, joined(runs.into_iter())))
+}
+
+/// Adds a number in groups of seven bits; all but the last have the eighth set.
+fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// What [`Resident::packed`] has made of runs; nothing where that makes no sense.
+fn unpacked(bytes: &[u8]) -> Option<Vec<Range<u64>>> {
+    let mut bytes = bytes.iter();
+    let mut number = || -> Option<Option<u64>> {
+        let mut number = 0u64;
+        for place in 0..10 {
+            let Some(byte) = bytes.next() else {
+                return (place == 0).then_some(None);
+            };
+            let bits = u64::from(byte & 0x7f);
+            let shifted = bits.checked_shl(place * 7)?;
+            (shifted >> (place * 7) == bits).then_some(())?;
+            number |= shifted;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        Some(Some(number))
+    };
+    let mut runs = Vec::new();
+    let mut end = 0u64;
+    while let Some(before) = number()? {
+        let start = end.checked_add(before.checked_mul(PAGE)?)?;
+        end = start.checked_add(number()??.checked_mul(PAGE)?)?;
+        runs.push(start..end);
+    }
+    Some(runs)
 }
 
 /// The pages of a mapping that pagemap has as present.
@@ -280,9 +356,25 @@ mod tests {
         let task = Task::leader(std::process::id() as i32);
         let block = vec![1_u8; 1 << 20];
         let at = Addr(block.as_ptr() as u64);
-        let found = live(task, &task.maps().unwrap(), &Synth::default()).unwrap();
+        let smaps = task.read("smaps").unwrap();
+        let found = live(&smaps, task, &task.maps().unwrap(), &Synth::default()).unwrap();
         assert_eq!(found.bytes(at, 1 << 20), 1 << 20);
         assert!(found.total >= 1 << 20);
+    }
+
+    #[test]
+    fn runs_are_packed_and_read_again() {
+        let runs = vec![
+            0x1000..0x2000,
+            0x4000..0x14_5000,
+            0x7fff_0000_0000..0x7fff_0000_1000,
+        ];
+        let resident = Resident::new(Basis::Resident, runs.clone());
+        assert_eq!(unpacked(&resident.packed()), Some(runs));
+        assert_eq!(unpacked(&[]), Some(Vec::new()));
+        for nonsense in [&[1][..], &[0x80], &[1, 0x80], &[0xff; 20], &[0xff; 9]] {
+            assert_eq!(unpacked(nonsense), None, "{nonsense:?}");
+        }
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Roster {
             ns_tid: self.other_namespace.then(|| task.innermost_id()).flatten(),
             registers: match tracee.hold {
                 Hold::Stopped { .. } => tracee.registers,
-                Hold::Running | Hold::Refused(_) => task.blocked_registers(),
+                Hold::Running | Hold::Spared | Hold::Refused(_) => task.blocked_registers(),
                 Hold::Gone => None,
             },
             signal: None,

@@ -2,6 +2,8 @@
 //! not, by device and inode in /proc/PID/maps (`show_map_vma` of Linux fs/proc/task_mmu.c).
 
 use super::proc::{self, Stat, Task};
+use super::proc_files::ProcFiles;
+use super::proc_note::{Kept, names};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 use std::io;
@@ -62,8 +64,13 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// Looks at all processes that live. `None` when the mappings of `pid` itself cannot be read.
-    pub fn of(pid: i32) -> Option<Sharing> {
+    /// Looks at all processes that live, or lived when the core was written. `None` when the
+    /// mappings of the process itself cannot be read.
+    pub fn of(files: &ProcFiles) -> Option<Sharing> {
+        let pid = match files {
+            ProcFiles::Live(task) => task.pid,
+            ProcFiles::Kept(kept) => return Sharing::kept(kept),
+        };
         let own = proc::living(pid)?;
         let stat = own.stat()?;
         let mut sharing = Sharing {
@@ -110,6 +117,43 @@ impl Sharing {
         }
     }
 
+    /// What [`Sharing::lines`] told when the core was written.
+    fn kept(kept: &Kept) -> Option<Sharing> {
+        let text = std::str::from_utf8(kept.file(names::SHARERS).ok()?).ok()?;
+        let mut lines = text.lines();
+        let mut unreadable = lines.next()?.strip_prefix("unreadable ")?.split(' ');
+        let mut sharing = Sharing {
+            mappings: shared(kept.file("smaps").ok()?).collect(),
+            unreadable_kin: unreadable.next()?.parse().ok()?,
+            unreadable: unreadable.next()?.parse().ok()?,
+            ..Sharing::default()
+        };
+        for line in lines {
+            let mut words = line.split(' ');
+            let file = (
+                u64::from_str_radix(words.next()?, 16).ok()?,
+                words.next()?.parse().ok()?,
+            );
+            let others = words.map_while(|word| word.parse().ok()).collect();
+            sharing.others.insert(file, others);
+        }
+        Some(sharing)
+    }
+
+    /// What there is to know beside the mappings, for a core: how many processes may not be looked
+    /// at, and for each file its device (hex), its inode and the processes.
+    pub(super) fn lines(&self) -> String {
+        let mut text = format!("unreadable {} {}\n", self.unreadable_kin, self.unreadable);
+        for ((device, inode), others) in &self.others {
+            text.push_str(&format!("{device:x} {inode}"));
+            others
+                .iter()
+                .for_each(|pid| text.push_str(&format!(" {pid}")));
+            text.push('\n');
+        }
+        text
+    }
+
     /// The other processes that map what the process has at `addr`; `None` when that is not a
     /// shared mapping of a file.
     pub fn others(&self, addr: Addr) -> Option<&[i32]> {
@@ -132,7 +176,7 @@ fn program_size(task: Task) -> Option<u32> {
     task.status_number("VmExe", 0)
 }
 
-/// The shared mappings of files in the text of /proc/PID/maps.
+/// The shared mappings of files in the text of /proc/PID/maps, or of smaps, which has its lines.
 fn shared(maps: &[u8]) -> impl Iterator<Item = Mapped> {
     let lines = maps.split(|&byte| byte == b'\n');
     lines.filter_map(|line| {

@@ -1,7 +1,9 @@
 //! The text of /proc/PID/smaps, as `show_smap` of Linux fs/proc/task_mmu.c writes it: the lines of
 //! maps, each with lines `Name:   NUMBER kB` behind it.
 
+use super::proc::Task;
 use serde::Serialize;
+use std::io;
 
 /// Bytes of one mapping by where they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -16,6 +18,19 @@ pub struct Smap {
     pub private_dirty: u64,
     /// In swap.
     pub swapped: u64,
+    /// In RAM, and of no file.
+    pub anonymous: u64,
+    /// Its pages are those of a device, which reading may act upon.
+    pub device: bool,
+    /// The process wants none of it in cores (MADV_DONTDUMP).
+    pub undumpable: bool,
+    /// It has pages of the pool of huge ones (hugetlbfs).
+    pub huge: bool,
+}
+
+/// What /proc tells of each mapping of the process that a thread belongs to.
+pub fn of(task: Task) -> io::Result<Vec<Smap>> {
+    Ok(parse(&task.read("smaps")?))
 }
 
 /// All mappings of the text. A line that makes no sense is left out.
@@ -29,6 +44,13 @@ pub(super) fn parse(text: &[u8]) -> Vec<Smap> {
             });
             continue;
         }
+        if let Some((smap, flags)) = all.last_mut().zip(line.strip_prefix(b"VmFlags:")) {
+            let has = |wanted: &[u8]| flags.split(|byte| *byte == b' ').any(|flag| flag == wanted);
+            smap.device = has(b"io") || has(b"pf");
+            smap.undumpable = has(b"dd");
+            smap.huge = has(b"ht");
+            continue;
+        }
         let Some((smap, (name, bytes))) = all.last_mut().zip(field(line)) else {
             continue;
         };
@@ -37,6 +59,7 @@ pub(super) fn parse(text: &[u8]) -> Vec<Smap> {
             b"Pss" => smap.proportional = bytes,
             b"Private_Dirty" => smap.private_dirty = bytes,
             b"Swap" => smap.swapped = bytes,
+            b"Anonymous" => smap.anonymous = bytes,
             _ => {}
         }
     }
@@ -67,7 +90,7 @@ mod tests {
     fn the_fields_belong_to_the_mapping_before_them() {
         let text = b"7f10-7f20 rw-p 00000000 00:00 0 \n\
             Size:                 64 kB\nRss:                  12 kB\nPss:                   6 kB\n\
-            Private_Dirty:         4 kB\nSwap:                  8 kB\nVmFlags: rd wr\n\
+            Private_Dirty:         4 kB\nSwap:                  8 kB\nVmFlags: rd wr dd \n\
             8000-9000 r--p 00000000 fe:00 12   /a: b-c\nRss:                   4 kB\nRss: x kB\n";
         let all = parse(text);
         let first = Smap {
@@ -76,6 +99,8 @@ mod tests {
             proportional: 6 << 10,
             private_dirty: 4 << 10,
             swapped: 8 << 10,
+            undumpable: true,
+            ..Smap::default()
         };
         let second = Smap {
             start: 0x8000,

@@ -169,6 +169,11 @@ impl Snapshot {
         }
     }
 
+    /// The way to read without keeping.
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
     /// What is kept, as addresses and sizes.
     pub(super) fn kept(&self) -> Vec<(Addr, usize)> {
         let windows = self

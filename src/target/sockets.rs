@@ -1,9 +1,11 @@
-//! What the sockets of a live process are connected with, by /proc/PID/net/tcp and its kin (Linux
+//! What the sockets of a process are connected with, by /proc/PID/net/tcp and its kin (Linux
 //! net/ipv4/tcp_ipv4.c `tcp4_seq_show`, net/unix/af_unix.c `unix_seq_show`).
 
 use super::proc::Task;
+use super::proc_files::ProcFiles;
 use crate::escape;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The most sockets of each kind that are looked at.
@@ -26,7 +28,7 @@ const FILES: &[(&str, Parse)] = &[
 
 /// Sockets by inode, in words.
 pub struct Sockets {
-    task: Task,
+    files: ProcFiles,
     /// What was read so far, and of how many files.
     known: FxHashMap<u64, String>,
     read: usize,
@@ -34,9 +36,9 @@ pub struct Sockets {
 
 impl Sockets {
     /// The sockets of the network namespace of a process.
-    pub fn of(task: Task) -> Sockets {
+    pub fn of(files: ProcFiles) -> Sockets {
         Sockets {
-            task,
+            files,
             known: FxHashMap::default(),
             read: 0,
         }
@@ -51,7 +53,7 @@ impl Sockets {
             }
             let (file, parse) = *FILES.get(self.read)?;
             self.read += 1;
-            let text = self.task.read(&format!("net/{file}")).unwrap_or_default();
+            let text = self.files.read(&format!("net/{file}")).unwrap_or_default();
             let text = escape::lossy(&text);
             // The first line has the names of the columns.
             let lines = text.lines().skip(1).take(MOST_SOCKETS);
@@ -59,6 +61,31 @@ impl Sockets {
             self.known.extend(words.filter_map(|words| parse(&words)));
         }
     }
+}
+
+/// The files with the lines that are of the sockets with these inodes, and the names of their
+/// columns; those that have none are left out.
+pub(super) fn lines_of(task: Task, inodes: &FxHashSet<u64>) -> Vec<(String, io::Result<Vec<u8>>)> {
+    let file = |(file, parse): &(&str, Parse)| {
+        let name = format!("net/{file}");
+        let text = match task.read(&name) {
+            Ok(text) => text,
+            Err(error) => return Some((name, Err(error))),
+        };
+        let is_own = |line: &[u8]| {
+            let line = escape::lossy(line);
+            let words: Vec<&str> = line.split_whitespace().collect();
+            parse(&words).is_some_and(|(inode, _)| inodes.contains(&inode))
+        };
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        let head = lines.next().unwrap_or_default();
+        let own: Vec<&[u8]> = lines
+            .take(MOST_SOCKETS)
+            .filter(|line| is_own(line))
+            .collect();
+        (!own.is_empty()).then(|| (name, Ok([head, &own.concat()].concat())))
+    };
+    FILES.iter().filter_map(file).collect()
 }
 
 /// The two addresses of a connection of TCP, by its inode, in the network namespace of a process.

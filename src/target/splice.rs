@@ -207,6 +207,10 @@ impl Memory for Splice {
         }
     }
 
+    fn expect_all(&self) {
+        self.core.expect_all();
+    }
+
     fn runs(&self, start: Addr, end: Addr) -> Vec<(Addr, Addr)> {
         let first = self.pieces.partition_point(|piece| piece.end <= start.0);
         let pieces = self.pieces.iter().skip(first);

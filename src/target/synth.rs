@@ -207,6 +207,7 @@ impl TargetBuilder {
             files: Arc::new(files),
             notes,
             dumped: Vec::new(),
+            kept: None,
             live: None,
         }
     }

@@ -31,6 +31,13 @@ pub enum Trust {
     Scan,
 }
 
+impl Trust {
+    /// Whether the frame is a guess, which may skip frames or be none.
+    pub fn is_guess(self) -> bool {
+        matches!(self, Trust::FramePointer | Trust::Scan)
+    }
+}
+
 /// One physical native frame.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct NativeFrame {

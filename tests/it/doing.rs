@@ -1,53 +1,20 @@
 //! What `info threads` says that each thread is doing equals what the thread itself said before
 //! it did it, and identical stacks are shown once: live, on gcore cores and on kernel cores.
 
-use crate::harness::fixture::header;
 use crate::harness::truth::TruthThread;
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, Truth, interpreters};
+use crate::harness::{Fixture, Interpreter, Pydbg, Truth, interpreters};
+use crate::stacks::{self, Also};
 use serde_json::Value;
 
-/// Fixtures that do not run on every interpreter that is new enough for them.
-const OPTIONAL: &[&str] = &["embedded", "in_c", "subinterpreters"];
-
-/// Runs a fixture with each of its argument lists on each interpreter, and holds the answers to
-/// `command` in all views against `check`.
+/// Holds the answers to `command` against `check` in all views of a fixture, and its stacks with
+/// them.
 fn check_views(
     name: &str,
     command: &str,
     check: impl Fn(&Interpreter, &Truth, &Value) -> Result<(), String>,
 ) {
-    let header = header(name).expect("a fixture");
-    let mut failures = Failures::default();
-    let able = interpreters()
-        .iter()
-        .filter(|i| i.version >= header.minimum);
-    for (interpreter, arguments) in able.flat_map(|i| header.variants.iter().map(move |a| (i, a))) {
-        let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, arguments) else {
-            assert!(
-                OPTIONAL.contains(&name),
-                "{name} skipped on {}",
-                interpreter.id
-            );
-            continue;
-        };
-        let what = |view: &str| format!("{name} {arguments:?} {} {view}", interpreter.id);
-        let sysroot = interpreter.sysroot();
-        let live = Pydbg::live(fixture.pid(), &[], command);
-        let judge = |truth: &Truth, answer: Result<Value, String>| {
-            check(interpreter, truth, &answer?["data"])
-        };
-        failures.check(&what("live"), judge(&fixture.truth, live));
-        if !interpreter.is_chroot() {
-            let core = fixture.gcore();
-            let answer = Pydbg::core(&core, &sysroot, command);
-            failures.check(&what("gcore"), judge(&fixture.truth, answer));
-            let _ = std::fs::remove_file(core);
-        }
-        let core = fixture.kernel_core();
-        let answer = Pydbg::core(&core, &sysroot, command);
-        failures.check(&what("kernel core"), judge(&fixture.truth, answer));
-    }
-    failures.finish();
+    let check = &check;
+    stacks::check(name, Some(&Also { command, check }));
 }
 
 /// The kinds that fit what a thread said.
@@ -121,7 +88,15 @@ macro_rules! doing {
     };
 }
 
-doing! { collecting exiting in_c signal_handler subprocess_wait threads }
+doing! { collecting exiting in_c signal_handler subprocess_wait }
+
+#[test]
+fn threads() {
+    check_views("threads", "info threads", |interpreter, truth, data| {
+        says_what_threads_do(interpreter, truth, data)?;
+        says_how_long_sleeps_take(data)
+    });
+}
 
 #[test]
 fn who_wants_the_gil_waits_for_it() {
@@ -150,31 +125,27 @@ fn who_wants_the_gil_waits_for_it() {
     });
 }
 
-#[test]
-fn sleeps_that_still_take_long_say_so() {
-    check_views("threads", "info threads", |_, _, data| {
-        let empty = Vec::new();
-        let threads = data["threads"].as_array().unwrap_or(&empty);
-        let sleeps = |thread: &&Value| thread["doing"]["kind"] == "sleeping";
-        let odd = |text: &str| {
-            let left = text
-                .strip_prefix("sleeping ")
-                .and_then(|text| text.strip_suffix(" s more"));
-            match left.map(str::parse::<f64>) {
-                Some(Ok(left)) => !(880.0..=1000.0).contains(&left),
-                _ => {
-                    !(text.starts_with("sleeping until ") && text.ends_with("the monotonic clock"))
-                }
-            }
-        };
-        let mut sleepers = threads.iter().filter(sleeps).peekable();
-        sleepers.peek().ok_or("nobody sleeps")?;
-        let text = |thread: &Value| thread["doing"]["text"].as_str().unwrap_or("").to_owned();
-        match sleepers.map(text).find(|text| odd(text)) {
-            Some(text) => Err(text),
-            None => Ok(()),
+/// Sleeps that still take long say so.
+fn says_how_long_sleeps_take(data: &Value) -> Result<(), String> {
+    let empty = Vec::new();
+    let threads = data["threads"].as_array().unwrap_or(&empty);
+    let sleeps = |thread: &&Value| thread["doing"]["kind"] == "sleeping";
+    let odd = |text: &str| {
+        let left = text
+            .strip_prefix("sleeping ")
+            .and_then(|text| text.strip_suffix(" s more"));
+        match left.map(str::parse::<f64>) {
+            Some(Ok(left)) => !(880.0..=1000.0).contains(&left),
+            _ => !(text.starts_with("sleeping until ") && text.ends_with("the monotonic clock")),
         }
-    });
+    };
+    let mut sleepers = threads.iter().filter(sleeps).peekable();
+    sleepers.peek().ok_or("nobody sleeps")?;
+    let text = |thread: &Value| thread["doing"]["text"].as_str().unwrap_or("").to_owned();
+    match sleepers.map(text).find(|text| odd(text)) {
+        Some(text) => Err(text),
+        None => Ok(()),
+    }
 }
 
 /// Holds the words said of each thread against those that `kernel_waits` wants said. A file

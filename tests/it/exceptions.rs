@@ -125,7 +125,7 @@ fn compare(text: &str, truth: &Value, what: &str, failures: &mut Failures) {
 fn exceptions_are_printed_as_python_prints_them() {
     let mut failures = Failures::default();
     for interpreter in interpreters() {
-        let mut fixture = Fixture::start(interpreter, "exceptions", &[]);
+        let mut fixture = Fixture::start(&interpreter.for_gcore(), "exceptions", &[]);
         let id = &interpreter.id;
         let truth = std::fs::read_to_string(fixture.dir().join("truth.json")).expect("the truth");
         let truth: Value = serde_json::from_str(&truth).expect("JSON");
@@ -278,7 +278,7 @@ fn same_variables(shown: &Value, truth: &Value) -> Result<(), String> {
 fn an_unhandled_exception_is_shown_with_the_variables_of_its_frames() {
     let mut failures = Failures::default();
     for interpreter in interpreters() {
-        let mut fixture = Fixture::start(interpreter, "unhandled", &[]);
+        let mut fixture = Fixture::start(&interpreter.for_gcore(), "unhandled", &[]);
         let id = &interpreter.id;
         let truth = fixture.truth.expect.clone();
         let pid = fixture.pid().to_string();

@@ -64,7 +64,7 @@ fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
 fn expressions_mean_what_they_mean_in_python() {
     let mut failures = Failures::default();
     for interpreter in interpreters() {
-        let mut fixture = Fixture::start(interpreter, "expressions", &[]);
+        let mut fixture = Fixture::start(&interpreter.for_gcore(), "expressions", &[]);
         let truth = fixture.truth.probes["expressions"].clone();
         let id = &interpreter.id;
         match target::live::attach(fixture.pid(), &Options::default()) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["addr", "bytes", "diag", "escape"],
     &["target"],
-    &["image"],
+    &["dump", "image"],
     &["dwarf"],
     &["unwind"],
     &["native"],

@@ -155,7 +155,7 @@ fn growth(old: &Heap, new: &Heap, before: &[Told], now: &[Told]) -> Result<(), S
 
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let id = &interpreter.id;
-    let fixture = Fixture::start(interpreter, "leaking", &[]);
+    let fixture = Fixture::start(&interpreter.for_gcore(), "leaking", &[]);
     let before = grow(&fixture, "100");
     let old = of_core(&fixture.gcore());
     let now = grow(&fixture, "400");
@@ -186,7 +186,7 @@ fn commands_tell_leaks_and_growth() {
     let Some(interpreter) = interpreters().first() else {
         return;
     };
-    let fixture = Fixture::start(interpreter, "leaking", &[]);
+    let fixture = Fixture::start(&interpreter.for_gcore(), "leaking", &[]);
     let core = fixture.gcore();
     let core = core.display();
     let told = grow(&fixture, "3000, 'app.Event'");

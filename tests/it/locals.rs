@@ -22,7 +22,7 @@ fn answer(target: &[&str]) -> Result<Value, String> {
 fn variables_are_those_that_python_has() {
     let mut failures = Failures::default();
     for interpreter in interpreters() {
-        let mut fixture = Fixture::start(interpreter, "locals", &[]);
+        let mut fixture = Fixture::start(&interpreter.for_gcore(), "locals", &[]);
         let truth = fixture.truth.probes["locals"].clone();
         let sysroot = interpreter.sysroot();
         let mut check = |how: &str, answer: Result<Value, String>| {

@@ -1,7 +1,7 @@
 //! `locks` on threads that wait for what another thread imports, live and from cores, and where the
 //! interpreter has no symbols.
 
-use crate::harness::locks::{check, check_all};
+use crate::harness::locks::{Cores, check, check_all};
 use crate::harness::{Failures, interpreters};
 use std::path::Path;
 use std::process::Command;
@@ -33,7 +33,9 @@ fn waits_for_imports_are_found_without_symbols() {
         stripped.flags.push("stripped".into());
         for shape in ["lock_cycle", "all_imports"] {
             let shape = [shape.to_owned()];
-            check(&stripped, "waits_imports", &shape, false, &mut failures);
+            let (kernel, gcore) = (true, false);
+            let cores = Cores { kernel, gcore };
+            check(&stripped, "waits_imports", &shape, cores, &mut failures);
         }
     }
     failures.finish();

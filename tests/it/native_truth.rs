@@ -13,15 +13,21 @@ fn views(
     interpreter: &Interpreter,
     commands: &[&str],
 ) -> Vec<(&'static str, Vec<Result<Value, String>>)> {
+    let answers = |target: &[&str]| {
+        let ran = Pydbg::run(&[target, &["--json", "-q"]].concat(), commands);
+        commands
+            .iter()
+            .map(|command| ran.document(command))
+            .collect()
+    };
     let mut views = Vec::new();
     if fixture.truth.exit == "wait" {
-        let live = |command: &&str| Pydbg::live(fixture.pid(), &[], command);
-        views.push(("live", commands.iter().map(live).collect()));
+        views.push(("live", answers(&["attach", &fixture.pid().to_string()])));
     }
     let core = fixture.kernel_core();
+    let core = ["core", core.to_str().expect("UTF-8")];
     let options = interpreter.sysroot();
-    let dead = |command: &&str| Pydbg::core(&core, &options, command);
-    views.push(("kernel core", commands.iter().map(dead).collect()));
+    views.push(("kernel core", answers(&[&core[..], &options[..]].concat())));
     views
 }
 
@@ -51,10 +57,11 @@ fn sketch(frames: &[Value]) -> String {
 
 /// The crash in `bt`, `info threads` and `info signals` is the one that the fixture caused.
 fn crash_is_true(truth: &Truth, answers: &[Result<Value, String>]) -> Result<(), String> {
-    let [stack, threads, signals] = answers else {
-        return Err("three answers were asked for".into());
+    let [stack, threads, signals, python] = answers else {
+        return Err("four answers were asked for".into());
     };
     let (stack, threads, signals) = (stack.clone()?, threads.clone()?, signals.clone()?);
+    truth.compare(&python.clone()?["data"])?;
     let expect = &truth.expect;
     let thread = truth.crashing();
     let first = &threads["data"]["threads"][0];
@@ -101,7 +108,7 @@ fn crash(name: &str, arguments: &[&str]) {
             println!("{name} cannot run on {}", interpreter.id);
             continue;
         };
-        let commands = ["bt", "info threads", "info signals"];
+        let commands = ["bt", "info threads", "info signals", "py-bt all"];
         for (view, answers) in views(&mut fixture, interpreter, &commands) {
             let what = format!("{name} {arguments:?} {} {view}", interpreter.id);
             failures.check(&what, crash_is_true(&fixture.truth, &answers));

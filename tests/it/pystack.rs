@@ -4,7 +4,7 @@
 //!
 //! pystack 1.7.0 comes from PyPI into the cache folder, where `benches/peers.py` keeps it too.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -164,9 +164,14 @@ fn compare(name: &str, interpreter: &Interpreter) -> Result<(), String> {
 }
 
 fn check(name: &str) {
-    assert!(FIXTURES.contains(&name));
+    let number = FIXTURES.iter().position(|fixture| *fixture == name);
+    let number = number.expect("a fixture of the list");
     let mut failures = Failures::default();
-    for interpreter in interpreters() {
+    for (turn, interpreter) in interpreters().iter().enumerate() {
+        // Each is compared on every other interpreter, each interpreter with every other fixture.
+        if (number + turn) % 2 == 1 && interpreters().len() > 5 && !every_core() {
+            continue;
+        }
         let what = format!("{name} {}", interpreter.id);
         failures.check(&what, compare(name, interpreter));
     }

@@ -2,84 +2,170 @@
 //! gcore core and on a kernel core.
 
 use crate::harness::fixture::header;
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, fixtures, interpreters};
+use crate::harness::{
+    Failures, Fixture, Interpreter, Pydbg, Truth, every_core, fixtures, interpreters,
+};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The versions whose stacks are claimed to be right; `docs/support.md` says the same.
 const SUPPORTED: std::ops::RangeInclusive<(u8, u8)> = (2, 7)..=(3, 15);
 
+/// What is asked beside the stacks, and how its answer is held against the truth.
+pub(crate) struct Also<'a> {
+    /// The command.
+    pub(crate) command: &'a str,
+    /// Judges the data of its document.
+    pub(crate) check: &'a dyn Fn(&Interpreter, &Truth, &Value) -> Result<(), String>,
+}
+
 /// Runs `name` with each of its argument lists on each interpreter, and holds all views against
-/// the truth.
-fn check(name: &str) {
+/// the truth; of argument lists but the first one kind of core is made of each, by turns.
+pub(crate) fn check(name: &str, also: Option<&Also>) {
     let header = header(name).expect("a fixture");
     let mut failures = Failures::default();
-    for interpreter in interpreters() {
+    for (turn, interpreter) in interpreters().iter().enumerate() {
         let supported = SUPPORTED.contains(&interpreter.version);
         if !supported || interpreter.version < header.minimum {
             continue;
         }
-        for arguments in &header.variants {
-            check_one(name, interpreter, arguments, &mut failures);
+        for (number, arguments) in header.variants.iter().enumerate() {
+            if number > 0 && name == IN_SHAPES {
+                break;
+            }
+            let cores = match (number, every_core(), (number + turn) % 2) {
+                (0, _, _) | (_, true, _) => Cores::Both,
+                (_, _, 0) => Cores::Kernel,
+                _ => Cores::Gcore,
+            };
+            let interpreter = &interpreter.for_gcore();
+            let run = Run {
+                name,
+                interpreter,
+                also,
+            };
+            run.check(arguments, cores, &mut failures);
         }
     }
     failures.finish();
 }
 
-fn check_one(name: &str, interpreter: &Interpreter, arguments: &[String], failures: &mut Failures) {
-    let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, arguments) else {
-        assert!(
-            NEEDS_HEADERS.contains(&name),
-            "{name} skipped itself on {}",
-            interpreter.id
-        );
-        println!("{name} cannot run on {}", interpreter.id);
-        return;
-    };
-    let what = |view: &str| format!("{name} {} {} {view}", arguments.join(" "), interpreter.id);
-    let sysroot = interpreter.sysroot();
-    if fixture.truth.exit == "wait" {
-        let live = Pydbg::live(fixture.pid(), &[], "py-bt all");
-        failures.check(
-            &what("live"),
-            live.and_then(|d| fixture.truth.compare(&d["data"])),
-        );
-        let core = fixture.gcore();
-        let answer = Pydbg::core(&core, &sysroot, "py-bt all");
-        failures.check(
-            &what("gcore"),
-            answer.and_then(|d| match interpreter.is_chroot() {
-                true => fixture.truth.compare_without_stacks(&d),
-                false => fixture.truth.compare(&d["data"]),
-            }),
-        );
-        let _ = std::fs::remove_file(core);
+/// The cores that are made of a fixture that waits.
+#[derive(Clone, Copy, PartialEq)]
+enum Cores {
+    Both,
+    Gcore,
+    Kernel,
+}
+
+/// One fixture on one interpreter.
+struct Run<'a> {
+    name: &'a str,
+    interpreter: &'a Interpreter,
+    also: Option<&'a Also<'a>>,
+}
+
+impl Run<'_> {
+    fn check(&self, arguments: &[String], cores: Cores, failures: &mut Failures) {
+        let (name, id) = (self.name, &self.interpreter.id);
+        let Some(mut fixture) = Fixture::start_or_skip(self.interpreter, name, arguments) else {
+            let may = NEEDS_HEADERS.contains(&name);
+            assert!(may, "{name} skipped itself on {id}");
+            println!("{name} cannot run on {id}");
+            return;
+        };
+        let waits = fixture.truth.exit == "wait";
+        let mut judge = |view: &str, target: &[&str]| {
+            let what = format!("{name} {} {id} {view}", arguments.join(" "));
+            self.judge(&what, view, target, &fixture.truth, failures);
+        };
+        if waits {
+            judge("live", &["attach", &fixture.pid().to_string()]);
+        }
+        if waits && cores != Cores::Kernel {
+            let core = fixture.gcore();
+            judge("gcore", &["core", core.to_str().expect("UTF-8")]);
+            let _ = std::fs::remove_file(core);
+        }
+        if !waits || cores != Cores::Gcore {
+            let core = fixture.kernel_core();
+            let truth = &fixture.truth;
+            let target = ["core", core.to_str().expect("UTF-8")];
+            let what = format!("{name} {} {id} kernel core", arguments.join(" "));
+            self.judge(&what, "kernel core", &target, truth, failures);
+        }
     }
-    let core = fixture.kernel_core();
-    let answer = Pydbg::core(&core, &sysroot, "py-bt all");
-    failures.check(
-        &what("kernel core"),
-        answer.and_then(|d| fixture.truth.compare(&d["data"])),
-    );
+
+    /// Asks one pydbg for everything.
+    fn judge(
+        &self,
+        what: &str,
+        view: &str,
+        target: &[&str],
+        truth: &Truth,
+        failures: &mut Failures,
+    ) {
+        let mut words = [target, &["--json", "-q"]].concat();
+        if target.first() == Some(&"core") {
+            words.extend(self.interpreter.sysroot());
+        }
+        let mut commands = vec!["py-bt all"];
+        commands.extend(self.also.map(|also| also.command));
+        let ran = Pydbg::run(&words, &commands);
+        let without_stacks = view == "gcore" && self.interpreter.is_chroot();
+        if !ELSEWHERE.contains(&self.name) {
+            let result = ran
+                .document("py-bt all")
+                .and_then(|d| match without_stacks {
+                    true => truth.compare_without_stacks(&d),
+                    false => truth.compare(&d["data"]),
+                });
+            failures.check(what, result);
+        }
+        if let Some(also) = self.also.filter(|_| !without_stacks) {
+            let answer = ran.document(also.command);
+            let result = answer.and_then(|d| (also.check)(self.interpreter, truth, &d["data"]));
+            failures.check(&format!("{what}, {}", also.command), result);
+        }
+    }
 }
 
 /// Fixtures that skip themselves where there is no Python.h for an interpreter, or no module that
 /// they need.
-const NEEDS_HEADERS: &[&str] = &["embedded", "in_c", "segv_extension", "subinterpreters"];
+const NEEDS_HEADERS: &[&str] = &["embedded", "in_c", "subinterpreters"];
 
 macro_rules! fixtures {
     ($($name:ident)*) => {
-        $(#[test] fn $name() { check(stringify!($name)); })*
+        $(#[test] fn $name() { check(stringify!($name), None); })*
         const LISTED: &[&str] = &[$(stringify!($name)),*];
     };
 }
 
 fixtures! {
-    asyncio_tasks collecting ctypes_callback dead_thread deadlocks deep_recursion embedded except_finally exceptions
-    exec_code exiting fork_child fresh_frames gdb_cases generators hostile_files in_c inlined_calls jit
-    linecache_only locals lock_log long_lines many_threads native_thread raising segv segv_extension
-    signal_handler spin subinterpreters
-    subprocess_wait surrogate_names threads tracing unhandled unicode_names values yield_from
+    asyncio_tasks ctypes_callback dead_thread deadlocks deep_recursion except_finally exceptions
+    exec_code fork_child fresh_frames gdb_cases generators hostile_files inlined_calls jit
+    linecache_only locals lock_log long_lines many_threads native_thread raising
+    surrogate_names tracing unhandled unicode_names values yield_from
 }
+
+/// Fixtures whose stacks are looked at together with what their threads do, in `doing.rs`.
+const IN_DOING: &[&str] = &[
+    "collecting",
+    "embedded",
+    "exiting",
+    "in_c",
+    "signal_handler",
+    "spin",
+    "subinterpreters",
+    "subprocess_wait",
+    "threads",
+];
+
+/// Fixtures that crash, whose stacks are looked at in `native_truth.rs`.
+const IN_NATIVE_TRUTH: &[&str] = &["segv", "segv_extension"];
+
+/// The fixture whose further argument lists `harness/shapes.rs` starts, and looks at the stacks.
+const IN_SHAPES: &str = "deadlocks";
 
 /// Fixtures that only a test of their own starts: with arguments, with packages installed, or on
 /// objects of which the stack is no part.
@@ -142,7 +228,8 @@ fn every_fixture_is_listed() {
         })
         .filter(|name| header(name).is_some())
         .collect();
-    let listed = LISTED.iter().chain(ELSEWHERE);
+    let together = IN_DOING.iter().chain(IN_NATIVE_TRUTH);
+    let listed = LISTED.iter().chain(together).chain(ELSEWHERE);
     let listed: BTreeSet<String> = listed.map(|&name| name.to_owned()).collect();
     assert_eq!(found, listed);
 }

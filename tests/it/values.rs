@@ -54,7 +54,7 @@ fn compare(target: Target, truth: &Value, how: &str, failures: &mut Failures) {
 
 /// Holds what a fixture with `VALUES` leaves against its truth, live and from both kinds of core.
 pub(crate) fn check_all(interpreter: &Interpreter, fixture: &str, failures: &mut Failures) {
-    let mut fixture = Fixture::start(interpreter, fixture, &[]);
+    let mut fixture = Fixture::start(&interpreter.for_gcore(), fixture, &[]);
     let truth = fixture.truth.probes["values"].clone();
     let options = interpreter.options();
     let id = &interpreter.id;

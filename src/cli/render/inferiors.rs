@@ -1,6 +1,6 @@
 //! The processes of a session as a table, in gdb's form.
 
-use super::width;
+use super::columns;
 use crate::cli::{Inferior, Out, Plain, Report, Session, Style};
 use pydbg::glance::Verdict;
 use pydbg::target::Origin;
@@ -104,21 +104,29 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn line(&self, with_verdict: bool) -> columns::Line {
+        let mark = if self.current { '*' } else { ' ' };
         let description = match (self.pid, &self.core) {
             (Some(pid), _) => format!("process {pid}"),
             (None, Some(core)) => format!("core {}", core.display()),
             (None, None) => "<null>".to_owned(),
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        [
-            self.num.to_string(),
+        let mut cells = vec![
+            format!("{mark} {}", self.num),
             description,
             or_dash(self.ppid.map(|ppid| ppid.to_string())),
             or_dash(self.version.clone()),
             self.threads.to_string(),
-            or_dash(self.verdict.as_ref().map(|verdict| verdict.text.clone())),
-        ]
+        ];
+        if with_verdict {
+            cells.push(or_dash(self.verdict.as_ref().map(|v| v.text.clone())));
+        }
+        let hangs = self.verdict.as_ref().is_some_and(Verdict::is_bad);
+        columns::Line {
+            styled: hangs.then_some((cells.len() - 1, Style::Strong)),
+            ..columns::Line::new(cells, self.program())
+        }
     }
 
     /// The command line, or else the executable.
@@ -190,39 +198,13 @@ impl Report for Inferiors {
         if self.attached {
             self.headline(out)?;
         }
-        let head = [
-            "Num",
-            "Description",
-            "Parent",
-            "Python",
-            "Threads",
-            "Verdict",
-        ];
-        let rows: Vec<[String; 6]> = self.inferiors.iter().map(Row::cells).collect();
-        let all = || {
-            rows.iter()
-                .map(|row| row.each_ref().map(String::as_str))
-                .chain([head])
-        };
-        let widths: [usize; 6] = std::array::from_fn(|column| {
-            let cells = all().filter_map(|row| row.get(column).copied());
-            cells.map(width::of).max().unwrap_or(0)
-        });
-        let mut line = |mark: char, cells: [&str; 6], program: &str| {
-            out.put(format_args!("{mark} "))?;
-            for (cell, width) in cells.into_iter().zip(widths) {
-                out.target(cell)?;
-                let pad = width.saturating_sub(width::of(cell)) + 2;
-                out.put(format_args!("{:pad$}", ""))?;
-            }
-            out.target(program)?;
-            out.end()
-        };
-        line(' ', head, "Executable")?;
-        for (row, cells) in self.inferiors.iter().zip(&rows) {
-            let mark = if row.current { '*' } else { ' ' };
-            line(mark, cells.each_ref().map(String::as_str), &row.program())?;
-        }
+        let with_verdict = self.inferiors.iter().any(|row| row.verdict.is_some());
+        let mut head = vec!["  Num", "Description", "Parent", "Python", "Threads"];
+        head.extend(with_verdict.then_some("Verdict"));
+        let head = columns::Line::head(&head, "Command");
+        let rows = self.inferiors.iter().map(|row| row.line(with_verdict));
+        let lines: Vec<_> = [head].into_iter().chain(rows).collect();
+        columns::print(out, &lines)?;
         for row in &self.inferiors {
             if let Some(problem) = &row.problem {
                 out.styled(Style::Faint, &format!("inferior {}: {problem}", row.num))?;

@@ -6,6 +6,7 @@ pub mod anchors;
 pub mod applied;
 pub mod carets;
 pub mod choice;
+pub mod columns;
 pub mod crash;
 pub mod descriptors;
 pub mod dialect;

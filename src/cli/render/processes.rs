@@ -1,7 +1,7 @@
 //! The Python processes of the machine as a tree.
 
-use super::width;
-use crate::cli::{Out, Report, Session, Style};
+use super::columns;
+use crate::cli::{Inferior, Out, Report, Session, Style};
 use anyhow::{Context, bail};
 use pydbg::diag::{Cancel, Note, Severity, human};
 use pydbg::glance::{self, Glance, Kind, Verdict};
@@ -16,9 +16,6 @@ use std::time::Duration;
 /// How long one process is looked at: some 5 ms are enough unless the machine is overloaded or
 /// the kernel lets readers wait.
 const LIMIT: Duration = Duration::from_secs(2);
-
-/// The narrowest column for command lines.
-const NARROWEST: usize = 20;
 
 /// The Python processes that were found.
 pub struct Processes {
@@ -69,6 +66,7 @@ impl Processes {
                 found.into_iter().cloned().collect()
             }
         };
+        let mut held = held(session);
         let options = session.file_options(None);
         let look = move |entry: &Entry, cancel: &Cancel| look(entry, &options, cancel);
         let seen = glance::each(wanted.clone(), LIMIT, &session.cancel, look);
@@ -76,16 +74,16 @@ impl Processes {
         let mut found: FxHashMap<i32, (&Entry, Glance)> = FxHashMap::default();
         let mut hidden = 0;
         for (entry, seen) in wanted.iter().zip(seen) {
-            let glance = match seen {
-                Some(Seen::Python(glance)) => glance,
-                Some(Seen::Hidden) => {
+            let glance = match (held.remove(&entry.pid), seen) {
+                (Some(glance), _) | (None, Some(Seen::Python(glance))) => glance,
+                (None, Some(Seen::Hidden)) => {
                     hidden += 1;
                     continue;
                 }
-                None if entry.is_called_python() && !cancelled => {
+                (None, None) if entry.is_called_python() && !cancelled => {
                     Glance::failed("it could not be looked at in time")
                 }
-                Some(Seen::Other) | None => continue,
+                (None, Some(Seen::Other) | None) => continue,
             };
             found.insert(entry.pid, (entry, glance));
         }
@@ -103,6 +101,17 @@ impl Processes {
             cancelled,
         })
     }
+}
+
+/// Those that are held stopped here, which are read as they stand.
+fn held(session: &Session) -> FxHashMap<i32, Glance> {
+    let all = session.inferiors().into_iter();
+    let glance = |inferior: &Inferior| {
+        let stopped = inferior.process.as_ref()?.target.live()?.is_stopped();
+        let python = inferior.found().filter(|_| stopped)?;
+        Some((inferior.pid()?, Glance::at_rest(python)))
+    };
+    all.filter_map(glance).collect()
 }
 
 /// Looks at one process.
@@ -170,8 +179,7 @@ fn tree(all: &[Entry], mut found: FxHashMap<i32, (&Entry, Glance)>) -> Vec<Row> 
 }
 
 impl Row {
-    /// The cells of the table, but for the command line.
-    fn cells(&self, with_user: bool) -> Vec<String> {
+    fn line(&self, with_user: bool) -> columns::Line {
         let mut cells = vec![format!(
             "{:indent$}{}",
             "",
@@ -188,15 +196,11 @@ impl Row {
             human(self.rss),
             self.verdict.text.clone(),
         ]);
-        cells
-    }
-
-    /// Whether the verdict is that something hangs.
-    fn hangs(&self) -> bool {
-        matches!(
-            self.verdict.kind,
-            Kind::Deadlock | Kind::OrphanedLock | Kind::LostWakeup
-        )
+        let hangs = self.verdict.is_bad();
+        columns::Line {
+            styled: hangs.then_some((cells.len() - 1, Style::Strong)),
+            ..columns::Line::new(cells, &*self.command)
+        }
     }
 }
 
@@ -253,40 +257,9 @@ impl Processes {
         let mut head = vec!["PID"];
         head.extend(with_user.then_some("User"));
         head.extend(["Python", "Threads", "State", "RSS", "Verdict"]);
-        let head = head.into_iter().map(str::to_owned).collect();
-        let lines: Vec<Vec<String>> = self.rows.iter().map(|row| row.cells(with_user)).collect();
-        let lines: Vec<Vec<String>> = [head].into_iter().chain(lines).collect();
-        let columns = lines.first().map_or(0, Vec::len);
-        let widest = |column| {
-            let cells = lines
-                .iter()
-                .filter_map(|line: &Vec<String>| line.get::<usize>(column));
-            cells.map(|cell| width::of(cell)).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(widest).collect();
-        let used: usize = widths.iter().map(|width| width + 2).sum();
-        // Of a command line as much as fits; the whole of it where nobody looks at a screen.
-        let room = match out.width {
-            0 => usize::MAX,
-            all => all.saturating_sub(used).max(NARROWEST),
-        };
-        let hangs = [false].into_iter().chain(self.rows.iter().map(Row::hangs));
-        let commands = ["Command"]
-            .into_iter()
-            .chain(self.rows.iter().map(|row| &*row.command));
-        for ((line, hangs), command) in lines.iter().zip(hangs).zip(commands) {
-            for ((column, cell), width) in line.iter().enumerate().zip(&widths) {
-                let style = (hangs && column + 1 == columns).then_some(Style::Strong);
-                match style {
-                    Some(style) => out.styled(style, cell)?,
-                    None => out.target(cell)?,
-                }
-                let pad = width.saturating_sub(width::of(cell)) + 2;
-                out.put(format_args!("{:pad$}", ""))?;
-            }
-            out.target(&width::cut(command, room))?;
-            out.end()?;
-        }
-        Ok(())
+        let head = columns::Line::head(&head, "Command");
+        let rows = self.rows.iter().map(|row| row.line(with_user));
+        let lines: Vec<_> = [head].into_iter().chain(rows).collect();
+        columns::print(out, &lines)
     }
 }

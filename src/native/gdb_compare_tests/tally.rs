@@ -140,7 +140,7 @@ impl Tally {
                 return;
             }
             self.frames += 1;
-            let by_guess = matches!(trust, Trust::FramePointer | Trust::Scan);
+            let by_guess = trust.is_guess();
             self.guessed += usize::from(by_guess);
             guessed |= by_guess;
             self.registers(&what, ours, gdb, guessed);

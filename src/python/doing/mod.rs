@@ -139,7 +139,7 @@ impl Python {
             };
         };
         let target = &self.process.target;
-        let waits = doing::in_call(call, &*target.memory, &target.origin);
+        let waits = doing::in_call(call, &*target.memory, target.proc_files().as_ref());
         if let Some(function) = outline.foreign() {
             let text = format!("in {}, {}", function.words(), waits.text);
             return Doing { text, ..waits };
@@ -220,7 +220,7 @@ fn doing_natively(process: &Process, id: usize, outline: &Outline) -> Doing {
     let thread = id.checked_sub(1).and_then(|at| process.threads().get(at));
     let target = &process.target;
     match thread.and_then(|thread| thread.syscall.as_ref()) {
-        Some(call) => doing::in_call(call, &*target.memory, &target.origin),
+        Some(call) => doing::in_call(call, &*target.memory, target.proc_files().as_ref()),
         None if outline.is_empty() => Doing::plain(Kind::Unknown, "not known"),
         None => call::running(outline),
     }

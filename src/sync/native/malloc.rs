@@ -5,7 +5,7 @@ use crate::addr::Addr;
 use crate::native::Process;
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
-use crate::unwind::{End, NativeFrame, Trust};
+use crate::unwind::{End, NativeFrame};
 use std::ops::Range;
 
 /// The first and the last function of malloc/malloc.c as every libc.so (2.26 to 2.43) has them:
@@ -141,7 +141,7 @@ fn code(process: &Process) -> Option<Vec<Range<Addr>>> {
 /// Whether a thread is inside of `code`, if its stack tells.
 fn is_inside(process: &Process, thread: usize, code: &[Range<Addr>]) -> Option<bool> {
     let stack = process.stack(thread)?;
-    let sure = |frame: &NativeFrame| !matches!(frame.trust, Trust::FramePointer | Trust::Scan);
+    let sure = |frame: &NativeFrame| !frame.trust.is_guess();
     let is_there = |frame: &NativeFrame| {
         let pc = frame.pc.lookup();
         code.iter().any(|range| range.contains(&pc))

@@ -8,6 +8,7 @@ pub(super) mod call;
 pub(super) mod condition_variable;
 pub(super) mod guard;
 pub(super) mod join;
+pub(super) mod library;
 pub(super) mod loader;
 pub(super) mod malloc;
 pub(super) mod mutex;

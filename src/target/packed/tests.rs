@@ -2,11 +2,11 @@
 //! own encoders; `tests/it/packed.rs` takes the programs and real cores.
 
 use super::decode::{End, decode};
-use super::sparse::Sparse;
 use super::{Format, MOST_UNPACKED};
 use crate::addr::Addr;
 use crate::diag::{Progress, Severity};
 use crate::target::core::open;
+use crate::target::sparse::Sparse;
 use crate::target::synth_core::CoreBuilder;
 use crate::target::synth_random::Random;
 use crate::target::{Options, Target};

@@ -1,6 +1,6 @@
 //! Running fixtures: start one, wait for its truth, take its cores.
 
-use super::{Interpreter, Truth, fixtures};
+use super::{Interpreter, Truth, fixtures, libraries};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a fixture may take to write its truth; generous, because machines are shared.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long threads are waited for to be back in their system calls.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -122,7 +122,7 @@ impl Fixture {
                 fs::copy(entry.path(), dir.path().join(entry.file_name())).expect("copy");
             }
         }
-        compile_libraries(dir.path(), name);
+        libraries::add(dir.path(), name);
         let inside = |path: &Path| -> PathBuf {
             let tail = path
                 .strip_prefix(&interpreter.root)
@@ -268,30 +268,5 @@ impl Drop for Fixture {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Compiles `NAME.c` or `NAME.cc`, if the fixture has one, into a shared library beside it. A root
-/// folder of its own may have no C++ library, so that is linked in.
-fn compile_libraries(dir: &Path, name: &str) {
-    let cpp: &[&str] = &["-static-libstdc++", "-static-libgcc"];
-    for (suffix, compiler, options) in [("c", "cc", &[][..]), ("cc", "c++", cpp)] {
-        let source = dir.join(format!("{name}.{suffix}"));
-        if !source.exists() {
-            continue;
-        }
-        let status = Command::new(compiler)
-            .args(["-g", "-O0", "-fPIC", "-shared", "-pthread", "-o"])
-            .arg(dir.join(format!("{name}.so")))
-            .arg(&source)
-            .args(options)
-            .current_dir(dir)
-            .status();
-        let status = status.unwrap_or_else(|_| panic!("{compiler} is not installed"));
-        assert!(
-            status.success(),
-            "{compiler} failed on {}",
-            source.display()
-        );
     }
 }

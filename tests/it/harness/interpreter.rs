@@ -66,6 +66,12 @@ impl Interpreter {
         self
     }
 
+    /// The same one, started so that cores by gdb's gcore are small: glibc reserves 64 MiB of addresses
+    /// for an arena of each thread, of which gdb writes every byte.
+    pub(crate) fn for_gcore(&self) -> Interpreter {
+        self.clone().with("MALLOC_ARENA_MAX", "1")
+    }
+
     fn parse(line: &str) -> Interpreter {
         let fields: Vec<&str> = line.split('\t').collect();
         let [id, version, flags, root, python] = fields[..] else {

@@ -12,8 +12,8 @@
 //!   `stripped`: the same for an interpreter without symbols.
 //! * `native`: kernel ids by the names of threads that Python does not know; a core has no names of theirs.
 
-use super::fixture::header;
-use super::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
+use super::list;
+pub(crate) use super::shapes::{Cores, check, check_all};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,64 +214,4 @@ fn compare_locks(
     let missing = (truth.iter().filter(|_| !lacks))
         .find(|(name, expected)| !seen.contains(*name) && !idle(expected));
     missing.map_or(Ok(()), |(name, _)| Err(format!("{name} is not listed")))
-}
-
-/// What is expected where the overrides of these names apply.
-fn with_overrides(expect: &Value, names: &[&str]) -> Value {
-    let mut expect = expect.clone();
-    for name in names {
-        for (key, value) in expect[*name].as_object().cloned().unwrap_or_default() {
-            expect[&key] = value;
-        }
-    }
-    expect
-}
-
-/// One shape of a fixture on one interpreter: live, and from a kernel core; from gdb's gcore too
-/// where `gcore` says so, as gdb takes a second for each; from every one with PYDBG_GCORES=all.
-pub(crate) fn check(
-    interpreter: &Interpreter,
-    name: &str,
-    shape: &[String],
-    gcore: bool,
-    failures: &mut Failures,
-) {
-    let Some(mut fixture) = Fixture::start_or_skip(interpreter, name, shape) else {
-        return;
-    };
-    let expect = fixture.truth.expect.clone();
-    let sysroot = interpreter.sysroot();
-    // gdb's gcore leaves zeros for thread stacks of glibc 2.42 and later, on which from 3.13 on
-    // the waiting thread's entry names the lock.
-    let mut judge = |how: &str, locks: Result<Value, String>| {
-        let lacks = how == "gcore" && interpreter.is_chroot();
-        let mut applying = vec![how];
-        applying.extend(interpreter.has("stripped").then_some("stripped"));
-        let expect = with_overrides(&expect, &applying);
-        let result = locks.and_then(|locks| compare(&expect, &locks, lacks));
-        failures.check(
-            &format!("{} {name} {shape:?} {how}", interpreter.id),
-            result,
-        );
-    };
-    judge("live", Pydbg::live(fixture.pid(), &[], "locks"));
-    if gcore || std::env::var_os("PYDBG_GCORES").is_some_and(|which| which == "all") {
-        judge("gcore", Pydbg::core(&fixture.gcore(), &sysroot, "locks"));
-    }
-    let core = fixture.kernel_core();
-    judge("kernel core", Pydbg::core(&core, &sysroot, "locks"));
-}
-
-/// Every shape of a fixture on every interpreter that it runs on. `gcore` says of which shapes gdb
-/// makes a core, too.
-pub(crate) fn check_all(name: &str, gcore: &[&str]) {
-    let variants = header(name).map_or(Vec::new(), |header| header.variants);
-    // Fixtures mostly sleep until nothing moves any more, so several run at a time.
-    let failures = Failures::together(interpreters(), |interpreter, failures| {
-        for shape in variants.iter().filter(|shape| !shape.is_empty()) {
-            let gcore = shape.iter().any(|word| gcore.contains(&word.as_str()));
-            check(interpreter, name, shape, gcore, failures);
-        }
-    });
-    failures.finish();
 }

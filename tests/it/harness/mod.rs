@@ -4,8 +4,10 @@ pub(crate) mod corefile;
 pub(crate) mod evaluator;
 pub(crate) mod fixture;
 pub(crate) mod interpreter;
+mod libraries;
 pub(crate) mod locks;
 pub(crate) mod program;
+mod shapes;
 pub(crate) mod truth;
 
 pub(crate) use fixture::Fixture;
@@ -19,6 +21,11 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// Whether every core is made that can be, not some of each by turns: `PYDBG_CORES=all`.
+pub(crate) fn every_core() -> bool {
+    std::env::var_os("PYDBG_CORES").is_some_and(|which| which == "all")
+}
 
 /// The checkout's top folder.
 pub(crate) fn top() -> &'static Path {

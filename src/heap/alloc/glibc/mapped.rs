@@ -19,9 +19,38 @@ const MOST_PAGES: u64 = 1 << 26;
 const ALIGNMENTS: std::ops::RangeInclusive<u32> = 5..=12;
 /// The most that malloc's own count is believed to be too large.
 const MOST_EXCESS: u64 = 1 << 20;
-/// From 2.43 on the size leaves out the header and as much at the end, and this flag is in the
-/// offset.
-const HUGE: u64 = 1;
+/// Bytes of a huge page.
+const HUGE_PAGE: u64 = 2 << 20;
+
+/// How the header of such a chunk is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Up to 2.42: the size is all that was mapped, without what lies before the header.
+    Whole,
+    /// From 2.43 on: the size leaves out the header and as much at the end, and the lowest bit of the
+    /// offset says that it has huge pages.
+    Lean,
+}
+
+impl Form {
+    /// Where the header is by what it says of itself; `None` where it cannot be one.
+    fn offset(self, ahead: u64, len: u64) -> Option<u64> {
+        match (self, ahead & 1) {
+            (_, 0) => Some(ahead),
+            (Form::Lean, _) if len.is_multiple_of(HUGE_PAGE) => Some(ahead - 1),
+            _ => None,
+        }
+    }
+
+    /// How long the mapping is, and what of it the program may use, by the size in the header.
+    fn lengths(self, offset: u64, size: u64) -> Option<(u64, u64)> {
+        let to_end = size.checked_add(offset)?;
+        match self {
+            Form::Whole => Some((to_end, size.checked_sub(HEADER)?)),
+            Form::Lean => Some((to_end.checked_add(HEADER)?, size.checked_sub(8)?)),
+        }
+    }
+}
 
 /// A chunk with a mapping of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +97,7 @@ impl Mapped {
 /// to be believed without a count.
 pub(super) fn find<W: Words + ?Sized>(
     words: &W,
+    form: Form,
     runs: &[Range<Addr>],
     parameters: Option<&Parameters>,
     cancel: &Cancel,
@@ -85,7 +115,7 @@ pub(super) fn find<W: Words + ?Sized>(
     }
     for run in runs {
         let mut at = run.start;
-        while let Some(alone) = at_page(words, at, run.end) {
+        while let Some(alone) = at_page(words, form, at, run.end) {
             at = at.add(alone.len);
             first.add(alone);
         }
@@ -93,7 +123,7 @@ pub(super) fn find<W: Words + ?Sized>(
     if first.is_certain() || counted.is_none() {
         return first;
     }
-    let all = everywhere(words, runs, counted, cancel);
+    let all = everywhere(words, form, runs, counted, cancel);
     // Bytes of others may look like a chunk: the count decides.
     let excess = counted.is_some_and(|counted| all.found.count > counted.count);
     if excess && !all.is_certain() {
@@ -105,6 +135,7 @@ pub(super) fn find<W: Words + ?Sized>(
 
 fn everywhere<W: Words + ?Sized>(
     words: &W,
+    form: Form,
     runs: &[Range<Addr>],
     counted: Option<Sum>,
     cancel: &Cancel,
@@ -121,7 +152,7 @@ fn everywhere<W: Words + ?Sized>(
             if all.is_certain() || pages > MOST_PAGES || cancel.is_cancelled() {
                 return all;
             }
-            match at_page(words, at, run.end) {
+            match at_page(words, form, at, run.end) {
                 Some(alone) => {
                     at = at.add(alone.len);
                     all.add(alone);
@@ -134,27 +165,19 @@ fn everywhere<W: Words + ?Sized>(
 }
 
 /// The chunk whose mapping begins at a page.
-fn at_page<W: Words + ?Sized>(words: &W, page: Addr, end: Addr) -> Option<Alone> {
+fn at_page<W: Words + ?Sized>(words: &W, form: Form, page: Addr, end: Addr) -> Option<Alone> {
     // Where it was moved for the sake of alignment, the first header is still there.
     let aligned = ALIGNMENTS.map(|bits| (1 << bits) - HEADER);
     aligned.chain(std::iter::once(0)).find_map(|offset| {
         let at = page.add(offset);
         let word = words.u64(at.add(8))?;
-        let ahead = words.u64(at)?;
-        if word & FLAGS != IS_MMAPPED || ahead & !HUGE != offset {
+        if word & FLAGS != IS_MMAPPED {
             return None;
         }
-        let size = word & !FLAGS;
-        let to_end = size.checked_add(offset)?;
-        let (len, usable) = match to_end.is_multiple_of(PAGE) {
-            true => (to_end, size.checked_sub(HEADER)?),
-            false => (to_end.checked_add(HEADER)?, size.checked_sub(8)?),
-        };
-        if !len.is_multiple_of(PAGE) {
-            return None;
-        }
-        let fits = len > 0 && page.0.checked_add(len)? <= end.0;
-        fits.then_some(Alone {
+        let (len, usable) = form.lengths(offset, word & !FLAGS)?;
+        let there = form.offset(words.u64(at)?, len) == Some(offset);
+        let fits = len > 0 && len.is_multiple_of(PAGE) && page.0.checked_add(len)? <= end.0;
+        (there && fits).then_some(Alone {
             start: page,
             len,
             user: at.add(HEADER),
@@ -197,19 +220,32 @@ mod tests {
 
     #[test]
     fn chunks_are_found_where_mappings_are_merged() {
-        let chunks = [
+        let whole = [
             (0x10_0000, 0, 0x2_1002),
             (0x12_1030, 0x30, 0x2_0fd2),
-            (0x15_0000, 0, 0x2_0ff2),
+            (0x15_0000, 0, 0x2_1002),
         ];
-        let memory = memory(&chunks);
+        let lean = whole.map(|(at, ahead, size)| (at, ahead, size - 16));
+        for (form, chunks) in [(Form::Whole, whole), (Form::Lean, lean)] {
+            let memory = memory(&chunks);
+            let runs = [Addr(0x10_0000)..Addr(0x20_0000)];
+            let some = parameters(3, 0x2_1000 * 3);
+            let found = find(&memory, form, &runs, Some(&some), &Cancel::default());
+            assert!(found.is_certain(), "{found:?}");
+            assert_eq!(found.all[1].user, Addr(0x12_1040));
+            let found = find(&memory, form, &runs, None, &Cancel::default());
+            assert_eq!(found.found.count, 2, "those at the start of the mapping");
+            assert!(!found.is_certain());
+        }
+    }
+
+    #[test]
+    fn an_int_with_one_reference_is_no_chunk() {
+        // Its count of references, and a digit that looks like a size.
+        let memory = memory(&[(0x10_0000, 1, 0x2_0ff2), (0x15_0000, 0, 0x2_1002)]);
         let runs = [Addr(0x10_0000)..Addr(0x20_0000)];
-        let some = parameters(3, 0x2_1000 * 2 + 0x2_1000);
-        let found = find(&memory, &runs, Some(&some), &Cancel::default());
+        let some = parameters(1, 0x2_1000);
+        let found = find(&memory, Form::Whole, &runs, Some(&some), &Cancel::default());
         assert!(found.is_certain(), "{found:?}");
-        assert_eq!(found.all[1].user, Addr(0x12_1040));
-        let found = find(&memory, &runs, None, &Cancel::default());
-        assert_eq!(found.found.count, 2, "those at the start of the mapping");
-        assert!(!found.is_certain());
     }
 }

@@ -169,7 +169,14 @@ impl Glibc {
                 runs.extend(apart.into_iter().filter(|run| run.start < run.end));
             }
         }
-        self.mapped = mapped::find(words, &runs, self.parameters.as_ref(), &process.cancel);
+        let parameters = self.parameters.as_ref();
+        let forms = [mapped::Form::Whole, mapped::Form::Lean];
+        let found = forms.map(|form| mapped::find(words, form, &runs, parameters, &process.cancel));
+        // Which form this glibc writes is known by what adds up; where neither does, by number.
+        let best = found
+            .into_iter()
+            .max_by_key(|found| (found.is_certain(), found.found.count));
+        self.mapped = best.unwrap_or_default();
     }
 
     /// Which caches are doubtful, in words; `None` where all are whole.

@@ -8,6 +8,38 @@ use std::os::unix::fs::FileExt;
 const PAGE: usize = 4096;
 static ZEROS: [u8; PAGE] = [0; PAGE];
 
+/// Writes `bytes` at an offset where nothing was written yet, but for pages of zeros. Parts of
+/// pages count as pages: what was never written reads as zero. Gives the number of bytes that need
+/// room.
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<u64> {
+    let mut rest = bytes;
+    let mut run = 0;
+    let mut at = offset;
+    let mut written = 0;
+    let mut put = |data: &[u8], at| {
+        written += data.len() as u64;
+        match data.is_empty() {
+            true => Ok(()),
+            false => file.write_all_at(data, at),
+        }
+    };
+    while let Some(page) = rest.get(run..).filter(|page| !page.is_empty()) {
+        let into_page = (at as usize).wrapping_add(run) % PAGE;
+        let page = page.get(..PAGE - into_page).unwrap_or(page);
+        if ZEROS.get(..page.len()) != Some(page) {
+            run += page.len();
+            continue;
+        }
+        let (data, behind) = rest.split_at(run);
+        put(data, at)?;
+        at = at.wrapping_add((run + page.len()) as u64);
+        rest = behind.get(page.len()..).unwrap_or_default();
+        run = 0;
+    }
+    put(rest, at)?;
+    Ok(written)
+}
+
 /// Appends to an empty file.
 pub(super) struct Sparse<'a> {
     file: &'a File,
@@ -35,35 +67,12 @@ impl Sparse<'_> {
         self.written
     }
 
-    /// Appends `bytes`. Parts of pages count as pages: what was never written reads as zero.
+    /// Appends `bytes`.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        let mut run = 0;
-        let mut at = self.len;
-        while let Some(page) = rest.get(run..).filter(|page| !page.is_empty()) {
-            let into_page = (at as usize).wrapping_add(run) % PAGE;
-            let page = page.get(..PAGE - into_page).unwrap_or(page);
-            if ZEROS.get(..page.len()) != Some(page) {
-                run += page.len();
-                continue;
-            }
-            let (data, behind) = rest.split_at(run);
-            self.put(data, at)?;
-            at = at.wrapping_add((run + page.len()) as u64);
-            rest = behind.get(page.len()..).unwrap_or_default();
-            run = 0;
-        }
-        self.put(rest, at)?;
+        let written = write_at(self.file, bytes, self.len)?;
+        self.written = self.written.saturating_add(written);
         self.len = self.len.saturating_add(bytes.len() as u64);
         Ok(())
-    }
-
-    fn put(&mut self, data: &[u8], at: u64) -> io::Result<()> {
-        if data.is_empty() {
-            return Ok(());
-        }
-        self.written = self.written.saturating_add(data.len() as u64);
-        self.file.write_all_at(data, at)
     }
 
     /// Gives the file its length, which a hole at its end does not.

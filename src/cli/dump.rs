@@ -1,0 +1,88 @@
+//! Writing cores of live processes: the options of `generate-core-file` and of `pydbg dump`, which
+//! are the same, and what is said of the core.
+
+use super::line::path;
+use super::{Out, Report, Session, Style};
+use anyhow::anyhow;
+use pydbg::diag::{Note, human, thousands};
+use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use serde_json::{Value, json};
+use std::io;
+use std::path::Path;
+
+/// What kind of core is wanted.
+#[derive(clap::Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct DumpOptions {
+    /// Replace a core file that exists
+    #[arg(long)]
+    force: bool,
+    /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal
+    #[arg(long, value_name = "MASK")]
+    filter: Option<Filter>,
+    /// Pack a core: zstd or lz4
+    #[arg(long, value_name = "KIND")]
+    compress: Option<Packing>,
+    /// Have the process fork and dump the copy, so that it stands still for milliseconds; see below
+    #[arg(long)]
+    fork: bool,
+}
+
+impl DumpOptions {
+    /// What to ask of the engine.
+    pub fn request(&self, session: &Session, file: Option<&Path>) -> Request {
+        Request {
+            file: file.map(path),
+            force: self.force,
+            filter: self.filter,
+            packing: self.compress,
+            fork: self.fork,
+            cancel: session.cancel.clone(),
+            progress: session.options.progress.clone(),
+        }
+    }
+}
+
+/// A core that was written, or why there is none, with what helps.
+pub fn report(saved: Result<Saved, DumpError>) -> anyhow::Result<Box<dyn Report>> {
+    match saved {
+        Ok(saved) => Ok(Box::new(Written(saved))),
+        Err(error @ DumpError::Exists(_)) => Err(anyhow!("{error}; --force replaces it")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A core that was written.
+struct Written(Saved);
+
+impl Report for Written {
+    fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
+        let saved = &self.0;
+        out.put(format_args!("Saved corefile "))?;
+        out.styled(Style::File, &saved.file.display().to_string())?;
+        let threads = match saved.threads {
+            1 => "1 thread".to_owned(),
+            count => format!("{} threads", thousands(count)),
+        };
+        out.put(format_args!(
+            "\n{threads}, {} of memory; the file takes up {}",
+            human(saved.copied),
+            human(saved.on_disk)
+        ))?;
+        if let Some(pause) = saved.pause_us {
+            let pause = pause as f64 / 1000.0;
+            let digits = usize::from(pause < 9.95);
+            out.put(format_args!(
+                "; the process stood still for {pause:.digits$} ms"
+            ))?;
+        }
+        out.put(format_args!(".\n"))
+    }
+
+    fn json(&self) -> Value {
+        json!(self.0)
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        self.0.notes.clone()
+    }
+}

@@ -1,0 +1,354 @@
+//! Writes the core of a live process, as Linux and gdb's gcore do, so that gdb, lldb, elfutils and
+//! pystack read it too. The process stands still only while its registers and its memory are
+//! copied: who it is and where the core goes is found out before, and what remains to be written
+//! is written after it was let go.
+
+mod before;
+mod copy;
+mod filter;
+mod layout;
+mod notes;
+mod pack;
+mod place;
+mod plan;
+mod ps_info;
+mod space;
+mod stage;
+
+pub use filter::Filter;
+pub use pack::Packing;
+
+use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
+use crate::target::forked::{ForkProblem, Forked};
+use crate::target::live::{self, LiveHold};
+use crate::target::proc_note::{self, Gathered};
+use crate::target::{OpenError, Options, Target};
+use before::Before;
+use copy::{Block, Copier};
+use layout::Layout;
+use place::{Place, Unfinished};
+use serde::Serialize;
+use stage::Stage;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What kind of core is wanted, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The file; `core.PID` in the current folder when not given.
+    pub file: Option<PathBuf>,
+    /// Replace a file that exists.
+    pub force: bool,
+    /// What goes into it; when not given, what the process asks for in its coredump_filter, and at
+    /// least what Linux dumps by default.
+    pub filter: Option<Filter>,
+    /// How it is packed, if it is.
+    pub packing: Option<Packing>,
+    /// Have the process fork, and copy the memory of the copy while it runs on.
+    pub fork: bool,
+    /// Ends the work.
+    pub cancel: Cancel,
+    /// Hears how far it is.
+    pub progress: Progress,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Saved {
+    /// The file.
+    #[serde(rename = "written")]
+    pub file: PathBuf,
+    /// The process, in pydbg's own PID namespace.
+    pub pid: i32,
+    /// The length of the file.
+    pub bytes: u64,
+    /// What it takes up: holes take nothing.
+    pub on_disk: u64,
+    /// How it is packed.
+    pub packing: Option<Packing>,
+    /// What went into it.
+    pub filter: Filter,
+    /// How many threads it has.
+    pub threads: usize,
+    /// How many bytes of memory were copied.
+    pub copied: u64,
+    /// how long the process stood still for it, in microseconds; null for one that was held
+    /// before and after.
+    pub pause_us: Option<u64>,
+    /// How long all of it took, in microseconds.
+    pub took_us: u64,
+    /// What it lacks.
+    #[serde(skip)]
+    pub notes: Vec<Note>,
+}
+
+/// Why there is no core.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// The process cannot be stopped.
+    #[error(transparent)]
+    Attach(#[from] OpenError),
+    /// The file is there already.
+    #[error("{path} exists already", path = .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write {path}: {1}", path = .0.display())]
+    Place(PathBuf, String),
+    /// It would fill the file system.
+    #[error(
+        "cannot write {}: about {} are needed and {} are free; name a file on another file system",
+        .path.display(), human(*.wanted), human(*.free)
+    )]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// The bytes that are needed.
+        wanted: u64,
+        /// The bytes that are free.
+        free: u64,
+    },
+    /// The process is not held, and may not be.
+    #[error("the core of a process that was not stopped would be torn; leave out --no-stop")]
+    NotStopped,
+    /// The process is gone.
+    #[error("process {0} ended while it was dumped; nothing was written")]
+    Died(i32),
+    /// The process cannot be made to fork.
+    #[error("process {0} was not made to fork: {1}; without --fork it can be dumped")]
+    Fork(i32, ForkProblem),
+    /// It is held anyway.
+    #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
+    Held,
+    /// The core cannot be packed.
+    #[error("the core cannot be packed: {0}")]
+    Pack(String),
+    /// The user asked for it.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+}
+
+/// Writes the core of a process that runs: it is stopped for as long as copying takes.
+pub fn process(pid: i32, options: &Options, request: &Request) -> Result<Saved, DumpError> {
+    running(pid, request, || live::attach(pid, options))
+}
+
+/// Writes the core of the process of a live target: one that is held stays so, one that runs is
+/// stopped for as long as copying takes.
+pub fn target(target: &Target, request: &Request) -> Result<Saved, DumpError> {
+    let live = target.live().ok_or(DumpError::NotStopped)?;
+    if !live.is_stopped() {
+        return running(live.pid(), request, || live.again());
+    }
+    let begun = Instant::now();
+    if request.fork {
+        return Err(DumpError::Held);
+    }
+    let work = Work::prepare(live.pid(), request)?;
+    let out = work.place.begin()?;
+    let core = work.take(out, target, live)?;
+    core.finish(None, begun)
+}
+
+fn running(
+    pid: i32,
+    request: &Request,
+    attach: impl FnOnce() -> Result<Target, OpenError>,
+) -> Result<Saved, DumpError> {
+    let begun = Instant::now();
+    let mut work = Work::prepare(pid, request)?;
+    work.before.hidden = Some(proc_note::Before::read(pid));
+    let out = work.place.begin()?;
+    let target = attach()?;
+    let live = target.live().filter(|live| live.is_stopped());
+    let live = live.ok_or(DumpError::NotStopped)?;
+    let core = work.take(out, &target, live);
+    target.resume();
+    let mut core = core?;
+    core.notes.extend(target.notes.all());
+    core.finish(Some(live.stopped_for()), begun)
+}
+
+/// A core that is going to be written.
+struct Work<'r> {
+    request: &'r Request,
+    before: Before,
+    place: Place,
+    stage: Stage,
+}
+
+impl<'r> Work<'r> {
+    /// What can be done before the process is stopped.
+    fn prepare(pid: i32, request: &'r Request) -> Result<Work<'r>, DumpError> {
+        let before = Before::read(pid, request.filter)?;
+        let packing = request.packing;
+        let name = || format!("core.{pid}{}", packing.map_or("", Packing::suffix)).into();
+        let path = request.file.clone().unwrap_or_else(name);
+        let place = Place::new(&path, request.force)?;
+        place.expect(before.estimate)?;
+        Ok(Work {
+            request,
+            stage: match request.fork {
+                true => Stage::default(),
+                false => Stage::new(before.estimate),
+            },
+            before,
+            place,
+        })
+    }
+
+    /// Copies what only the stopped process has.
+    fn take<'w>(
+        &'w self,
+        out: Unfinished<'w>,
+        target: &Target,
+        live: &LiveHold,
+    ) -> Result<Core<'w>, DumpError> {
+        let stopped = target
+            .threads
+            .iter()
+            .any(|thread| thread.state == Some('T'));
+        if self.request.fork && stopped {
+            return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
+        }
+        let sets = live.register_sets();
+        let notes = notes::notes(target, &self.before, &sets);
+        let forked = self.request.fork.then(|| live.fork()).flatten();
+        let forked = forked.transpose();
+        let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
+        // The process runs on by now: what /proc tells is to be of the same moment.
+        let gather = || Gathered::of(target, self.before.hidden.as_ref());
+        let early = forked.is_some().then(gather).flatten();
+        let reader = forked
+            .as_ref()
+            .map_or_else(|| live.reader(), Forked::reader);
+        let space = space::read(target, reader, &self.before);
+        let layout = Layout::new(space.segments, notes.bytes.len() as u64);
+        out.set_len(layout.end())?;
+        let what = format!("writing {}", self.place.path.display());
+        let blocks = copy::blocks(&layout, &space.files);
+        let copier = Copier {
+            stage: &self.stage,
+            reader,
+            out: &out,
+            files: &space.files,
+            cancel: &self.request.cancel,
+            progress: &self.request.progress,
+            what: &what,
+            pid: live.pid(),
+        };
+        let unreadable = copier.copy(&blocks)?;
+        let gathered = match forked {
+            Some(_) => early,
+            None => gather(),
+        };
+        let copied = layout.stored();
+        let finished = Step {
+            what: &what,
+            done: copied,
+            total: Some(copied),
+            unit: Unit::Bytes,
+        };
+        self.request.progress.tell(&finished);
+        let said = Notes::default();
+        say(&said, unreadable, space.unseen, &notes.running);
+        Ok(Core {
+            work: self,
+            out,
+            layout,
+            blocks,
+            head: notes.bytes,
+            gathered,
+            copied: copied - unreadable.min(copied),
+            threads: notes.threads,
+            pid: live.pid(),
+            notes: said.all(),
+        })
+    }
+}
+
+/// Says what the core lacks.
+fn say(notes: &Notes, unreadable: u64, unseen: u64, running: &[i32]) {
+    if unreadable > 0 {
+        notes.info(format!(
+            "{} could not be read, as the process itself could not, and are zeros in the core",
+            human(unreadable)
+        ));
+    }
+    if unseen > 0 {
+        notes.partial(format!(
+            "{} of shared memory that the process has not touched are zeros in the core: only \
+             root may read them without touching them",
+            human(unseen)
+        ));
+    }
+    let count = running.len();
+    if let Some(first) = running.first() {
+        notes.partial(format!(
+            "{count} threads that did not stop have only a part of their registers in the core \
+             (LWP {first})"
+        ));
+    }
+}
+
+/// A core whose memory is written.
+struct Core<'w> {
+    work: &'w Work<'w>,
+    out: Unfinished<'w>,
+    layout: Layout,
+    blocks: Vec<Block>,
+    /// The bytes of the notes.
+    head: Vec<u8>,
+    /// What /proc told.
+    gathered: Option<Gathered>,
+    copied: u64,
+    threads: usize,
+    pid: i32,
+    notes: Vec<Note>,
+}
+
+impl Core<'_> {
+    /// Writes what is left, and gives the file its name.
+    fn finish(self, pause: Option<Duration>, begun: Instant) -> Result<Saved, DumpError> {
+        let Work {
+            request,
+            before,
+            place,
+            stage,
+        } = self.work;
+        // What /proc still tells changes meanwhile; what was copied does not.
+        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
+        let end = self.layout.end();
+        let extra = of_proc.len() as u64;
+        let tail = self.layout.tail(&of_proc);
+        self.out.write(&tail, end)?;
+        self.out.write(&self.layout.head(&self.head, extra), 0)?;
+        let mut out = self.out;
+        if let Some(packing) = request.packing {
+            let packed = place.begin()?;
+            let len = end + tail.len() as u64;
+            let (cancel, progress) = (&request.cancel, &request.progress);
+            pack::pack(&out.file, len, packing, &packed, cancel, progress)?;
+            out = packed;
+        }
+        if request.cancel.is_cancelled() {
+            return Err(DumpError::Interrupted);
+        }
+        let (bytes, on_disk) = out.sizes();
+        out.finish()?;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Ok(Saved {
+            file: std::path::absolute(&place.path).unwrap_or_else(|_| place.path.clone()),
+            pid: self.pid,
+            bytes,
+            on_disk,
+            packing: request.packing,
+            filter: before.filter,
+            threads: self.threads,
+            copied: self.copied,
+            pause_us: pause.map(micros),
+            took_us: micros(begun.elapsed()),
+            notes: self.notes,
+        })
+    }
+}
