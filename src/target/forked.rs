@@ -26,6 +26,8 @@ const NO_STACK: u64 = 0x10;
 const INSTRUCTION: [u8; 2] = [0x0f, 0x05];
 /// The most bytes of code in which it is looked for.
 const MOST_CODE: u64 = 4 << 20;
+/// How often the process is made to ask for the copy's end.
+const TRIES: usize = 20;
 /// How long a thread is waited for that is to take note of the copy's end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -86,7 +88,10 @@ impl Forked {
             made
         });
         let copy = made.unwrap_or(Err(ForkProblem::Refused(Errno::ESRCH)))?;
+<<<<<<< HEAD
         // Nobody else ends the copy.
+=======
+>>>>>>> dump
         let (remote, _) = Remote::open(Task::leader(copy.pid), Arc::default());
         Ok(Fresh { copy, remote })
     }
@@ -129,11 +134,8 @@ fn fork(crew: &mut Crew, pid: i32) -> Result<Copy, ForkProblem> {
     {
         return Err(ForkProblem::Filtered);
     }
-    if crew
-        .tracees
-        .iter()
-        .any(|tracee| tracee.hold == Hold::Running)
-    {
+    let runs = |hold| matches!(hold, Hold::Running | Hold::Spared);
+    if crew.tracees.iter().any(|tracee| runs(tracee.hold)) {
         return Err(ForkProblem::Running);
     }
     let instruction = instruction(task).ok_or(ForkProblem::NoInstruction)?;
@@ -195,17 +197,22 @@ fn end(crew: &mut Crew, copy: Copy) {
 fn note_end(tid: i32, pid: i32, copy: Copy) -> bool {
     let _ = ptrace::interrupt(tid);
     let since = Instant::now();
-    let signal = loop {
+    loop {
         match ptrace::progress(tid, tid == pid) {
-            ptrace::Progress::Stopped { signal } => break signal,
+            ptrace::Progress::Stopped { .. } => break,
             ptrace::Progress::Gone => return false,
             ptrace::Progress::Running if since.elapsed() > PATIENCE => return false,
             ptrace::Progress::Running => std::thread::sleep(Duration::from_micros(50)),
         }
-    };
+    }
+    // It must not wait in the kernel, whatever happens.
+    let options = (libc::__WALL | libc::WNOHANG) as u32 as u64;
+    let arguments = [copy.own_id as u64, 0, options, 0, 0, 0];
     let mut done = false;
-    if signal == 0 {
-        let arguments = [copy.own_id as u64, 0, libc::__WALL as u32 as u64, 0, 0, 0];
+    for _ in 0..TRIES {
+        if done || ptrace::progress(tid, tid == pid) != (ptrace::Progress::Stopped { signal: 0 }) {
+            break;
+        }
         let made = inject::call(tid, copy.instruction, libc::SYS_wait4, arguments);
         done = made.is_ok_and(|made| made.value == i64::from(copy.own_id));
     }

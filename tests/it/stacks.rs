@@ -207,6 +207,7 @@ const ELSEWHERE: &[&str] = &[
     "waits_buffered",
     "waits_glibc",
     "waits_imports",
+    "waits_jemalloc",
     "waits_native",
     "waits_parking",
     "waits_processes",
