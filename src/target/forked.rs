@@ -88,10 +88,7 @@ impl Forked {
             made
         });
         let copy = made.unwrap_or(Err(ForkProblem::Refused(Errno::ESRCH)))?;
-<<<<<<< HEAD
         // Nobody else ends the copy.
-=======
->>>>>>> dump
         let (remote, _) = Remote::open(Task::leader(copy.pid), Arc::default());
         Ok(Fresh { copy, remote })
     }

@@ -171,11 +171,6 @@ pub(super) fn next_stop(tid: i32) -> Option<i32> {
     (info.si_code == libc::CLD_TRAPPED).then_some(status)
 }
 
-<<<<<<< HEAD
-/// Takes note of the end of a traced process, for which it waits.
-pub(super) fn await_end(tid: i32) {
-    while matches!(wait(tid, libc::WEXITED | libc::__WALL), Err(Errno::EINTR)) {}
-=======
 /// Takes note of the end of a traced process that was killed, for which it waits. Stops that were
 /// not taken note of come before it.
 pub(super) fn await_end(pid: i32) {
@@ -186,7 +181,6 @@ pub(super) fn await_end(pid: i32) {
             Ok(_) | Err(_) => return,
         }
     }
->>>>>>> dump
 }
 
 /// Whether the kernel lets pydbg use ptrace at all. A thread id above every limit
