@@ -14,7 +14,7 @@ pub fn may_leave(session: &Session) -> bool {
     let live = session
         .inferiors()
         .iter()
-        .any(|inferior| is_held(&inferior));
+        .any(|inferior| is_held(inferior));
     let wanted = live && session.interactive && session.settings.get_bool("confirm");
     !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
 }
