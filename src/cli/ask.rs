@@ -11,10 +11,7 @@ pub fn may_leave(session: &Session) -> bool {
         let target = inferior.process.as_ref().map(|process| &process.target);
         target.is_some_and(|target| target.live().is_some_and(LiveHold::is_stopped))
     };
-    let live = session
-        .inferiors()
-        .iter()
-        .any(|inferior| is_held(inferior));
+    let live = session.inferiors().iter().any(is_held);
     let wanted = live && session.interactive && session.settings.get_bool("confirm");
     !wanted || confirmed("The process that is stopped will run on. Leave it?").unwrap_or(true)
 }
