@@ -188,7 +188,8 @@ mod tests {
         let found = data(&file, &mapping(0, 80)).unwrap();
         assert_eq!(found, [at(10)..at(11), at(63)..at(64)]);
         let found = data(&file, &mapping(10 << 12, 3)).unwrap();
-        assert_eq!(found, [at(0)..at(1)]);
+        assert_eq!(found.first(), Some(&(at(0)..at(1))));
+        assert_eq!(found.len(), 1);
         assert!(data(&file, &mapping(11 << 12, 3)).unwrap().is_empty());
     }
 }

@@ -86,6 +86,7 @@ mod tests {
     use super::super::pack::Packer;
     use super::*;
     use crate::addr::Addr;
+    use std::slice::from_ref;
 
     fn kept(entries: &[(&str, &str)]) -> Kept {
         let mut packer = Packer::new(0);
@@ -100,12 +101,12 @@ mod tests {
         let smaps = "1000-3000 rw-s 00000000 00:01 7 /dev/shm/x\nRss: 4 kB\n\
                      3000-4000 rw-p 00000000 00:00 0 [heap]\nVmFlags: rd wr\n";
         let kept = kept(&[("smaps", smaps)]);
-        let of = |dumped: &[Range<u64>]| mappings(&kept, dumped, &Notes::default());
-        let told = of(&[0x1000..0x4000]).unwrap();
+        let of = |dumped: Range<u64>| mappings(&kept, from_ref(&dumped), &Notes::default());
+        let told = of(0x1000..0x4000).unwrap();
         assert_eq!((told.len(), told[0].shared), (2, true));
         assert_eq!(told[1].path.as_deref(), Some("[heap]"));
-        assert_eq!(of(&[0x3000..0x5000]), None);
-        assert_eq!(of(&[0..0x1000]), None);
+        assert_eq!(of(0x3000..0x5000), None);
+        assert_eq!(of(0..0x1000), None);
     }
 
     #[test]
