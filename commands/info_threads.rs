@@ -4,7 +4,7 @@ use crate::cli::render::row::{PythonRow, Row};
 use crate::cli::render::source::{self, Sources};
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
-use crate::cli::render::{frame, stack, width};
+use crate::cli::render::{columns, frame, stack, width};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::native::doing::{Doing, Kind};
 use pydbg::python::{PyThread, Python};
@@ -168,7 +168,7 @@ impl Report for Threads {
         let targets: Vec<String> = all().map(Line::target).collect();
         let column = targets
             .iter()
-            .map(|text| width::of(text))
+            .map(|text| width::of(text).min(columns::WIDEST))
             .max()
             .unwrap_or(0);
         let widest = all()

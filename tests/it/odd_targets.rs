@@ -1,5 +1,5 @@
-//! Processes in odd circumstances: each is answered within three seconds, with Python frames where there are
-//! any, or with one clear sentence. What the engine does with them is in src/target/live_tests.rs.
+//! Processes in odd circumstances: each is answered, with Python frames where there are any, or with one clear
+//! sentence. What the engine does with them is in src/target/live_tests.rs.
 
 use crate::harness::{Interpreter, interpreters};
 use nix::sys::signal::{Signal, kill};
@@ -13,10 +13,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How soon there must be an answer: three seconds, and more for a build that is not optimised. Machines
-/// are shared, so the fastest of some tries counts.
-const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 9 } else { 3 });
-const TRIES: usize = 3;
+/// Whatever takes longer hangs. An answer takes less than three seconds, but tests share their machine and
+/// are not optimised.
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// How long a target may take to be what it is to be.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +37,7 @@ impl Odd {
     fn run(python: &str, launcher: &[&str], program: &str) -> Odd {
         const BEFORE: &str = "\
 import ctypes, os, signal, sys, threading, time
-signal.alarm(60)
+signal.alarm(120)
 def beside():
     while True:
         time.sleep(1)
@@ -167,15 +166,11 @@ fn texts(output: &Output) -> (String, String) {
 }
 
 fn answer(pid: i32) -> (String, String) {
-    for _ in 0..TRIES {
-        let start = Instant::now();
-        let output = pydbg(pid).output().expect("pydbg cannot be run");
-        if start.elapsed() < LIMIT {
-            assert!(output.status.code().is_some(), "it died: {output:?}");
-            return texts(&output);
-        }
-    }
-    panic!("no answer within {LIMIT:?}");
+    let start = Instant::now();
+    let output = pydbg(pid).output().expect("pydbg cannot be run");
+    assert!(output.status.code().is_some(), "it died: {output:?}");
+    assert!(start.elapsed() < LIMIT, "no answer within {LIMIT:?}");
+    texts(&output)
 }
 
 /// One version is enough for what the kernel does.
@@ -354,7 +349,7 @@ fn a_process_of_another_user() {
     );
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     // pydbg as root, and a process that is nobody's.
-    let script = "import os, time, signal\nsignal.alarm(60)\ndef main():\n    os.write(1, b'%d\\n' % os.getpid())\n    time.sleep(60)\nmain()\n";
+    let script = "import os, time, signal\nsignal.alarm(120)\ndef main():\n    os.write(1, b'%d\\n' % os.getpid())\n    time.sleep(60)\nmain()\n";
     let mut child = Command::new(nobody[0])
         .args(&nobody[1..])
         .args([&interpreter.python, "-c", script])

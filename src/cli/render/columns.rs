@@ -8,6 +8,10 @@ use std::io;
 /// The narrowest place for the texts at the end.
 const NARROWEST: usize = 20;
 
+/// The widest column: names of a damaged process may be of any length, and padding to more than 65,535
+/// panics.
+pub const WIDEST: usize = 120;
+
 /// What stands between two columns.
 const GAP: usize = 2;
 
@@ -42,7 +46,8 @@ pub fn print(out: &mut Out<'_>, lines: &[Line]) -> io::Result<()> {
     let count = lines.iter().map(|line| line.cells.len()).max().unwrap_or(0);
     let widest = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.cells.get(column));
-        cells.map(|cell| width::of(cell)).max().unwrap_or(0)
+        let widths = cells.map(|cell| width::of(cell).min(WIDEST));
+        widths.max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..count).map(widest).collect();
     let used: usize = widths.iter().map(|width| width + GAP).sum();
@@ -87,5 +92,13 @@ mod tests {
         let expected = "PID     State  Command\n  1234  S      python \\x1b and a lo…\n";
         assert_eq!(printed(36), expected);
         assert!(printed(0).ends_with("long line\n"));
+    }
+    #[test]
+    fn a_cell_of_any_length_is_printed() {
+        let long = vec!["x".repeat(70_000), "S".into()];
+        let lines = [Line::head(&["Name", "State"], ""), Line::new(long, "end")];
+        let mut text = Vec::new();
+        print(&mut Out::new(&mut text, false, 0), &lines).unwrap();
+        assert!(text.len() > 70_000);
     }
 }

@@ -184,7 +184,7 @@ impl Row {
             "{:indent$}{}",
             "",
             self.pid,
-            indent = 2 * self.depth
+            indent = (2 * self.depth).min(columns::WIDEST)
         )];
         if with_user {
             cells.push(self.uid.map_or("?".to_owned(), |uid| uid.to_string()));

@@ -52,8 +52,9 @@ pub(crate) fn check(
             words.extend(interpreter.sysroot());
         }
         let stacks = name == WITH_STACKS;
+        // A note is told once, with the answer that came first.
         let commands: &[&str] = if stacks {
-            &["locks", "py-bt all"]
+            &["py-bt all", "locks"]
         } else {
             &["locks"]
         };
