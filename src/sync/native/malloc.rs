@@ -150,6 +150,8 @@ fn is_inside(process: &Process, thread: usize, code: &[Range<Addr>]) -> Option<b
     if frames.any(is_there) {
         return Some(true);
     }
-    let whole = stack.end == End::Outermost && stack.frames.iter().all(sure);
+    // A single frame is no stack: gdb's gcore leaves zeros for some, which look like an end.
+    let begun = stack.frames.len() > 1;
+    let whole = begun && stack.end == End::Outermost && stack.frames.iter().all(sure);
     (whole && !code.is_empty()).then_some(false)
 }
