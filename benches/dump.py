@@ -30,7 +30,8 @@ large = [bytearray(noise) for _ in range(max(0, megabytes - megabytes * 2000 * 2
 for _ in range(threads):
     threading.Thread(target=time.sleep, args=(10000,), daemon=True).start()
 open(pauses, "wb").write(bytes(16))
-words = mmap.mmap(open(pauses, "r+b").fileno(), 16)
+with open(pauses, "r+b") as file:
+    words = mmap.mmap(file.fileno(), 16)
 print(os.getpid(), flush=True)
 clock = time.perf_counter_ns
 longest, last, count = 0, clock(), 0

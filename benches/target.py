@@ -1,7 +1,7 @@
-"""The target of the benches: `target.py THREADS DEPTH PAUSES`.
+"""The target of the benches: `target.py THREADS DEPTH PAUSES [MEGABYTES]`.
 
 THREADS threads, each DEPTH Python frames deep and blocked, and the main thread spinning over the
-clock. PAUSES is a file of two 8-byte words mapped shared: the longest gap the spinner saw, in
+clock, with so many MEGABYTES of small objects. PAUSES is a file of two 8-byte words mapped shared: the longest gap the spinner saw, in
 nanoseconds, and a flag; whoever sets the flag to 1 has the gap reset (the spinner answers 0).
 Prints its process id when everything is in place; dies after ten minutes.
 """
@@ -14,6 +14,7 @@ import threading
 import time
 
 THREADS, DEPTH, PAUSES = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+MEGABYTES = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 
 
 def descend(depth, ready, gate):
@@ -43,6 +44,8 @@ def spin(words):
 
 def main():
     signal.alarm(600)
+    # A float of 24 bytes and its slot in the list.
+    kept = [number * 1.5 for number in range(MEGABYTES * 1000000 // 32)]
     ready, gate = threading.Semaphore(0), threading.Event()
     for _ in range(THREADS):
         # The thread's own frames (bootstrap, run, target) count towards the depth.
@@ -57,6 +60,7 @@ def main():
     time.sleep(0.2)
     print(os.getpid(), flush=True)
     spin(words)
+    return kept
 
 
 main()
