@@ -2,6 +2,7 @@
 //! those they concern, the table of all waits, the picture.
 
 pub mod files;
+pub mod hint;
 mod picture;
 
 use super::location;
