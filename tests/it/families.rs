@@ -16,7 +16,7 @@ fn numbers(all: &Value) -> BTreeSet<i64> {
 }
 
 /// One verdict for each shape that has one, and none besides.
-fn compare_verdicts(expect: &Value, data: &Value) -> Result<(), String> {
+pub(crate) fn compare_verdicts(expect: &Value, data: &Value) -> Result<(), String> {
     let verdicts = list(&data["verdicts"]);
     let mut wrong = Vec::new();
     let mut explained = 0;
