@@ -11,6 +11,7 @@ use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
 use pydbg::diag::{Note, Severity};
 use pydbg::families::{Ends, Family, Member, Verdict, VerdictKind, Wait, descendants};
+use pydbg::target::proc;
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;
@@ -41,17 +42,26 @@ impl FamilyView {
             bail!("Only live processes have a family; a core knows its own process alone.");
         }
         let mut notes = Vec::new();
+        let mut gone = 0;
         for pid in below(&members) {
             if members.iter().any(|member| member.pid == pid) || session.cancel.is_cancelled() {
                 continue;
             }
             match Member::open(pid, &session.options) {
                 Ok(member) => members.push(member),
+                Err(_) if proc::living(pid).is_none() => gone += 1,
                 Err(error) => notes.push(Note {
                     severity: Severity::Partial,
                     text: format!("process {pid} was not looked at: {error}"),
                 }),
             }
+        }
+        if gone > 0 {
+            let some = if gone == 1 { "process" } else { "processes" };
+            notes.push(Note {
+                severity: Severity::Info,
+                text: format!("{gone} {some} ended before they could be looked at"),
+            });
         }
         Ok(FamilyView {
             family: Family::of(members),
@@ -229,10 +239,10 @@ impl Report for FamilyView {
             .members
             .iter()
             .filter(|member| member.python.is_some());
+        let (all, python) = (family.members.len(), python.count());
+        let some = if all == 1 { "process" } else { "processes" };
         out.put(format_args!(
-            "{} processes, {} of them with Python.\n\n",
-            family.members.len(),
-            python.count()
+            "{all} {some}, {python} of them with Python.\n\n"
         ))?;
         for verdict in &family.verdicts {
             self.verdict(out, verdict)?;
