@@ -14,6 +14,8 @@ mod dump;
 mod exceptions;
 mod expr;
 mod families;
+mod families_live;
+mod families_servers;
 mod family;
 mod garbage;
 mod gdb_cases;
