@@ -35,12 +35,18 @@ pub struct Notes(Arc<Mutex<Vec<Note>>>);
 impl Notes {
     /// Adds a note that leaves the answer whole.
     pub fn info(&self, text: impl Into<String>) {
-        self.push(Severity::Info, text.into());
+        self.add(Note {
+            severity: Severity::Info,
+            text: text.into(),
+        });
     }
 
     /// Adds a note that something is missing or less sure.
     pub fn partial(&self, text: impl Into<String>) {
-        self.push(Severity::Partial, text.into());
+        self.add(Note {
+            severity: Severity::Partial,
+            text: text.into(),
+        });
     }
 
     /// All notes so far.
@@ -61,9 +67,9 @@ impl Notes {
         self.len() == 0
     }
 
-    fn push(&self, severity: Severity, text: String) {
+    /// Adds a note.
+    pub fn add(&self, note: Note) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = Note { severity, text };
         if notes.len() < MOST_NOTES && !notes.contains(&note) {
             notes.push(note);
         }

@@ -60,6 +60,7 @@ mod referents_all;
 mod roots;
 mod signal;
 mod sizes;
+mod snapshot;
 mod source;
 mod stacks;
 mod tidy;
