@@ -199,7 +199,10 @@ impl<'r> Work<'r> {
         begun: Instant,
         attach: impl FnOnce() -> Result<Target, OpenError>,
     ) -> Result<Saved, DumpError> {
-        self.before.hidden = Some(proc_note::Before::read(pid));
+        self.before.hidden = Some(proc_note::Before::read(
+            pid,
+            std::mem::take(&mut self.before.smaps),
+        ));
         let out = self.place.begin()?;
         let target = attach()?;
         let live = target.live().filter(|live| live.is_stopped());
@@ -227,15 +230,19 @@ impl<'r> Work<'r> {
         }
         let sets = live.register_sets();
         let notes = notes::notes(target, &self.before, &sets);
+        // Reading pages of files brings them into RAM, and after a fork each page has two owners:
+        // what /proc tells comes first.
+        let mut gathered = Gathered::of(target, self.before.hidden.as_ref());
         let forked = self.request.fork.then(|| live.fork()).flatten();
         let forked = forked.transpose();
         let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
-        // The process runs on by now: what /proc tells is to be of the same moment.
-        let gather = || Gathered::of(target, self.before.hidden.as_ref());
-        let early = forked.is_some().then(gather).flatten();
         let reader = forked
             .as_ref()
             .map_or_else(|| live.reader(), Forked::reader);
+        // A process that has forked runs on by now; of the others this is of the moment of the copy.
+        if let Some(gathered) = &mut gathered {
+            gathered.read_descriptors();
+        }
         let space = space::read(target, reader, &self.before);
         let layout = Layout::new(space.segments, notes.bytes.len() as u64);
         out.set_len(layout.end())?;
@@ -252,10 +259,6 @@ impl<'r> Work<'r> {
             pid: live.pid(),
         };
         let unreadable = copier.copy(&blocks)?;
-        let gathered = match forked {
-            Some(_) => early,
-            None => gather(),
-        };
         let copied = layout.stored();
         let finished = Step {
             what: &what,
