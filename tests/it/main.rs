@@ -11,6 +11,8 @@ mod debuginfod;
 mod descriptors;
 mod doing;
 mod dump;
+mod dump_harm;
+mod dump_readers;
 mod exceptions;
 mod expr;
 mod families;

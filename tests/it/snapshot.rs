@@ -97,7 +97,7 @@ fn of_threads(pid: i32, file: &str) -> Vec<String> {
 }
 
 /// Whether some thread is stopped or traced, in words.
-fn harm(pid: i32) -> Option<String> {
+pub(crate) fn harm(pid: i32) -> Option<String> {
     let all = of_threads(pid, "status");
     let harmed = |status: &&String| {
         !status.contains("TracerPid:\t0\n")
