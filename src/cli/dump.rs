@@ -6,6 +6,7 @@ use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
 use pydbg::diag::{Note, counted, human};
 use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use pydbg::target::live::LiveHold;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -28,6 +29,19 @@ pub struct DumpOptions {
 }
 
 impl DumpOptions {
+    /// Whether the process is to fork.
+    pub fn forks(&self) -> bool {
+        self.fork
+    }
+
+    /// What of these options a snapshot can have.
+    pub fn of_snapshot(&self) -> DumpOptions {
+        DumpOptions {
+            fork: self.fork,
+            ..DumpOptions::default()
+        }
+    }
+
     /// What to ask of the engine.
     pub fn request(&self, session: &Session, file: Option<&Path>) -> Request {
         Request {
@@ -48,6 +62,21 @@ pub fn report(saved: Result<Saved, DumpError>) -> anyhow::Result<Box<dyn Report>
         Ok(saved) => Ok(Box::new(Written(saved))),
         Err(error @ DumpError::Exists(_)) => Err(anyhow!("{error}; --force replaces it")),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What is said when Ctrl-C ended the work, if it was this.
+pub fn quit(error: &anyhow::Error, session: &Session) -> Option<&'static str> {
+    let target = session
+        .inferior
+        .process
+        .as_ref()
+        .map(|process| &process.target);
+    let held = target.is_some_and(|target| target.live().is_some_and(LiveHold::is_stopped));
+    match error.downcast_ref()? {
+        DumpError::Interrupted if held => Some("Quit; nothing was kept"),
+        DumpError::Interrupted => Some("Quit; nothing was kept, and the process runs on"),
+        _ => None,
     }
 }
 

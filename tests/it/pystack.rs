@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The stack of each LWP, outermost first: function, file, line.
-type Stacks = BTreeMap<i64, Vec<(String, String, i64)>>;
+pub(crate) type Stacks = BTreeMap<i64, Vec<(String, String, i64)>>;
 
 /// A difference that is understood. pydbg must then equal the truth.
 struct Known {
@@ -48,7 +48,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// The pystack of the cache folder, installed on first use.
-fn pystack() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let venv = packages::cache().join("peers");
@@ -86,7 +86,7 @@ fn library_folders(folder: &Path) -> Vec<String> {
 }
 
 /// What pystack prints, as data.
-fn parse(text: &str) -> Stacks {
+pub(crate) fn parse(text: &str) -> Stacks {
     let mut stacks = Stacks::new();
     let mut current = None;
     for line in text.lines() {
@@ -108,7 +108,7 @@ fn parse(text: &str) -> Stacks {
 }
 
 /// pydbg's answer in the same shape.
-fn shape(answer: &Value) -> Stacks {
+pub(crate) fn shape(answer: &Value) -> Stacks {
     let mut stacks = Stacks::new();
     for thread in answer["data"]["threads"].as_array().into_iter().flatten() {
         let frames = thread["frames"].as_array().into_iter().flatten().rev();
@@ -124,7 +124,7 @@ fn shape(answer: &Value) -> Stacks {
 }
 
 /// The first place where the two differ, in words.
-fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
+pub(crate) fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
     let threads = |stacks: &Stacks| stacks.keys().copied().collect::<Vec<_>>();
     if threads(theirs) != threads(ours) {
         return Some(format!(
@@ -148,7 +148,7 @@ fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
 fn compare(name: &str, interpreter: &Interpreter) -> Result<(), String> {
     let mut fixture = Fixture::start(interpreter, name, &[]);
     let core = fixture.kernel_core();
-    let mut command = Command::new(pystack());
+    let mut command = Command::new(program());
     let python = interpreter
         .root
         .join(interpreter.python.trim_start_matches('/'));
