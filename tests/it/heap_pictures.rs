@@ -2,6 +2,7 @@
 //! add up to what `heap` and the process itself say.
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list, top};
+use crate::heap_paths::heap;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -312,4 +313,23 @@ fn a_database_is_only_written_over_by_force() {
     );
     let left = fs::read_dir(files.folder.path()).expect("a folder").count();
     assert_eq!(left, 1, "no other file is left");
+}
+
+#[test]
+fn a_database_that_is_interrupted_leaves_no_file() {
+    let interpreter = interpreters().first().expect("an interpreter");
+    let fixture = Fixture::start(interpreter, "heap_pictures", &[]);
+    let heap = heap(&fixture);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("heap.db");
+    heap.python.process.cancel.cancel();
+    let ended = heap.export(&path, false);
+    assert!(
+        ended
+            .as_ref()
+            .is_err_and(|why| why.to_string().starts_with("interrupted")),
+        "{ended:?}"
+    );
+    let left = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 0, "a file is left");
 }

@@ -186,9 +186,9 @@ fn commands_tell_leaks_and_growth() {
     let Some(interpreter) = interpreters().first() else {
         return;
     };
-    let fixture = Fixture::start(&interpreter.for_gcore(), "leaking", &[]);
+    let mut fixture = Fixture::start(&interpreter.for_gcore(), "leaking", &[]);
     let core = fixture.gcore();
-    let core = core.display();
+    let core = core.display().to_string();
     let told = grow(&fixture, "3000, 'app.Event'");
     let pid = fixture.pid().to_string();
     let lines = [
@@ -224,6 +224,7 @@ fn commands_tell_leaks_and_growth() {
     let document = Pydbg::live(fixture.pid(), &[], &line).expect("JSON");
     let owners = list(&document["data"]["owners"]);
     assert_eq!(owners[0]["path"], "app.events");
+    let before_death = document["data"].clone();
     let call = "sys.modules['__main__'].hold_others(2000)".to_owned();
     assert!(evaluate(&fixture, &[call])[0].is_ok());
     let run = Pydbg::run(&["attach", &pid, "-q"], &["leaks --share 5"]);
@@ -237,4 +238,13 @@ fn commands_tell_leaks_and_growth() {
     ] {
         assert!(said.contains(wanted), "{wanted} is not in {said}");
     }
+    // The kernel's core of the process tells the same as the process did, but for what it has done since.
+    let last = fixture.kernel_core();
+    let document = Pydbg::core(&last, &[], &line).expect("JSON");
+    let of_events = |data: &Value| {
+        let owners = list(&data["owners"]).iter();
+        let events = owners.filter(|owner| owner["path"] == "app.events");
+        events.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of_events(&document["data"]), of_events(&before_death));
 }
