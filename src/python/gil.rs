@@ -133,20 +133,24 @@ impl Gil {
         })
     }
 
-    /// Whether a thread sits in a futex wait for it. One that was just woken, by a signal or
-    /// because its time was up, still does: it will wait again.
-    pub(super) fn is_awaited_by(&self, registers: &Registers) -> bool {
+    /// Whether a thread sits in a futex wait for it; `None` when it waits for some futex and no
+    /// symbol tells where those of the GIL are. One that was just woken, by a signal or because its
+    /// time was up, still does: it will wait again.
+    pub(super) fn is_awaited_by(&self, registers: &Registers) -> Option<bool> {
         let number = registers.syscall;
         let futex = [libc::SYS_futex, libc::SYS_restart_syscall]
             .map(Some)
             .contains(&number);
         let (Some(uaddr), Some(op)) = (registers.syscall_arg(0), registers.syscall_arg(1)) else {
-            return false;
+            return Some(false);
         };
         let op = op as i32 & !FUTEX_FLAGS;
-        futex
-            && matches!(op, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET)
-            && self.waiting.iter().any(|range| range.contains(&uaddr))
+        let waits = futex && matches!(op, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
+        match (waits, self.waiting.as_slice()) {
+            (false, _) => Some(false),
+            (true, []) => None,
+            (true, known) => Some(known.iter().any(|range| range.contains(&uaddr))),
+        }
     }
 }
 

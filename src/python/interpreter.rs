@@ -156,7 +156,7 @@ fn waits(
         return Some(false);
     }
     let sleeps = match (gil, registers) {
-        (Ok(gil), Some(registers)) => Some(gil.is_awaited_by(registers)),
+        (Ok(gil), Some(registers)) => gil.is_awaited_by(registers),
         _ => None,
     };
     match (sleeps, thread.requests_gil) {

@@ -5,7 +5,7 @@ mod walk;
 
 use super::futex::Futex;
 use super::main_thread::MainThread;
-use super::{Locks, Owner, View};
+use super::{Locks, Owner, View, gil};
 use crate::addr::Addr;
 use crate::diag::thousands;
 use crate::python::layout::State;
@@ -245,7 +245,7 @@ impl<'a, 'p> Search<'a, 'p> {
         let sleeps = native.filter(|native| native.syscall.is_some());
         let is_over = |futex: Futex| futex.is_over(&*process.target.memory);
         let sleeps = sleeps.is_some_and(|native| !Futex::of(native).is_some_and(is_over));
-        sleeps && state.waits_for_gil != Some(true)
+        sleeps && !native.is_some_and(|native| gil::is_awaited(self.view, native, state))
     }
 
     /// What the frame refers to; `false` where that cannot be read.

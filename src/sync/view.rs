@@ -7,7 +7,7 @@ use super::native::malloc;
 use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
 use super::world::{self, Stop};
-use super::{Kind, Owner, import_lock, processes, python_lock};
+use super::{Kind, Owner, gil, import_lock, processes, python_lock};
 use crate::addr::Addr;
 use crate::native::{NativeThread, Process};
 use crate::python::doing::library;
@@ -29,6 +29,7 @@ pub(super) struct View<'p> {
     executors: OnceCell<Executors>,
     import_locks: OnceCell<Vec<ImportLock>>,
     importer: OnceCell<Option<usize>>,
+    gil_futexes: OnceCell<Vec<Addr>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
     /// What is known of the owners of locks that processes share, by the inner object.
@@ -62,6 +63,7 @@ impl<'p> View<'p> {
             executors: OnceCell::new(),
             import_locks: OnceCell::new(),
             importer: OnceCell::new(),
+            gil_futexes: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
             process_owners: RefCell::default(),
@@ -81,6 +83,11 @@ impl<'p> View<'p> {
     /// The thread (gdb number) that imports something, where only one at a time can.
     pub(super) fn importer(&self) -> Option<usize> {
         *self.importer.get_or_init(|| import_lock::importer(self))
+    }
+
+    /// Where threads sleep for the GIL, as far as only their stacks tell.
+    pub(super) fn gil_futexes(&self) -> &[Addr] {
+        self.gil_futexes.get_or_init(|| gil::futexes(self))
     }
 
     /// The objects that programs know locks by that processes share, by the inner one.

@@ -99,7 +99,8 @@ fn stripped_library(interpreter: &Interpreter, folder: &Path) -> Interpreter {
     let library = copy(&libpython(interpreter), folder);
     run(Command::new("strip").arg("--strip-unneeded").arg(&library));
     let path = folder.display().to_string();
-    interpreter.clone().with("LD_LIBRARY_PATH", &path)
+    let stripped = interpreter.clone().flagged("stripped");
+    stripped.with("LD_LIBRARY_PATH", &path)
 }
 
 /// A static interpreter that was stripped, in this folder; also where it is.
@@ -107,7 +108,8 @@ fn stripped_executable(interpreter: &Interpreter, folder: &Path) -> (Interpreter
     let python = copy(Path::new(&interpreter.python), folder);
     run(Command::new("strip").arg("-s").arg(&python));
     let home = prefix(interpreter).display().to_string();
-    (interpreter.at(&python).with("PYTHONHOME", &home), python)
+    let stripped = interpreter.at(&python).flagged("stripped");
+    (stripped.with("PYTHONHOME", &home), python)
 }
 
 /// Interpreters without a libpython of their own that are not in a root folder of their own.

@@ -66,6 +66,12 @@ impl Interpreter {
         self
     }
 
+    /// The same one, of which a flag is true.
+    pub(crate) fn flagged(mut self, flag: &str) -> Interpreter {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
     /// The same one, started so that cores by gdb's gcore are small: glibc reserves 64 MiB of addresses
     /// for an arena of each thread, of which gdb writes every byte.
     pub(crate) fn for_gcore(&self) -> Interpreter {
