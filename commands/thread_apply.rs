@@ -1,11 +1,12 @@
 //! `thread apply`: one command for several threads, its answers in one.
 
 use crate::cli::render::group;
+use crate::cli::render::outcome::{Outcome, common_error, distinct, single_stack};
 use crate::cli::render::request::Request;
 use crate::cli::render::thread::{self, ThreadView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use anyhow::{anyhow, bail};
-use pydbg::diag::{Note, Severity};
+use anyhow::bail;
+use pydbg::diag::Note;
 use serde_json::{Map, Value, json};
 use std::io;
 
@@ -37,8 +38,7 @@ impl Run for ThreadApply {
     const RAW: bool = true;
 
     fn needs(session: &Session, words: &[String]) -> Needs {
-        let nested = words.last().and_then(|tail| Self::nested(tail));
-        nested.map_or(Self::NEEDS, |line| session.needs(line).max(Self::NEEDS))
+        Request::needs(session, words).max(Self::NEEDS)
     }
 
     fn nested(tail: &str) -> Option<&str> {
@@ -73,19 +73,18 @@ impl Run for ThreadApply {
             }
             let thread = ThreadView::find(session, id)?;
             (session.inferior.thread, session.inferior.frame) = (id, 0);
-            let result = session.execute(&line);
+            let outcome = Outcome::of(session, &line);
             if session.quit || session.inferior.process.is_none() {
                 break;
             }
-            let result = result.map_err(|error| format!("{error:#}"));
-            if result.is_ok() || !request.silent {
-                answers.push(Answer { thread, result });
+            if outcome.report().is_ok() || !request.silent {
+                answers.push(Answer { thread, outcome });
             }
         }
         (session.inferior.thread, session.inferior.frame) = selected;
         session.again = None;
-        if let Some(why) = common_error(&answers) {
-            return Err(anyhow!("{why}"));
+        if let Some(why) = common_error(answers.iter().map(|answer| &answer.outcome)) {
+            bail!("{why}");
         }
         Ok(Box::new(Answers {
             answers,
@@ -112,16 +111,7 @@ fn merging(line: &str) -> Option<String> {
 /// What the command said of one thread.
 struct Answer {
     thread: ThreadView,
-    result: Result<Box<dyn Report>, String>,
-}
-
-/// The error of every single thread, if they all failed for the same reason.
-fn common_error(answers: &[Answer]) -> Option<&str> {
-    let (first, rest) = answers.split_first()?;
-    let why = first.result.as_ref().err()?;
-    rest.iter()
-        .all(|answer| answer.result.as_ref().err() == Some(why))
-        .then_some(why.as_str())
+    outcome: Outcome,
 }
 
 /// What it said of all.
@@ -134,7 +124,7 @@ struct Answers {
 impl Answers {
     /// The answers that are shown as one.
     fn groups(&self) -> Vec<Vec<&Answer>> {
-        group::of(&self.answers, self.merge, Answer::sameness)
+        group::of(&self.answers, self.merge, |a| a.outcome.sameness())
     }
 }
 
@@ -146,7 +136,7 @@ impl Answers {
             let mut object = Map::new();
             object.insert("count".into(), json!(group.len()));
             object.insert("threads".into(), json!(threads));
-            match &first.result {
+            match first.outcome.report() {
                 Err(why) => object.insert("error".into(), json!(why)),
                 Ok(report) => match single_stack(report.json()) {
                     Ok(frames) => object.insert("frames".into(), frames),
@@ -160,27 +150,7 @@ impl Answers {
     }
 }
 
-/// The frames of an answer that is the stack of one thread.
-fn single_stack(answer: Value) -> Result<Value, Value> {
-    let frames = match answer.get("threads").and_then(Value::as_array) {
-        Some(threads) if threads.len() == 1 => threads.first().and_then(|t| t.get("frames")),
-        _ => None,
-    };
-    frames.cloned().ok_or(answer)
-}
-
 impl Answer {
-    /// What must be the same in answers that are shown as one.
-    fn sameness(&self) -> Result<String, String> {
-        let report = self.result.as_ref().map_err(String::clone)?;
-        Ok(report.sameness().unwrap_or_else(|| {
-            let mut text = Vec::new();
-            // Writing to memory does not fail.
-            let _ = report.text(&mut Out::new(&mut text, false, 0));
-            String::from_utf8_lossy(&text).into_owned()
-        }))
-    }
-
     fn header(&self, out: &mut Out<'_>) -> io::Result<()> {
         let thread = &self.thread;
         let id = thread.id.unwrap_or(0);
@@ -212,13 +182,7 @@ impl Report for Answers {
                     }
                 }
             }
-            match &first.result {
-                Ok(report) => report.text(out)?,
-                Err(why) => {
-                    out.target(why)?;
-                    out.end()?;
-                }
-            }
+            first.outcome.text(out)?;
         }
         Ok(())
     }
@@ -230,8 +194,8 @@ impl Report for Answers {
         }
         let mut threads = Vec::new();
         let mut results = Vec::new();
-        for Answer { thread, result } in &self.answers {
-            let (key, value) = match result {
+        for Answer { thread, outcome } in &self.answers {
+            let (key, value) = match outcome.report() {
                 Err(why) => ("error", json!(why)),
                 Ok(report) => match report.json() {
                     Value::Object(mut object) if is_thread_list_answer(&object) => {
@@ -253,22 +217,16 @@ impl Report for Answers {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let mut notes: Vec<Note> = Vec::new();
-        for Answer { thread, result } in &self.answers {
-            let new = match result {
-                Ok(report) => report.notes(),
-                Err(why) => vec![Note {
-                    severity: Severity::Partial,
-                    text: format!("thread {}: {why}", thread.id.unwrap_or(0)),
-                }],
-            };
-            for note in new {
-                if !notes.contains(&note) {
-                    notes.push(note);
+        let of_one = |Answer { thread, outcome }: &Answer| {
+            let mut notes = outcome.notes();
+            if outcome.report().is_err() {
+                for note in &mut notes {
+                    note.text = format!("thread {}: {}", thread.id.unwrap_or(0), note.text);
                 }
             }
-        }
-        notes
+            notes
+        };
+        distinct(self.answers.iter().flat_map(of_one))
     }
 }
 

@@ -8,7 +8,7 @@ use super::render::{crash, frame};
 use super::{Out, Report, Session, Style};
 use pydbg::Addr;
 use pydbg::calendar;
-use pydbg::diag::Note;
+use pydbg::diag::{Note, counted};
 use pydbg::native::Process;
 use pydbg::native::crash::codes::cause;
 use pydbg::python::value::Limits;
@@ -226,7 +226,7 @@ impl Report for Banner {
         }
         self.signal_text(out)?;
         out.target(&self.python)?;
-        out.put(format_args!(".\n{}", count(self.threads, "thread")))?;
+        out.put(format_args!(".\n{}", counted(self.threads, "thread")))?;
         for gil in &self.gil {
             out.target(&format!("; {gil}"))?;
         }
@@ -463,9 +463,4 @@ fn costs(name: &str, python: Option<&Python>) -> String {
         None => "it is not a part of Python",
     };
     format!("no symbols or native line numbers for it; {stacks}")
-}
-
-/// `1 thread`, `2 threads`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -4,7 +4,7 @@
 use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
-use pydbg::diag::{Note, human, thousands};
+use pydbg::diag::{Note, counted, human};
 use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
 use pydbg::target::live::LiveHold;
 use serde_json::{Value, json};
@@ -88,10 +88,7 @@ impl Report for Written {
         let saved = &self.0;
         out.put(format_args!("Saved corefile "))?;
         out.styled(Style::File, &saved.file.display().to_string())?;
-        let threads = match saved.threads {
-            1 => "1 thread".to_owned(),
-            count => format!("{} threads", thousands(count)),
-        };
+        let threads = counted(saved.threads, "thread");
         out.put(format_args!(
             "\n{threads}, {} of memory; the file takes up {}",
             human(saved.copied),

@@ -52,6 +52,6 @@ pub fn snapshot(pid: i32, options: &Options, fork: bool) -> Result<Target, DumpE
         notes: notes.clone(),
     };
     scratch.say(&notes);
-    saved.notes.into_iter().for_each(|note| notes.add(note));
+    saved.notes.into_iter().for_each(|note| notes.push(note));
     Ok(core::open_copied(copied)?)
 }

@@ -9,6 +9,7 @@ pub mod core;
 mod core_tests;
 pub mod coredumpctl;
 mod corefile;
+mod crew;
 pub mod debuginfod;
 pub mod ends;
 pub mod family;

@@ -70,6 +70,26 @@ pub(crate) fn program() -> &'static Path {
     })
 }
 
+/// The folders below `folder`, itself included, that hold shared libraries.
+fn library_folders(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut holds_one = false;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(library_folders(&entry.path())),
+            _ => {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                holds_one |= name.ends_with(".so") || name.contains(".so.");
+            }
+        }
+    }
+    if holds_one {
+        found.push(folder.display().to_string());
+    }
+    found
+}
+
 /// What pystack prints, as data.
 pub(crate) fn parse(text: &str) -> Stacks {
     let mut stacks = Stacks::new();
@@ -139,7 +159,9 @@ fn compare(name: &str, interpreter: &Interpreter) -> Result<(), String> {
         .join(interpreter.python.trim_start_matches('/'));
     command.arg("core").arg("--no-color").arg(&core).arg(python);
     if interpreter.is_chroot() {
-        command.arg("--lib-search-root").arg(&interpreter.root);
+        // --lib-search-root walks the whole root, and fails when another test removes a file there.
+        let folders = library_folders(&interpreter.root.join("usr/lib"));
+        command.arg("--lib-search-path").arg(folders.join(":"));
     }
     let output = command.output().expect("pystack cannot be run");
     let answer = Pydbg::core(&core, &interpreter.sysroot(), "py-bt all")?;

@@ -8,7 +8,7 @@ use super::location;
 use super::number::list;
 use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::families::{Ends, Family, Member, Verdict, VerdictKind, Wait, descendants};
 use serde_json::{Value, json};
 use std::io;
@@ -46,10 +46,9 @@ impl FamilyView {
             }
             match Member::open(pid, &session.options) {
                 Ok(member) => members.push(member),
-                Err(error) => notes.push(Note {
-                    severity: Severity::Partial,
-                    text: format!("process {pid} was not looked at: {error}"),
-                }),
+                Err(error) => notes.push(Note::partial(format!(
+                    "process {pid} was not looked at: {error}"
+                ))),
             }
         }
         Ok(FamilyView {
@@ -62,10 +61,9 @@ impl FamilyView {
     /// Notes that so many waits are not in the picture.
     pub fn left_out(&mut self, count: usize) {
         if count > 0 {
-            self.notes.push(Note {
-                severity: Severity::Partial,
-                text: format!("{count} waits are not in the picture, which has the first"),
-            });
+            self.notes.push(Note::partial(format!(
+                "{count} waits are not in the picture, which has the first"
+            )));
         }
     }
 
