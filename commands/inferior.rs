@@ -5,6 +5,7 @@ use crate::cli::render::number::number;
 use crate::cli::render::selected::Selected;
 use crate::cli::render::stack::Stack;
 use crate::cli::render::thread::ThreadView;
+use crate::cli::render::thread_id;
 use crate::cli::{Class, Needs, Plain, Report, Run, Session};
 use serde_json::json;
 
@@ -45,8 +46,9 @@ impl Run for InferiorCommand {
         let title = inferiors::title(&session.inferior);
         let view = ThreadView::find(session, thread)?;
         let stack = Stack::of(session, thread)?;
+        let name = thread_id::name(session, thread);
         let heading = format!(
-            "[Switching to inferior {title}]\n[Switching to thread {thread} ({})]",
+            "[Switching to inferior {title}]\n[Switching to thread {name} ({})]",
             view.target_id()
         );
         let selected = Selected::frame(session, &stack, frame);

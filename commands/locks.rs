@@ -3,6 +3,7 @@
 use crate::cli::render::address;
 use crate::cli::render::drawing::{Drawing, write};
 use crate::cli::render::families::FamilyView;
+use crate::cli::render::families::hint::Hint;
 use crate::cli::render::locks::LocksView;
 use crate::cli::render::locks::one::OneLock;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
@@ -24,6 +25,9 @@ use std::path::PathBuf;
 /// An owner is "known" when the lock itself says who it is, and "inferred" when it follows from what
 /// a thread is doing: a frame inside of a "with" statement of the lock. A plain lock that was taken
 /// with acquire() says nothing of its owner, which is unknown then.
+///
+/// Where threads of a live process wait for what other processes may do (write into a pipe, end,
+/// release a lock that is shared), a last line names these and how to look at them together.
 ///
 /// With --tree the threads of the process and of all processes below it are looked at together:
 /// who waits for data that another process writes, for a child to end, for a lock that processes
@@ -90,7 +94,11 @@ impl Run for LocksCommand {
             }
             written = self.draw(&drawing)?;
         }
-        Ok(Box::new(All { view, written }))
+        Ok(Box::new(All {
+            elsewhere: Hint::of(session),
+            view,
+            written,
+        }))
     }
 }
 
@@ -127,6 +135,8 @@ impl LocksCommand {
 struct All {
     view: LocksView,
     written: Vec<String>,
+    /// Waits that other processes may explain.
+    elsewhere: Option<Hint>,
 }
 
 impl Report for All {
@@ -157,12 +167,17 @@ impl Report for All {
                 "Thread {thread} waits on the futex at {address}, whose lock is not known.\n"
             ))?;
         }
+        if let Some(hint) = &self.elsewhere {
+            out.end()?;
+            hint.text(out)?;
+        }
         Ok(())
     }
 
     fn json(&self) -> Value {
         let mut data = self.view.json();
         if let Some(data) = data.as_object_mut() {
+            data.insert("elsewhere".to_owned(), json!(self.elsewhere));
             data.insert("written".to_owned(), json!(self.written));
         }
         data

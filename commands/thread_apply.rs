@@ -3,7 +3,8 @@
 use crate::cli::render::group;
 use crate::cli::render::outcome::{Outcome, common_error, distinct, single_stack};
 use crate::cli::render::request::Request;
-use crate::cli::render::thread::{self, ThreadView};
+use crate::cli::render::thread::ThreadView;
+use crate::cli::render::thread_id;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use anyhow::bail;
 use pydbg::diag::Note;
@@ -13,13 +14,16 @@ use std::io;
 /// Apply a command to a list of threads.
 ///
 /// The list is "all" or numbers and ranges, such as "1-3 5". "all" goes from the highest number
-/// to the lowest, as in gdb, unless -ascending is given. With -q the threads have no headers, with
+/// to the lowest, as in gdb, unless -ascending is given. Of several processes ("info inferiors") 2.1
+/// is thread 1 of process 2, and 2.* are all of its threads; other numbers, and "all", are those of
+/// the current one. With -q the threads have no headers, with
 /// -s the ones for which the command fails are left out, with -m threads with the same answer are
 /// shown as one: of bt and py-bt, those with the same stack. The selected thread and frame stay.
 ///
 /// Examples:
 ///     thread apply all py-bt
 ///     thread apply 1-3 5 bt 3
+///     thread apply 1.1 2.3-5 py-bt    threads of several processes
 ///     thread apply all -m py-bt    identical stacks once
 ///     thread apply all -q frame
 ///     thread apply all -ascending info registers rip
@@ -46,7 +50,7 @@ impl Run for ThreadApply {
     }
 
     fn complete(session: &Session, _word: &str) -> Vec<String> {
-        let mut words = thread::numbers(session);
+        let mut words = thread_id::completions(session);
         words.extend(["all", "-q", "-s", "-m", "-ascending"].map(str::to_owned));
         words
     }
@@ -60,28 +64,46 @@ impl Run for ThreadApply {
         if request.line.is_empty() {
             bail!("Please specify a command to apply on all threads");
         }
-        let ids = request.ids(session.process()?.threads().len())?;
+        let threads = request.threads(session)?;
         let (line, merge) = match merging(request.line) {
             Some(line) => (line, true),
             None => (request.line.to_owned(), request.merge),
         };
-        let selected = (session.inferior.thread, session.inferior.frame);
-        let mut answers = Vec::with_capacity(ids.len());
-        for id in ids {
-            if session.cancel.is_cancelled() {
+        let family = session.has_family();
+        let current = session.inferior.number;
+        let selected = selections(session);
+        let mut answers = Vec::with_capacity(threads.len());
+        for id in threads {
+            // The command itself may have left some.
+            if session.cancel.is_cancelled()
+                || session.quit
+                || !session.select_inferior(id.inferior)
+            {
                 break;
             }
-            let thread = ThreadView::find(session, id)?;
-            (session.inferior.thread, session.inferior.frame) = (id, 0);
+            let thread = ThreadView::find(session, id.thread)?;
+            (session.inferior.thread, session.inferior.frame) = (id.thread, 0);
             let outcome = Outcome::of(session, &line);
             if session.quit || session.inferior.process.is_none() {
                 break;
             }
             if outcome.report().is_ok() || !request.silent {
-                answers.push(Answer { thread, outcome });
+                answers.push(Answer {
+                    inferior: family.then_some(id.inferior),
+                    thread,
+                    outcome,
+                });
             }
         }
-        (session.inferior.thread, session.inferior.frame) = selected;
+        for inferior in session.inferiors_mut() {
+            if let Some((_, thread, frame)) = selected
+                .iter()
+                .find(|(number, ..)| *number == inferior.number)
+            {
+                (inferior.thread, inferior.frame) = (*thread, *frame);
+            }
+        }
+        session.select_inferior(current);
         session.again = None;
         if let Some(why) = common_error(answers.iter().map(|answer| &answer.outcome)) {
             bail!("{why}");
@@ -92,6 +114,13 @@ impl Run for ThreadApply {
             merge,
         }))
     }
+}
+
+/// The numbers of all inferiors, with the thread and the frame that are selected in each.
+fn selections(session: &Session) -> Vec<(usize, usize, usize)> {
+    let all = session.inferiors().into_iter();
+    all.map(|inferior| (inferior.number, inferior.thread, inferior.frame))
+        .collect()
 }
 
 /// A command for stacks that is itself asked to merge them, without that.
@@ -110,6 +139,8 @@ fn merging(line: &str) -> Option<String> {
 
 /// What the command said of one thread.
 struct Answer {
+    /// The number of its inferior, where there are several.
+    inferior: Option<usize>,
     thread: ThreadView,
     outcome: Outcome,
 }
@@ -132,7 +163,8 @@ impl Answers {
     fn merged_json(&self) -> Value {
         let group = |group: Vec<&Answer>| {
             let first = group.first()?;
-            let threads: Vec<&ThreadView> = group.iter().map(|answer| &answer.thread).collect();
+            let view = |answer: &&Answer| answer.with_inferior(json!(answer.thread));
+            let threads: Vec<Value> = group.iter().map(view).collect();
             let mut object = Map::new();
             object.insert("count".into(), json!(group.len()));
             object.insert("threads".into(), json!(threads));
@@ -151,12 +183,20 @@ impl Answers {
 }
 
 impl Answer {
+    /// A JSON object about the thread, with the number of its inferior where there are several.
+    fn with_inferior(&self, mut object: Value) -> Value {
+        if let (Some(object), Some(number)) = (object.as_object_mut(), self.inferior) {
+            object.insert("inferior".into(), json!(number));
+        }
+        object
+    }
+
     fn header(&self, out: &mut Out<'_>) -> io::Result<()> {
         let thread = &self.thread;
-        let id = thread.id.unwrap_or(0);
+        let name = thread_id::several(self.inferior, &[thread.id.unwrap_or(0)]);
         out.styled(
             Style::Strong,
-            &format!("Thread {id} ({}", thread.target_id()),
+            &format!("Thread {name} ({}", thread.target_id()),
         )?;
         if let Some(name) = thread.name.as_ref().or(thread.os_name.as_ref()) {
             out.styled(Style::Strong, &format!(" \"{name}\""))?;
@@ -176,10 +216,7 @@ impl Report for Answers {
                 out.end()?;
                 match group.as_slice() {
                     [answer] => answer.header(out)?,
-                    several => {
-                        let threads: Vec<_> = several.iter().map(|answer| &answer.thread).collect();
-                        group::header(out, &threads)?;
-                    }
+                    several => group_header(out, several)?,
                 }
             }
             first.outcome.text(out)?;
@@ -194,20 +231,23 @@ impl Report for Answers {
         }
         let mut threads = Vec::new();
         let mut results = Vec::new();
-        for Answer { thread, outcome } in &self.answers {
-            let (key, value) = match outcome.report() {
+        for answer in &self.answers {
+            let (key, value) = match answer.outcome.report() {
                 Err(why) => ("error", json!(why)),
                 Ok(report) => match report.json() {
                     Value::Object(mut object) if is_thread_list_answer(&object) => {
-                        if let Some(Value::Array(mut list)) = object.remove("threads") {
-                            threads.append(&mut list);
+                        if let Some(Value::Array(list)) = object.remove("threads") {
+                            let list = list.into_iter();
+                            threads.extend(list.map(|thread| answer.with_inferior(thread)));
                         }
                         continue;
                     }
                     other => ("data", other),
                 },
             };
-            results.push(json!({ "id": thread.id, "tid": thread.tid, key: value }));
+            let thread = &answer.thread;
+            let result = json!({ "id": thread.id, "tid": thread.tid, key: value });
+            results.push(answer.with_inferior(result));
         }
         match (threads.is_empty(), results.is_empty()) {
             (_, true) => json!({ "threads": threads }),
@@ -217,17 +257,38 @@ impl Report for Answers {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let of_one = |Answer { thread, outcome }: &Answer| {
-            let mut notes = outcome.notes();
-            if outcome.report().is_err() {
+        let of_one = |answer: &Answer| {
+            let mut notes = answer.outcome.notes();
+            if answer.outcome.report().is_err() {
+                let name = thread_id::several(answer.inferior, &[answer.thread.id.unwrap_or(0)]);
                 for note in &mut notes {
-                    note.text = format!("thread {}: {}", thread.id.unwrap_or(0), note.text);
+                    note.text = format!("thread {name}: {}", note.text);
                 }
             }
             notes
         };
         distinct(self.answers.iter().flat_map(of_one))
     }
+}
+
+/// The header of threads that are shown as one: `Threads 1.2-3,2.1 (3 threads):`.
+fn group_header(out: &mut Out<'_>, group: &[&Answer]) -> io::Result<()> {
+    if group.iter().all(|answer| answer.inferior.is_none()) {
+        let threads: Vec<_> = group.iter().map(|answer| &answer.thread).collect();
+        return group::header(out, &threads);
+    }
+    let processes = group.chunk_by(|one, other| one.inferior == other.inferior);
+    let names = processes.map(|process| {
+        let mut ids: Vec<usize> = process.iter().filter_map(|a| a.thread.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let number = process.first().and_then(|answer| answer.inferior);
+        thread_id::several(number, &ids)
+    });
+    let names: Vec<String> = names.collect();
+    let title = format!("Threads {}", names.join(","));
+    out.styled(Style::Strong, &title)?;
+    out.put(format_args!(" ({} threads):\n", group.len()))
 }
 
 /// Whether an answer is nothing but a list of threads.

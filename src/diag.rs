@@ -53,12 +53,12 @@ pub struct Notes(Arc<Mutex<Vec<Note>>>);
 impl Notes {
     /// Adds a note that leaves the answer whole.
     pub fn info(&self, text: impl Into<String>) {
-        self.push(Note::info(text));
+        self.add(Note::info(text));
     }
 
     /// Adds a note that something is missing or less sure.
     pub fn partial(&self, text: impl Into<String>) {
-        self.push(Note::partial(text));
+        self.add(Note::partial(text));
     }
 
     /// All notes so far.
@@ -80,7 +80,7 @@ impl Notes {
     }
 
     /// Adds a note.
-    pub fn push(&self, note: Note) {
+    pub fn add(&self, note: Note) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if notes.len() < MOST_NOTES && !notes.contains(&note) {
             notes.push(note);

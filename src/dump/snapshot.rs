@@ -56,7 +56,7 @@ fn taken(pid: i32, options: &Options, fork: bool, free: u64) -> Result<Target, D
         notes: notes.clone(),
     };
     scratch.say(&notes);
-    saved.notes.into_iter().for_each(|note| notes.push(note));
+    saved.notes.into_iter().for_each(|note| notes.add(note));
     Ok(core::open_copied(copied)?)
 }
 

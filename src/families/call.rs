@@ -21,6 +21,8 @@ pub(super) enum Awaits {
     Child(i32),
     /// The end of any child.
     AnyChild,
+    /// To be connected, by this descriptor, with the Unix socket of this name.
+    Connection(i32, Vec<u8>),
 }
 
 /// A descriptor, and what is awaited of it.
@@ -68,11 +70,29 @@ impl Call {
                 child @ 1.. => Some((Awaits::Child(child), false)),
                 _ => None,
             },
+            libc::SYS_connect => {
+                let name = unix_name(memory, second, third)?;
+                Some((Awaits::Connection(first as i32, name), false))
+            }
             libc::SYS_waitid => waited_by_id(task, first, second as i32).map(|one| (one, false)),
             _ => None,
         }?;
         Some(Call { awaits, timed })
     }
+}
+
+/// The name in a `struct sockaddr_un { sa_family_t family; char path[]; }`.
+fn unix_name(memory: &dyn Memory, at: u64, length: u64) -> Option<Vec<u8>> {
+    const FAMILY: usize = 2;
+    const MOST: usize = size_of::<libc::sockaddr_un>();
+    let length = usize::try_from(length).ok()?;
+    if !(FAMILY + 1..=MOST).contains(&length) {
+        return None;
+    }
+    let raw = memory.bytes(Addr(at), length).ok()?;
+    let is_unix = bytes::u16_at(&raw, 0) == Some(libc::AF_UNIX as u16);
+    let name = raw.get(FAMILY..).filter(|_| is_unix)?;
+    Some(name.to_vec())
 }
 
 /// A write that the stop itself has cut short: a thread that slept is found on its way out of a `write`
@@ -174,6 +194,18 @@ fn watched(task: Task, epoll: i32) -> Option<Vec<Fd>> {
 mod tests {
     use super::*;
     use crate::target::synth::Synth;
+
+    #[test]
+    fn names_of_sockets() {
+        let mut memory = Synth::default();
+        memory.add(0x1000, b"\x01\0/run/x\0".to_vec());
+        memory.add(0x2000, b"\x02\0\x1f\x90\x7f\0\0\x01".to_vec());
+        assert_eq!(unix_name(&memory, 0x1000, 8), Some(b"/run/x".to_vec()));
+        assert_eq!(unix_name(&memory, 0x1000, 2), None);
+        assert_eq!(unix_name(&memory, 0x1000, 1 << 40), None);
+        assert_eq!(unix_name(&memory, 0x2000, 8), None, "TCP");
+        assert_eq!(unix_name(&memory, 0x9000, 8), None);
+    }
 
     #[test]
     fn descriptors_of_poll_and_select() {

@@ -6,6 +6,7 @@ use super::semaphores::Semaphores;
 use super::verdict::Chain;
 use super::wires::{Wires, ends_of, process_of};
 use super::{Ends, Key, Member, Wait, pools};
+use crate::escape;
 use crate::native::NativeThread;
 use crate::sync::futex::Futex;
 use crate::sync::{Kind, Lock, Locks, Owner, Place, Wait as LockWait, interruptible};
@@ -274,10 +275,11 @@ impl<'m> Gathering<'m> {
             Awaits::Fds(fds) => self.data(member, thread, task, fds)?,
             Awaits::Child(own) => self.child(member, *own),
             Awaits::AnyChild => self.any_child(member),
+            Awaits::Connection(fd, name) => self.connection(member, thread, *fd, name)?,
         };
         // Handlers of other signals run only when somebody sends one.
         let interruptible = || {
-            let for_data = matches!(call.awaits, Awaits::Fds(_));
+            let for_data = matches!(call.awaits, Awaits::Fds(_) | Awaits::Connection(..));
             looked.interruptible == Some(thread.id) && member.has_timed_handlers(for_data)
         };
         let ends = match call.timed {
@@ -349,8 +351,16 @@ impl<'m> Gathering<'m> {
                 (false, _) => "room in",
                 _ => "data from or room in",
             };
-            words.push(format!("{verb} {} (fd {})", wire.link, fd.fd));
-            evidence.push(who_has(&wire.link, &others, member.pid, fd.reads));
+            let pending = match wire.pending {
+                true => ", a connection that is not accepted yet",
+                false => "",
+            };
+            words.push(format!("{verb} {} (fd {}{pending})", wire.link, fd.fd));
+            let end = match wire.pending {
+                true => ("the socket that listens", "the process itself"),
+                false => end_of(&wire.link, fd.reads),
+            };
+            evidence.push(who_has(end, &others, member.pid));
             links.push(wire.link);
         }
         if words.is_empty() {
@@ -371,6 +381,34 @@ impl<'m> Gathering<'m> {
         let only_room = !fds.iter().any(|fd| fd.reads);
         let key = Key::Data(links, only_room);
         Some((what, key, ends, evidence.join("; ")))
+    }
+
+    /// A wait to be connected with a Unix socket, whose owner has too many connections to accept.
+    fn connection(
+        &mut self,
+        member: &Member,
+        thread: &NativeThread,
+        fd: i32,
+        name: &[u8],
+    ) -> Option<(String, Key, Ends, String)> {
+        let wire = self.wires.listener(member.task(), fd, name).ok()?;
+        let ends = ends_of(self.members, &wire.others, thread.tid);
+        let name = match name.split_first() {
+            // A name that is no path, written as ss(8) does.
+            Some((0, rest)) => format!("@{}", escape::lossy(rest)),
+            _ => escape::lossy(name.split(|byte| *byte == 0).next()?),
+        };
+        let evidence = who_has(
+            ("the socket that listens", "the process itself"),
+            &wire.others,
+            member.pid,
+        );
+        Some((
+            format!("a connection with {name} (fd {fd})"),
+            Key::Data(vec![wire.link], false),
+            ends,
+            evidence,
+        ))
     }
 
     /// A child, as pydbg sees it, by the id that its parent knows.
@@ -438,14 +476,18 @@ fn deadlocked(locks: &Locks) -> Vec<usize> {
     waits.filter_map(thread).collect()
 }
 
-/// Who has the other end: `its write end is open in process 11 (fd 5) and in the reader itself (fd 4)`.
-fn who_has(link: &str, others: &[End], own: i32, reads: bool) -> String {
-    const MOST_LISTED: usize = 6;
-    let (end, itself) = match (link.starts_with("pipe:"), reads) {
+/// What the other end of something is called, and who it is when it is the waiting process itself.
+fn end_of(link: &str, reads: bool) -> (&'static str, &'static str) {
+    match (link.starts_with("pipe:"), reads) {
         (true, true) => ("its write end", "the reader itself"),
         (true, false) => ("its read end", "the writer itself"),
         _ => ("its other end", "the process itself"),
-    };
+    }
+}
+
+/// Who has the other end: `its write end is open in process 11 (fd 5), in the reader itself (fd 4)`.
+fn who_has((end, itself): (&str, &str), others: &[End], own: i32) -> String {
+    const MOST_LISTED: usize = 6;
     let said = others
         .iter()
         .take(MOST_LISTED)

@@ -8,8 +8,10 @@ mod chain;
 mod files;
 mod gather;
 mod member;
+mod outside;
 mod pools;
 mod semaphores;
+mod sharers;
 mod still;
 mod verdict;
 mod wires;
@@ -17,6 +19,7 @@ mod words;
 
 pub use files::{FileVerdict, OpenBy, SharedFile, SharedFiles};
 pub use member::{Ended, Member, descendants};
+pub use outside::{Outside, outside};
 pub use verdict::{Kind as VerdictKind, Verdict};
 
 use crate::sync::Place;

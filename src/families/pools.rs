@@ -106,7 +106,7 @@ fn find(member: &Member, python: &Python, is_it: impl Fn(&PyFrame) -> bool) -> O
 }
 
 /// The value of a frame's variable.
-fn local(python: &Python, frame: &PyFrame, name: &str) -> Option<Addr> {
+pub(super) fn local(python: &Python, frame: &PyFrame, name: &str) -> Option<Addr> {
     let variables = python.variables(frame);
     let mut all = variables.all.iter();
     all.find(|variable| *variable.name == *name)?.value

@@ -2,6 +2,7 @@
 //! can live in a lazily built table without borrowing from the image that owns the file.
 
 use crate::target::MappedFile;
+use crate::target::shelf::FileId;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -13,6 +14,16 @@ pub enum ElfBytes {
     File(Arc<MappedFile>),
     /// Bytes that pydbg owns.
     Owned(Arc<Vec<u8>>),
+}
+
+impl ElfBytes {
+    /// What tells the file from others; nothing for bytes that are no file.
+    pub fn id(&self) -> Option<FileId> {
+        match self {
+            ElfBytes::File(file) => file.id,
+            ElfBytes::Owned(_) => None,
+        }
+    }
 }
 
 impl Deref for ElfBytes {

@@ -18,6 +18,7 @@ mod tests;
 use crate::addr::{Addr, Svma};
 use crate::diag::Notes;
 use crate::target::build_id::hex;
+use crate::target::shelf::FileId;
 use crate::target::{FileProblem, Files, Memory, Target, build_id_of};
 pub use bytes::{ElfBytes, Section};
 use elf::{PF_X, PT_LOAD, Segment};
@@ -50,7 +51,7 @@ pub struct Image {
     file: OnceLock<Result<ElfBytes, FileProblem>>,
     debug: OnceLock<Option<ElfBytes>>,
     exports: OnceLock<Option<symbols::Source>>,
-    symbols: OnceLock<SymbolTable>,
+    symbols: OnceLock<Arc<SymbolTable>>,
 }
 
 /// A short description for `info sharedlibrary` and the banner.
@@ -227,18 +228,28 @@ impl Image {
         self.exports.get_or_init(read).as_ref()
     }
 
-    /// All symbols. The index by address is built by its first look-up.
+    /// All symbols. The index by address is built by its first look-up. Targets that map the same file
+    /// share one table.
     pub fn symbols(&self) -> &SymbolTable {
         self.symbols.get_or_init(|| {
             let file = self.file().ok();
-            let files = self.debug_file().into_iter().chain(file);
-            let table = SymbolTable::new(files, self.exports().cloned());
-            let mini = file.filter(|_| !table.is_full()).and_then(minidebug::find);
-            match mini {
-                Some(mini) => SymbolTable::new([&mini].into_iter(), self.exports().cloned()),
-                None => table,
+            let files: Vec<&ElfBytes> = self.debug_file().into_iter().chain(file).collect();
+            let make = || self.make_symbols(file, &files);
+            let ids: Option<Vec<FileId>> = files.iter().map(|file| file.id()).collect();
+            match ids.filter(|ids| !ids.is_empty() && file.is_some()) {
+                Some(ids) => self.files.options.shelf.get(ids, make),
+                None => Arc::new(make()),
             }
         })
+    }
+
+    fn make_symbols(&self, file: Option<&ElfBytes>, files: &[&ElfBytes]) -> SymbolTable {
+        let table = SymbolTable::new(files.iter().copied(), self.exports().cloned());
+        let mini = file.filter(|_| !table.is_full()).and_then(minidebug::find);
+        match mini {
+            Some(mini) => SymbolTable::new([&mini].into_iter(), self.exports().cloned()),
+            None => table,
+        }
     }
 
     /// The symbol that covers the process address, or the stub of the procedure linkage table.

@@ -8,13 +8,16 @@ use crate::addr::Svma;
 use crate::bytes;
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSection, SectionIndex};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Bytes of one `Elf64_Sym`.
 const ENTRY: usize = 24;
 /// The most symbols indexed of one source.
 const MOST_SYMBOLS: usize = 8 << 20;
+/// The most names that are kept.
+const MOST_NAMES: usize = 4096;
 /// How many symbols before an address are looked at for one that encloses it.
 const NESTING: usize = 64;
 
@@ -134,6 +137,8 @@ struct Indexed {
 pub struct SymbolTable {
     sources: Vec<Source>,
     by_address: OnceLock<Vec<Indexed>>,
+    /// Names that were looked for, as that takes a look at all names.
+    by_name: Mutex<FxHashMap<String, Option<Symbol>>>,
     /// Whether there is a .symtab, which has the names of static functions.
     full: bool,
 }
@@ -149,8 +154,8 @@ impl SymbolTable {
         sources.extend(dynamic);
         SymbolTable {
             sources,
-            by_address: OnceLock::new(),
             full,
+            ..SymbolTable::default()
         }
     }
 
@@ -164,9 +169,18 @@ impl SymbolTable {
         self.sources.iter().all(|source| source.len() == 0)
     }
 
-    /// The symbol called `name`, found by looking at every name.
+    /// The symbol called `name`, found by looking at every name once.
     pub fn named(&self, name: &str) -> Option<Symbol> {
-        self.sources.iter().find_map(|source| source.scan(name))
+        let known = || self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(name) {
+            return found.clone();
+        }
+        let found = self.sources.iter().find_map(|source| source.scan(name));
+        let mut known = known();
+        if known.len() < MOST_NAMES {
+            known.insert(name.to_owned(), found.clone());
+        }
+        found
     }
 
     /// The symbol that covers the stated address, and its best name where several do. `section` is

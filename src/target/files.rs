@@ -4,13 +4,14 @@
 
 use super::build_id::{build_id_of, hex};
 use super::debuginfod::{Client, Kind};
+use super::shelf::FileId;
 use super::{Options, rooted};
 use crate::diag::Notes;
 use memmap2::Mmap;
 use nix::unistd::{SysconfVar, sysconf};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,7 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 const AT_ONCE: usize = 128 << 10;
 
 /// Which of the places a file was found at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// The user named it (`--exe`).
@@ -45,36 +46,43 @@ pub struct MappedFile {
     pub path: PathBuf,
     /// How it was found.
     pub place: Place,
+    /// What tells it from other files, where that was asked.
+    pub id: Option<FileId>,
     map: Mmap,
 }
 
 impl MappedFile {
-    /// Maps a regular file. Anything else is refused without being opened: opening alone can
-    /// block (a FIFO) or act (a tape, a watchdog).
+    /// What is known of a regular file. Anything else is refused without being opened: opening alone
+    /// can block (a FIFO) or act (a tape, a watchdog).
+    pub(super) fn look(path: &Path) -> Result<Metadata, FileProblem> {
+        regular(std::fs::metadata(path))
+    }
+
+    /// Maps a regular file.
     pub fn open(path: &Path, place: Place) -> Result<MappedFile, FileProblem> {
-        let problem = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FileProblem::Missing,
-            _ => FileProblem::Io(error.to_string()),
-        };
-        let regular = |kind: std::fs::FileType| match kind.is_file() {
-            true => Ok(()),
-            false => Err(FileProblem::NotRegular),
-        };
-        regular(std::fs::metadata(path).map_err(problem)?.file_type())?;
+        MappedFile::look(path)?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
             .open(path)
             .map_err(problem)?;
         // The name may lead elsewhere by now; what is open is what counts.
-        regular(file.metadata().map_err(problem)?.file_type())?;
-        MappedFile::of(&file, path.to_owned(), place)
+        let metadata = regular(file.metadata())?;
+        Ok(MappedFile {
+            id: Some(FileId::of(&metadata)),
+            ..MappedFile::of(&file, path.to_owned(), place)?
+        })
     }
 
     /// Maps a file that is open; `path` is what it is called.
     pub(super) fn of(file: &File, path: PathBuf, place: Place) -> Result<MappedFile, FileProblem> {
         let map = map(file).map_err(|error| FileProblem::Io(error.to_string()))?;
-        Ok(MappedFile { path, place, map })
+        Ok(MappedFile {
+            path,
+            place,
+            id: None,
+            map,
+        })
     }
 
     /// Its bytes.
@@ -107,6 +115,23 @@ impl MappedFile {
             let len = AT_ONCE.min(self.map.len() - start);
             let _ = self.map.advise_range(memmap2::Advice::WillNeed, start, len);
         }
+    }
+}
+
+/// Why a file could not be opened.
+fn problem(error: io::Error) -> FileProblem {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FileProblem::Missing,
+        _ => FileProblem::Io(error.to_string()),
+    }
+}
+
+/// What is known of a file, if that is a regular one.
+fn regular(metadata: io::Result<Metadata>) -> Result<Metadata, FileProblem> {
+    let metadata = metadata.map_err(problem)?;
+    match metadata.file_type().is_file() {
+        true => Ok(metadata),
+        false => Err(FileProblem::NotRegular),
     }
 }
 
@@ -245,15 +270,15 @@ impl Files {
         if let Some(known) = opened().get(&key) {
             return known.clone();
         }
-        let result = self.find(path, build_id).map(Arc::new);
+        let result = self.find(path, build_id);
         // Another thread may have been faster; one of the two mappings is then dropped.
         opened().entry(key).or_insert(result).clone()
     }
 
-    fn find(&self, path: &str, build_id: Option<&[u8]>) -> Result<MappedFile, FileProblem> {
+    fn find(&self, path: &str, build_id: Option<&[u8]>) -> Opened {
         let mut worst = FileProblem::Missing;
         for (place, candidate) in self.candidates(path, build_id.is_some()) {
-            let checked = MappedFile::open(&candidate, place).and_then(|file| {
+            let checked = self.options.shelf.open(&candidate, place).and_then(|file| {
                 check(&file, build_id)?;
                 Ok(file)
             });

@@ -46,6 +46,7 @@ mod roster;
 pub(crate) mod scratch;
 mod segments;
 pub mod sharing;
+pub mod shelf;
 pub mod signal;
 pub mod smaps;
 mod snapshot;
@@ -121,6 +122,8 @@ pub struct Options {
     pub cancel: Cancel,
     /// Hears how far unpacking and fetching have come.
     pub progress: Progress,
+    /// What was made of files for other targets.
+    pub shelf: shelf::Shelf,
 }
 
 /// One mapping of the target's address space, as in /proc/PID/maps or NT_FILE + PT_LOAD.

@@ -1,6 +1,7 @@
 //! Which socket within the machine is connected with which: the kernel tells it through a netlink
 //! socket of NETLINK_SOCK_DIAG (Linux net/unix/diag.c, include/uapi/linux/unix_diag.h), and nothing
-//! in /proc does. It tells of the network namespace that pydbg itself is in.
+//! in /proc does: also which listening socket a connection waits for that nobody has accepted. It
+//! tells of the network namespace that pydbg itself is in.
 
 use super::proc::Task;
 use crate::bytes;
@@ -23,18 +24,60 @@ const ATTRIBUTE: usize = 4;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
-/// `UNIX_DIAG_PEER`: an attribute with the inode of the other end.
+/// `UNIX_DIAG_NAME`, `UNIX_DIAG_PEER`, `UNIX_DIAG_ICONS`: attributes with the name of a socket, with
+/// the inode of the other end, and with those of the other ends of all connections to accept.
+const NAME: u16 = 0;
 const PEER: u16 = 2;
+const ICONS: u16 = 3;
 
-/// The inodes of connected sockets, each with that of its other end; nothing where the kernel does
-/// not tell, or the process is in another network namespace than pydbg.
-pub fn unix(task: Task) -> Option<FxHashMap<u64, u64>> {
+/// `TCP_LISTEN`, which Unix sockets have as well.
+const LISTENS: u8 = 10;
+
+/// The Unix sockets of a network namespace, by inode.
+#[derive(Default, Debug)]
+pub struct UnixSockets {
+    /// Connected sockets, each with its other end.
+    peers: FxHashMap<u64, u64>,
+    /// Sockets whose connection has not been accepted, each with the listening socket.
+    pending: FxHashMap<u64, u64>,
+    /// Listening sockets by their names, as connect(2) takes them; nothing where several have it.
+    listening: FxHashMap<Vec<u8>, Option<u64>>,
+}
+
+impl UnixSockets {
+    /// The other end of a connected socket.
+    pub fn peer(&self, inode: u64) -> Option<u64> {
+        self.peers.get(&inode).copied()
+    }
+
+    /// The listening socket whose owner has still to accept the connection of this one.
+    pub fn awaited(&self, inode: u64) -> Option<u64> {
+        self.pending.get(&inode).copied()
+    }
+
+    /// The listening socket of this name: a path, or what stands behind a first byte of 0.
+    pub fn listening(&self, name: &[u8]) -> Option<u64> {
+        self.listening.get(plain(name)).copied()?
+    }
+}
+
+/// The name without the zeros that may end a path.
+fn plain(name: &[u8]) -> &[u8] {
+    match name.first() {
+        None | Some(0) => name,
+        Some(_) => name.split(|byte| *byte == 0).next().unwrap_or_default(),
+    }
+}
+
+/// The Unix sockets that a process can know of; nothing where the kernel does not tell, or the process
+/// is in another network namespace than pydbg.
+pub fn unix(task: Task) -> Option<UnixSockets> {
     let own = std::fs::read_link("/proc/self/ns/net").ok()?;
     let theirs = std::fs::read_link(task.path("ns/net")).ok()?;
     (own == theirs).then(ask)?
 }
 
-fn ask() -> Option<FxHashMap<u64, u64>> {
+fn ask() -> Option<UnixSockets> {
     let netlink = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -44,25 +87,25 @@ fn ask() -> Option<FxHashMap<u64, u64>> {
     .ok()?;
     let fd = netlink.as_raw_fd();
     send(fd, &request(), MsgFlags::empty()).ok()?;
-    let mut peers = FxHashMap::default();
+    let mut sockets = UnixSockets::default();
     let mut buffer = vec![0; AT_ONCE];
     let mut read = 0;
     while read < MOST_READ {
         let length = recv(fd, &mut buffer, MsgFlags::empty()).ok()?;
         read += length.max(1);
-        if take(buffer.get(..length)?, &mut peers)? {
-            return Some(peers);
+        if take(buffer.get(..length)?, &mut sockets)? {
+            return Some(sockets);
         }
     }
     None
 }
 
-/// `struct unix_diag_req` behind its header: all sockets in all states, with their peers.
+/// `struct unix_diag_req` behind its header: all sockets in all states, with what is connected to them.
 fn request() -> Vec<u8> {
-    /// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP` and `UDIAG_SHOW_PEER`.
+    /// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP`; `UDIAG_SHOW_NAME`, `_PEER` and `_ICONS`.
     const BY_FAMILY: u16 = 20;
     const REQUEST_DUMP: u16 = 0x301;
-    const SHOW_PEER: u32 = 4;
+    const SHOW: u32 = 1 | 4 | 8;
     const LENGTH: u32 = HEADER as u32 + 24;
     let mut out = Vec::new();
     out.extend(LENGTH.to_ne_bytes());
@@ -73,7 +116,7 @@ fn request() -> Vec<u8> {
     out.extend(0u32.to_ne_bytes());
     // The family, no protocol, padding; all states; no inode; what to show; no cookie.
     out.extend([libc::AF_UNIX as u8, 0, 0, 0]);
-    for word in [u32::MAX, 0, SHOW_PEER, u32::MAX, u32::MAX] {
+    for word in [u32::MAX, 0, SHOW, u32::MAX, u32::MAX] {
         out.extend(word.to_ne_bytes());
     }
     out
@@ -81,7 +124,7 @@ fn request() -> Vec<u8> {
 
 /// Takes the sockets out of a piece of the answer; whether it was the last one. `None` when the
 /// kernel refuses or what it says cannot be understood.
-fn take(mut piece: &[u8], peers: &mut FxHashMap<u64, u64>) -> Option<bool> {
+fn take(mut piece: &[u8], sockets: &mut UnixSockets) -> Option<bool> {
     while piece.len() >= HEADER {
         let length = bytes::u32_at(piece, 0)? as usize;
         let message = piece.get(HEADER..length)?;
@@ -89,10 +132,9 @@ fn take(mut piece: &[u8], peers: &mut FxHashMap<u64, u64>) -> Option<bool> {
             DONE => return Some(true),
             ERROR => return None,
             _ => {
+                let listens = *message.get(2)? == LISTENS;
                 let inode = bytes::u32_at(message, 4)?;
-                if let Some(peer) = peer(message.get(MESSAGE..)?) {
-                    peers.insert(inode.into(), peer.into());
-                }
+                sockets.add(inode.into(), listens, message.get(MESSAGE..)?);
             }
         }
         piece = piece.get(length.next_multiple_of(4)..).unwrap_or_default();
@@ -100,43 +142,97 @@ fn take(mut piece: &[u8], peers: &mut FxHashMap<u64, u64>) -> Option<bool> {
     Some(false)
 }
 
-/// The inode of the other end, among the attributes of a socket.
-fn peer(mut attributes: &[u8]) -> Option<u32> {
-    while attributes.len() >= ATTRIBUTE {
-        let length = usize::from(bytes::u16_at(attributes, 0)?).max(ATTRIBUTE);
-        if bytes::u16_at(attributes, 2)? == PEER {
-            return bytes::u32_at(attributes, ATTRIBUTE).filter(|inode| *inode != 0);
+impl UnixSockets {
+    /// Adds what the attributes of a socket tell.
+    fn add(&mut self, inode: u64, listens: bool, attributes: &[u8]) {
+        let number = |value: &[u8]| bytes::u32_at(value, 0).filter(|inode| *inode != 0);
+        for (kind, value) in parts(attributes) {
+            match kind {
+                PEER => {
+                    if let Some(peer) = number(value) {
+                        self.peers.insert(inode, peer.into());
+                    }
+                }
+                ICONS => {
+                    let clients = value.chunks_exact(4).filter_map(number);
+                    self.pending
+                        .extend(clients.map(|client| (client.into(), inode)));
+                }
+                NAME if listens => {
+                    let known = self.listening.entry(plain(value).to_vec());
+                    known
+                        .and_modify(|inode| *inode = None)
+                        .or_insert(Some(inode));
+                }
+                _ => {}
+            }
         }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
     }
-    None
+}
+
+/// The attributes of a socket: their kinds and values.
+fn parts(mut attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(bytes::u16_at(attributes, 0)?).max(ATTRIBUTE);
+        let kind = bytes::u16_at(attributes, 2)?;
+        let value = attributes.get(ATTRIBUTE..length)?;
+        let next = attributes.get(length.next_multiple_of(4)..);
+        attributes = next.unwrap_or_default();
+        Some((kind, value))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::linux::fs::MetadataExt;
-    use std::os::unix::net::UnixStream;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn inode(end: &impl AsRawFd) -> u64 {
+        let path = format!("/proc/self/fd/{}", end.as_raw_fd());
+        std::fs::metadata(path).unwrap().st_ino()
+    }
+
+    fn all() -> UnixSockets {
+        unix(Task::leader(std::process::id() as i32)).unwrap()
+    }
 
     #[test]
     fn both_ends_of_a_pair_know_each_other() {
         let (left, right) = UnixStream::pair().unwrap();
-        let inode = |end: &UnixStream| {
-            let path = format!("/proc/self/fd/{}", end.as_raw_fd());
-            std::fs::metadata(path).unwrap().st_ino()
-        };
-        let peers = unix(Task::leader(std::process::id() as i32)).unwrap();
-        assert_eq!(peers.get(&inode(&left)), Some(&inode(&right)));
-        assert_eq!(peers.get(&inode(&right)), Some(&inode(&left)));
+        let sockets = all();
+        assert_eq!(sockets.peer(inode(&left)), Some(inode(&right)));
+        assert_eq!(sockets.peer(inode(&right)), Some(inode(&left)));
+        assert_eq!(sockets.awaited(inode(&left)), None);
+    }
+
+    #[test]
+    fn a_connection_waits_for_a_listening_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("listener");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let sockets = all();
+        assert_eq!(sockets.peer(inode(&client)), None);
+        assert_eq!(sockets.awaited(inode(&client)), Some(inode(&listener)));
+        let mut name = path.into_os_string().into_encoded_bytes();
+        assert_eq!(sockets.listening(&name), Some(inode(&listener)));
+        name.extend([0, 7]);
+        assert_eq!(sockets.listening(&name), Some(inode(&listener)));
+        let (server, _) = listener.accept().unwrap();
+        let sockets = all();
+        assert_eq!(sockets.awaited(inode(&client)), None);
+        assert_eq!(sockets.peer(inode(&client)), Some(inode(&server)));
     }
 
     #[test]
     fn a_torn_answer_is_none() {
-        let mut peers = FxHashMap::default();
-        assert_eq!(take(&[0; 20], &mut peers), None);
-        assert_eq!(take(&[255; 20], &mut peers), None);
-        assert_eq!(take(&[], &mut peers), Some(false));
-        assert_eq!(peer(&[0; 64]), None);
-        assert!(peers.is_empty());
+        let mut sockets = UnixSockets::default();
+        assert_eq!(take(&[0; 20], &mut sockets), None);
+        assert_eq!(take(&[255; 20], &mut sockets), None);
+        assert_eq!(take(&[], &mut sockets), Some(false));
+        assert!(parts(&[0; 64]).all(|(_, value)| value.is_empty()));
+        assert_eq!(parts(&[9, 0, 2, 0, 1]).count(), 0);
+        assert!(sockets.peers.is_empty());
     }
 }

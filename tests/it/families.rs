@@ -1,7 +1,7 @@
 //! Waits across processes: one fixture with a family for each shape, held against what the processes say
 //! of themselves. Nothing may be said of those that are healthy.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters, list};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn numbers(all: &Value) -> BTreeSet<i64> {
 }
 
 /// One verdict for each shape that has one, and none besides.
-fn compare_verdicts(expect: &Value, data: &Value) -> Result<(), String> {
+pub(crate) fn compare_verdicts(expect: &Value, data: &Value) -> Result<(), String> {
     let verdicts = list(&data["verdicts"]);
     let mut wrong = Vec::new();
     let mut explained = 0;
@@ -82,17 +82,19 @@ fn compare_files(expect: &Value, data: &Value) -> Result<(), String> {
     }
 }
 
-/// The shapes of the fixture by turns on the interpreters: one for the locks of processes, one for ends of
-/// pipes, one for the rest. The first interpreter has all.
-const SHAPES: [&[&str]; 3] = [
+/// The shapes of the fixture by turns on the interpreters: those of the locks of processes, of ends of
+/// pipes, of forks and pools, of descriptors that are handed over. The first interpreter has all.
+const SHAPES: [&[&str]; 4] = [
     &["pool", "locks", "held_lock"],
     &["loader", "pipe", "talk", "busy_child"],
     &["forked", "executor", "busy_pool"],
+    &["sharer", "abandoned", "crowded", "lending"],
 ];
 
 fn check(turn: usize, interpreter: &Interpreter, failures: &mut Failures) {
     let shapes: Vec<String> = match turn {
         0 => Vec::new(),
+        _ if every_core() => Vec::new(),
         turn => SHAPES[turn % SHAPES.len()]
             .iter()
             .map(|&shape| shape.to_owned())
@@ -107,7 +109,7 @@ fn check(turn: usize, interpreter: &Interpreter, failures: &mut Failures) {
     };
     let pid = fixture.pid().to_string();
     // Whether the processes are held or only looked at makes no difference.
-    let attach: &[&str] = match turn % 2 {
+    let attach: &[&str] = match (turn / SHAPES.len()) % 2 {
         0 => &["attach", &pid],
         _ => &["attach", "--tree", &pid],
     };

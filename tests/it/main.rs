@@ -16,6 +16,8 @@ mod dump_readers;
 mod exceptions;
 mod expr;
 mod families;
+mod families_live;
+mod families_servers;
 mod family;
 mod garbage;
 mod gdb_cases;

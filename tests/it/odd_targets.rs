@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,16 +21,16 @@ const LIMIT: Duration = Duration::from_secs(45);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A Python program that says its id when it is ready.
-struct Odd {
+pub(crate) struct Odd {
     child: Child,
-    pid: i32,
+    pub(crate) pid: i32,
     _folder: TempDir,
 }
 
 impl Odd {
     /// Runs `program` on an interpreter, behind the words of a `launcher`. It has `ready()`, which says its id,
     /// and a thread in the function `beside`.
-    fn start(interpreter: &Interpreter, launcher: &[&str], program: &str) -> Odd {
+    pub(crate) fn start(interpreter: &Interpreter, launcher: &[&str], program: &str) -> Odd {
         Odd::run(&interpreter.python, launcher, program)
     }
 
@@ -160,7 +160,7 @@ fn pydbg(pid: i32) -> Command {
     command
 }
 
-fn texts(output: &Output) -> (String, String) {
+pub(crate) fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
@@ -174,7 +174,7 @@ fn answer(pid: i32) -> (String, String) {
 }
 
 /// One version is enough for what the kernel does.
-fn interpreter() -> &'static Interpreter {
+pub(crate) fn interpreter() -> &'static Interpreter {
     let mut usable = interpreters().iter().filter(|i| !i.is_chroot());
     usable
         .rfind(|i| i.version >= (3, 8) && i.has("gil"))
@@ -182,7 +182,7 @@ fn interpreter() -> &'static Interpreter {
 }
 
 /// Whether this can be had; says so if not.
-fn as_root() -> bool {
+pub(crate) fn as_root() -> bool {
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
         println!("skipped: needs root");
@@ -305,22 +305,15 @@ fn another_debugger_is_named() {
     other.wait().expect("it ends");
 }
 
-#[test]
-fn a_process_of_another_user() {
-    let readable = |i: &&Interpreter| i.python.starts_with("/usr/") && !i.is_chroot();
-    let Some(interpreter) = interpreters().iter().find(readable).filter(|_| as_root()) else {
-        return;
-    };
-    let nobody = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-    ];
-    // pydbg as nobody, and a process that is root's.
-    let mine = Odd::start(interpreter, &[], "ready()\ntime.sleep(60)\n");
+/// What runs a program as nobody.
+pub(crate) fn as_nobody() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    command
+}
+
+/// pydbg where every user can run it.
+pub(crate) fn for_all() -> (TempDir, PathBuf) {
     let copy = tempfile::Builder::new()
         .prefix("pydbg-odd-")
         .tempdir_in("/tmp")
@@ -328,8 +321,19 @@ fn a_process_of_another_user() {
     let program = copy.path().join("pydbg");
     fs::copy(env!("CARGO_BIN_EXE_pydbg"), &program).expect("copied");
     run(Command::new("chmod").arg("-R").arg("a+rx").arg(copy.path()));
-    let output = Command::new(nobody[0])
-        .args(&nobody[1..])
+    (copy, program)
+}
+
+#[test]
+fn a_process_of_another_user() {
+    let readable = |i: &&Interpreter| i.python.starts_with("/usr/") && !i.is_chroot();
+    let Some(interpreter) = interpreters().iter().find(readable).filter(|_| as_root()) else {
+        return;
+    };
+    // pydbg as nobody, and a process that is root's.
+    let mine = Odd::start(interpreter, &[], "ready()\ntime.sleep(60)\n");
+    let (_copy, program) = for_all();
+    let output = as_nobody()
         .arg(&program)
         .args([
             "-batch",
@@ -350,8 +354,7 @@ fn a_process_of_another_user() {
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     // pydbg as root, and a process that is nobody's.
     let script = "import os, time, signal\nsignal.alarm(120)\ndef main():\n    os.write(1, b'%d\\n' % os.getpid())\n    time.sleep(60)\nmain()\n";
-    let mut child = Command::new(nobody[0])
-        .args(&nobody[1..])
+    let mut child = as_nobody()
         .args([&interpreter.python, "-c", script])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -34,30 +34,61 @@ const SETS: [(&str, [&str; 4]); 2] = [
 /// The interpreter that has them, as the list names it.
 const INTERPRETER: &str = "pyenv-3.11";
 
-/// The interpreter of the virtual environment, which is made on first use.
-pub(crate) fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf {
+/// The folder for what tests have installed.
+pub(crate) fn cache() -> PathBuf {
     let home = |tail: &str| std::env::var_os("HOME").map(|home| Path::new(&home).join(tail));
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = set("PYDBG_CACHE").map(PathBuf::from).or_else(|| {
         let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
         Some(cache.or_else(|| home(".cache"))?.join("pydbg"))
     });
-    let venv = cache.expect("a cache folder").join(folder);
-    let python = venv.join("bin/python");
-    let whole = venv.join("whole");
-    // What is whole says so, and of which packages.
+    cache.expect("a cache folder")
+}
+
+/// A folder of the cache, filled on first use. What is whole says so, and of which packages.
+fn filled(folder: &str, packages: &[&str], fill: impl Fn(&Path)) -> PathBuf {
+    let folder = cache().join(folder);
+    let whole = folder.join("whole");
     let wanted = packages.join("\n");
     if std::fs::read_to_string(&whole).ok().as_deref() != Some(&wanted) {
-        let run = |command: &mut Command| {
-            assert!(command.status().expect("python").success(), "{command:?}");
-        };
-        let make = ["-m", "venv", "--clear"];
-        run(Command::new(&interpreter.python).args(make).arg(&venv));
-        let install = ["-m", "pip", "-q", "install", "--only-binary=:all:"];
-        run(Command::new(&python).args(install).args(packages));
+        fill(&folder);
         std::fs::write(whole, wanted).expect("the cache folder");
     }
-    python
+    folder
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().expect("python").success(), "{command:?}");
+}
+
+/// The interpreter of the virtual environment, which is made on first use.
+pub(crate) fn python(interpreter: &Interpreter, folder: &str, packages: &[&str]) -> PathBuf {
+    let fill = |venv: &Path| {
+        let make = ["-m", "venv", "--clear"];
+        run(Command::new(&interpreter.python).args(make).arg(venv));
+        let install = ["-m", "pip", "-q", "install", "--only-binary=:all:"];
+        run(Command::new(venv.join("bin/python"))
+            .args(install)
+            .args(packages));
+    };
+    filled(folder, packages, fill).join("bin/python")
+}
+
+/// A folder with packages written in Python alone, whose versions are those for `options` of pip; any
+/// interpreter can have it on its path.
+pub(crate) fn pure(folder: &str, packages: &[&str], options: &[&str]) -> PathBuf {
+    let fill = |folder: &Path| {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "-q", "install", "--no-deps", "--no-compile"]);
+        pip.args([
+            "--upgrade",
+            "--root-user-action=ignore",
+            "--only-binary=:all:",
+        ]);
+        pip.args(options).arg("--target").arg(folder).args(packages);
+        run(&mut pip);
+    };
+    filled(folder, packages, fill)
 }
 
 /// Makes checks with each set of packages; none where `PYDBG_INTERPRETERS` leaves the interpreter out.

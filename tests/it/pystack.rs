@@ -5,6 +5,7 @@
 //! pystack 1.7.0 comes from PyPI into the cache folder, where `benches/peers.py` keeps it too.
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters};
+use crate::packages;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,13 +51,7 @@ const KNOWN: &[Known] = &[
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let home = |tail: &str| std::env::var_os("HOME").map(|home| Path::new(&home).join(tail));
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = set("PYDBG_CACHE").map(PathBuf::from).or_else(|| {
-            let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
-            Some(cache.or_else(|| home(".cache"))?.join("pydbg"))
-        });
-        let venv = cache.expect("a cache folder").join("peers");
+        let venv = packages::cache().join("peers");
         let program = venv.join("bin/pystack");
         if !program.exists() {
             let run = |command: &mut Command| {

@@ -1,10 +1,10 @@
 //! Stacks of many threads of many processes, each that some have in common shown once.
 
 use super::group;
-use super::number::compact;
 use super::outcome::{Outcome, common_error, distinct, single_stack};
 use super::stack;
 use super::thread::ThreadView;
+use super::thread_id;
 use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
 use pydbg::diag::{Note, counted};
@@ -89,13 +89,7 @@ fn ids(group: &[&Answer], family: bool) -> String {
         ids.sort_unstable();
         ids.dedup();
         let number = process.first().map_or(0, |answer| answer.inferior);
-        words.push(match family {
-            true => format!(
-                "{number}.{}",
-                compact(&ids).replace(',', &format!(",{number}."))
-            ),
-            false => compact(&ids),
-        });
+        words.push(thread_id::several(family.then_some(number), &ids));
     }
     words.join(",")
 }

@@ -43,6 +43,7 @@ pub mod stack;
 pub mod symbol;
 pub mod syntax_error;
 pub mod thread;
+pub mod thread_id;
 pub mod traceback;
 pub mod traced;
 pub mod value;

@@ -80,31 +80,6 @@ pub fn compact(ids: &[usize]) -> String {
     words.collect::<Vec<_>>().join(",")
 }
 
-/// A list of thread numbers, such as `1-3 5`; ascending within each range, as written otherwise.
-/// Numbers above `most` are left out of ranges, and refused alone.
-pub fn thread_list(words: &[&str], most: usize) -> anyhow::Result<Vec<usize>> {
-    let mut list = Vec::new();
-    for word in words {
-        match word.split_once('-') {
-            Some((first, last)) => {
-                let (first, last) = (number(first)?, number(last)?);
-                if first > last {
-                    bail!("inverted range \"{word}\"");
-                }
-                list.extend(first.max(1)..=last.min(most));
-            }
-            None => {
-                let id = number(word)?;
-                if id == 0 || id > most {
-                    bail!("Unknown thread {id}.");
-                }
-                list.push(id);
-            }
-        }
-    }
-    Ok(list)
-}
-
 /// Inferior numbers: `all`, or a list such as `1-3 5`. Ranges hold those there are.
 pub fn inferior_list(session: &Session, words: &[&str]) -> anyhow::Result<Vec<usize>> {
     let known: Vec<usize> = session.inferiors().iter().map(|i| i.number).collect();
@@ -117,17 +92,23 @@ pub fn inferior_list(session: &Session, words: &[&str]) -> anyhow::Result<Vec<us
         let numbers = match number(word) {
             Ok(id) if !known.contains(&id) => bail!("Inferior ID {id} not known."),
             Ok(id) => vec![id],
-            Err(_) => thread_list(&[word], most)?,
+            Err(_) => range(word, most)?,
         };
         list.extend(numbers.into_iter().filter(|id| known.contains(id)));
     }
     Ok(list)
 }
 
-/// Whether `word` can be a part of a thread list.
-pub fn is_thread_list(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_digit())
-        && word.chars().all(|c| c.is_ascii_digit() || c == '-')
+/// The numbers from `first-last` that are no higher than `most`.
+fn range(word: &str, most: usize) -> anyhow::Result<Vec<usize>> {
+    let (first, last) = match word.split_once('-') {
+        Some((first, last)) => (number(first)?, number(last)?),
+        None => (number(word)?, number(word)?),
+    };
+    if first > last {
+        bail!("inverted range \"{word}\"");
+    }
+    Ok((first.max(1)..=last.min(most)).collect())
 }
 
 /// `2, 3 and 4`; of very many, the first ones and how many more.
@@ -172,13 +153,12 @@ mod tests {
     }
 
     #[test]
-    fn lists() {
-        assert_eq!(thread_list(&["1-3", "5"], 9).unwrap(), [1, 2, 3, 5]);
-        assert_eq!(thread_list(&["2-1000000000"], 3).unwrap(), [2, 3]);
-        assert!(thread_list(&["3-1"], 3).is_err());
-        assert!(thread_list(&["4"], 3).is_err());
-        assert!(thread_list(&["1-"], 3).is_err());
-        assert!(is_thread_list("1-3") && !is_thread_list("bt") && !is_thread_list("-q"));
+    fn ranges() {
+        assert_eq!(range("1-3", 9).unwrap(), [1, 2, 3]);
+        assert_eq!(range("2-1000000000", 3).unwrap(), [2, 3]);
+        assert!(range("3-1", 3).is_err());
+        assert!(range("1-", 3).is_err());
+        assert!(range("x", 3).is_err());
     }
 
     #[test]

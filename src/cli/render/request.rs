@@ -1,6 +1,6 @@
 //! What `thread apply` and `process apply` are asked for: threads, flags and a command.
 
-use super::number::{is_thread_list, thread_list};
+use super::thread_id::{self, ThreadId, is_thread_list};
 use crate::cli::{Needs, Session};
 
 /// What was asked for.
@@ -63,12 +63,17 @@ impl<'t> Request<'t> {
         nested.map_or(Needs::Nothing, |line| session.needs(line))
     }
 
-    /// The numbers of the threads asked for, of `count` threads.
-    pub fn ids(&self, count: usize) -> anyhow::Result<Vec<usize>> {
+    /// The threads asked for; `all` are those of the current inferior.
+    pub fn threads(&self, session: &Session) -> anyhow::Result<Vec<ThreadId>> {
         match self.list.as_slice() {
-            ["all"] if self.ascending => Ok((1..=count).collect()),
-            ["all"] => Ok((1..=count).rev().collect()),
-            list => thread_list(list, count),
+            ["all"] => {
+                let mut all = thread_id::all(session)?;
+                if !self.ascending {
+                    all.reverse();
+                }
+                Ok(all)
+            }
+            list => thread_id::list(session, list),
         }
     }
 }
@@ -92,15 +97,8 @@ mod tests {
         assert!(request.silent);
         assert_eq!(request.line, "py-print a  b");
         assert_eq!(nested("2 x/4gx $sp"), Some("x/4gx $sp"));
+        assert_eq!(nested("2.1-3 *  bt"), Some("bt"));
         assert_eq!(nested("all"), None);
         assert_eq!(nested("py-bt"), None);
-    }
-
-    #[test]
-    fn all_goes_down_unless_told_otherwise() {
-        let ids = |tail| Request::parse(tail).ids(3).unwrap();
-        assert_eq!(ids("all bt"), [3, 2, 1]);
-        assert_eq!(ids("all -ascending bt"), [1, 2, 3]);
-        assert_eq!(ids("2-9 1 bt"), [2, 3, 1]);
     }
 }

@@ -9,14 +9,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// The numbers of all threads, for completion.
-pub fn numbers(session: &Session) -> Vec<String> {
-    let threads = session
-        .process()
-        .map_or(&[][..], |process| process.threads());
-    threads.iter().map(|thread| thread.id.to_string()).collect()
-}
-
 /// One thread: a native one, with its Python thread state if it has one, or a Python thread state
 /// without a native thread.
 #[derive(Clone, Debug, Serialize)]

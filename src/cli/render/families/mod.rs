@@ -2,14 +2,16 @@
 //! those they concern, the table of all waits, the picture.
 
 pub mod files;
+pub mod hint;
 mod picture;
 
 use super::location;
 use super::number::list;
 use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
-use pydbg::diag::Note;
+use pydbg::diag::{Note, counted};
 use pydbg::families::{Ends, Family, Member, Verdict, VerdictKind, Wait, descendants};
+use pydbg::target::proc;
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;
@@ -40,16 +42,24 @@ impl FamilyView {
             bail!("Only live processes have a family; a core knows its own process alone.");
         }
         let mut notes = Vec::new();
+        let mut gone = 0_usize;
         for pid in below(&members) {
             if members.iter().any(|member| member.pid == pid) || session.cancel.is_cancelled() {
                 continue;
             }
             match Member::open(pid, &session.options) {
                 Ok(member) => members.push(member),
+                Err(_) if proc::living(pid).is_none() => gone += 1,
                 Err(error) => notes.push(Note::partial(format!(
                     "process {pid} was not looked at: {error}"
                 ))),
             }
+        }
+        if gone > 0 {
+            notes.push(Note::info(format!(
+                "{} ended before they could be looked at",
+                counted(gone, "process")
+            )));
         }
         Ok(FamilyView {
             family: Family::of(members),
@@ -226,10 +236,10 @@ impl Report for FamilyView {
             .members
             .iter()
             .filter(|member| member.python.is_some());
+        let (all, python) = (family.members.len(), python.count());
+        let some = if all == 1 { "process" } else { "processes" };
         out.put(format_args!(
-            "{} processes, {} of them with Python.\n\n",
-            family.members.len(),
-            python.count()
+            "{all} {some}, {python} of them with Python.\n\n"
         ))?;
         for verdict in &family.verdicts {
             self.verdict(out, verdict)?;
