@@ -204,6 +204,9 @@ impl<'r> Work<'r> {
             std::mem::take(&mut self.before.smaps),
         ));
         let out = self.place.begin()?;
+        if self.request.cancel.is_cancelled() {
+            return Err(DumpError::Interrupted);
+        }
         let target = attach()?;
         let live = target.live().filter(|live| live.is_stopped());
         let live = live.ok_or(DumpError::NotStopped)?;

@@ -8,9 +8,9 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// /var/tmp is for large files and, unlike /tmp, hardly ever in memory (file-hierarchy(7)).
@@ -128,9 +128,11 @@ impl Scratch {
     }
 }
 
-/// A file in memory.
+/// A file in memory, which nobody else may open by way of /proc.
 fn in_memory() -> io::Result<File> {
-    Ok(memfd_create(c"pydbg-core", MFdFlags::MFD_CLOEXEC)?.into())
+    let file = File::from(memfd_create(c"pydbg-core", MFdFlags::MFD_CLOEXEC)?);
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// A file in `folder` without a name, which O_EXCL keeps from ever getting one.

@@ -189,6 +189,37 @@ fn a_disk_that_becomes_full_leaves_nothing() {
     assert!(sleeper.goes_on());
 }
 
+/// What was read of /proc before the stop is not that of the stop.
+#[test]
+fn a_process_that_maps_all_the_time_has_the_mappings_of_the_stop() {
+    let code = "
+import mmap, threading
+def maps():
+    while True:
+        several = [mmap.mmap(-1, n << 14) for n in range(1, 30)]
+        for one in several:
+            one.close()
+thread = threading.Thread(target=maps)
+thread.daemon = True
+thread.start()
+print(1)";
+    let (sleeper, _) = Sleeper::start(code);
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..ROUNDS {
+        let core = folder.path().join(format!("core.{round}"));
+        let (status, text) = dump(&format!(
+            "pydbg dump {} -o {}",
+            sleeper.pid(),
+            core.display()
+        ));
+        assert_eq!(status, Some(0), "{text}");
+        let answer = Pydbg::core(&core, &[], "memory").expect("an answer");
+        let told = (&answer["data"]["basis"], &answer["notes"]);
+        assert_eq!(told, (&"resident".into(), &Value::Array(Vec::new())));
+    }
+    assert!(sleeper.goes_on());
+}
+
 /// What is in RAM by the note of a core: resident, proportional, private and dirty.
 fn in_ram(core: &Path) -> [u64; 3] {
     let target = core::open(core, &Options::default()).expect("a core");
