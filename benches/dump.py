@@ -3,7 +3,7 @@
 
     benches/dump.py [--pydbg target/release/pydbg] [--runs 5] [--megabytes 1700] [--threads 4]
 
-Runs pydbg dump, dump --fork and gcore in turn on one process with that much memory in use, and prints
+Runs pydbg dump, dump --fork, attach --snapshot and gcore in turn on one process with that much memory in use, and prints
 the medians as a Markdown table. The pause is the longest gap a spinning thread of the target saw while
 the command ran; the row "nothing" shows the machine's own noise.
 """
@@ -74,6 +74,7 @@ def main():
                     ("pydbg dump --fork", own + ["--fork"]),
                     ("pydbg dump --compress lz4", own + ["--compress", "lz4"]),
                     ("pydbg dump --compress zstd", own + ["--compress", "zstd"]),
+                    ("pydbg attach --snapshot", [pydbg, "attach", "--snapshot", str(pid), "--batch", "-nx", "-q", "-ex", "py-bt"]),
                     ("gcore", ["gcore", "-o", os.path.join(folder, "core"), str(pid)]),
                     ("nothing (noise)", ["sleep", "0.5"])]
             print("RSS %.0f MB, %d runs, medians.\n" % (resident(pid) / 1e6, options.runs))
