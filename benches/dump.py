@@ -20,8 +20,10 @@ import time
 from peers import HERE, run
 
 TARGET = """
-import ctypes, mmap, os, random, struct, sys, threading, time
+import random, sys, threading, time
 megabytes, threads, pauses = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+sys.path.insert(0, sys.argv[4])
+import target
 random.seed(1)
 noise = bytes(random.getrandbits(8) for _ in range(1 << 20))
 # Small objects and large buffers, half and half.
@@ -29,21 +31,7 @@ small = [noise[i % 1000:i % 1000 + 200] + b"%d" % i for i in range(megabytes * 2
 large = [bytearray(noise) for _ in range(max(0, megabytes - megabytes * 2000 * 250 // 1000000))]
 for _ in range(threads):
     threading.Thread(target=time.sleep, args=(10000,), daemon=True).start()
-open(pauses, "wb").write(bytes(16))
-words = mmap.mmap(open(pauses, "r+b").fileno(), 16)
-print(os.getpid(), flush=True)
-clock = time.perf_counter_ns
-longest, last, count = 0, clock(), 0
-while True:
-    now = clock()
-    if now - last > longest:
-        longest = now - last
-        words[0:8] = struct.pack("<Q", longest)
-    last = now
-    count += 1
-    if count & 63 == 0 and words[8] == 1:
-        words[0:16] = bytes(16)
-        longest, last = 0, clock()
+target.spin(pauses)
 """
 
 
@@ -74,7 +62,7 @@ def main():
     pydbg = os.path.abspath(options.pydbg)
     with tempfile.TemporaryDirectory(prefix="pydbg-bench-", dir=options.folder) as folder:
         pauses = os.path.join(folder, "pauses")
-        words = [str(options.megabytes), str(options.threads), pauses]
+        words = [str(options.megabytes), str(options.threads), pauses, HERE]
         child = subprocess.Popen([options.python, "-c", TARGET] + words, stdout=subprocess.PIPE)
         try:
             pid = int(child.stdout.readline())

@@ -2,7 +2,7 @@
 """Time and memory of `heap`, the whole graph, `memory` and `garbage` on cores of many mixed objects, and of guppy3 inside
 such a process.
 
-    benches/heap.py [--pydbg target/release/pydbg] [--python python3.11] [--sizes 1,5,20] [--runs 3]
+    benches/heap.py [--pydbg target/release/pydbg] [--python python3.11] [--sizes 1,5,20,32] [--runs 3]
                     [--svg docs/heap-cost.svg] [--guppy]
 
 One object in thirteen is an instance with two attributes, and there are lists, tuples, dicts, objects with
@@ -68,24 +68,31 @@ def draw(path, curves):
     """Seconds over millions of objects as a picture: both axes linear, so that a line is a line."""
     width, height, left, bottom = 640, 360, 60, 50
     most = max(x for points in curves.values() for x, _ in points)
-    tall = max(y for points in curves.values() for _, y in points) * 1.1
+    highest = max(y for points in curves.values() for _, y in points)
+    unit = next(unit for unit in (10.0 ** power * step for power in range(-3, 4) for step in (1, 2, 5)) if 5 * unit >= highest)
+    tall = 5 * unit
     place = lambda x, y: (left + x / most * (width - left - 150), height - bottom - y / tall * (height - bottom - 20))
     out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">' % (width, height),
            '<rect width="100%" height="100%" fill="white"/>']
     for step in range(6):
-        x, y = place(most * step / 5, tall * step / 5)
-        base_x, base_y = place(0, 0)
-        out.append('<path d="M%.1f %.1fV%.1f M%.1f %.1fH%.1f" stroke="#ddd"/>' % (x, base_y, place(0, tall)[1], base_x, y, place(most, 0)[0]))
-        out.append('<text x="%.1f" y="%.1f" text-anchor="middle">%g</text>' % (x, base_y + 18, most * step / 5))
-        out.append('<text x="%.1f" y="%.1f" text-anchor="end">%.2g</text>' % (base_x - 6, y + 4, tall * step / 5))
+        x, y = place(0, unit * step)
+        out.append('<path d="M%.1f %.1fH%.1f" stroke="#ddd"/>' % (x, y, place(most, 0)[0]))
+        out.append('<text x="%.1f" y="%.1f" text-anchor="end">%g</text>' % (x - 6, y + 4, unit * step))
+    for size in sorted({x for points in curves.values() for x, _ in points}):
+        x, y = place(size, 0)
+        out.append('<path d="M%.1f %.1fV%.1f" stroke="#ddd"/>' % (x, y, place(0, tall)[1]))
+        out.append('<text x="%.1f" y="%.1f" text-anchor="middle">%g</text>' % (x, y + 18, size))
     out.append('<text x="%.1f" y="%d" text-anchor="middle">million objects</text>' % (place(most / 2, 0)[0], height - 10))
     out.append('<text x="14" y="%d" transform="rotate(-90 14 %d)" text-anchor="middle">seconds</text>' % (height / 2, height / 2))
-    for (name, points), colour in zip(sorted(curves.items()), ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")):
+    lowest = height
+    highest_last = sorted(curves.items(), key=lambda curve: max(curve[1])[1])
+    for (name, points), colour in zip(highest_last, ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")):
         line = " ".join("%.1f,%.1f" % place(x, y) for x, y in sorted(points))
         out.append('<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>' % (line, colour))
         out.extend('<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>' % (place(x, y) + (colour,)) for x, y in points)
         x, y = place(*max(points))
-        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>' % (x + 8, y + 4, colour, name))
+        lowest = min(y + 4, lowest - 14)  # names of curves that end together stand above each other
+        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>' % (x + 8, lowest, colour, name))
     with open(path, "w") as stream:
         stream.write("\n".join(out) + "\n</svg>\n")
 
@@ -94,7 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pydbg", default=os.path.join(peers.HERE, "../target/release/pydbg"))
     parser.add_argument("--python", default="python3")
-    parser.add_argument("--sizes", default="1,5,20")
+    parser.add_argument("--sizes", default="1,5,20,32")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--svg")
     parser.add_argument("--guppy", action="store_true")

@@ -49,13 +49,13 @@ def run(command, cwd):
 class Target:
     """A running target.py."""
 
-    def __init__(self, threads, depth, folder):
+    def __init__(self, threads, depth, folder, megabytes=0):
         self.folder = folder
         pauses = os.path.join(folder, "pauses")
         script = os.path.join(HERE, "target.py")
         limit = lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
         self.child = subprocess.Popen(
-            [sys.executable, script, str(threads), str(depth), pauses],
+            [sys.executable, script, str(threads), str(depth), pauses, str(megabytes)],
             stdout=subprocess.PIPE, cwd=folder, preexec_fn=limit)
         self.pid = int(self.child.stdout.readline())
         with open(pauses, "r+b") as file:
@@ -110,7 +110,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pydbg", default=os.path.join(HERE, "../target/release/pydbg"))
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--only", default="live-4,core-4,live-1000,core-1000")
+    parser.add_argument("--only", default="live-4,core-4,live-100,live-1000,core-1000")
     options = parser.parse_args()
     pydbg, only = os.path.abspath(options.pydbg), options.only.split(",")
     pystack, pyspy = peers()
@@ -118,14 +118,14 @@ def main():
     merged = ["--batch", "-nx", "-q", "-ex", "bt all"]
     values = ["--batch", "-nx", "-q", "-ex", "py-bt -l all"]
     print("Python %s, %d runs, medians." % (sys.version.split()[0], options.runs))
-    for threads in (4, 1000):
+    for threads, megabytes in ((4, 0), (100, 600), (1000, 0)):
         wanted = [kind for kind in ("live", "core") if "%s-%d" % (kind, threads) in only]
         if not wanted:
             continue
         folder = tempfile.mkdtemp(prefix="pydbg-bench-")
         try:
-            target = Target(threads, 50, folder)
-            slow = 1 if threads > 100 else options.runs
+            target = Target(threads, 50, folder, megabytes)
+            slow = 1 if threads > 4 else options.runs
             if "live" in wanted:
                 def live(command):
                     def action():
@@ -138,7 +138,7 @@ def main():
                         ("pydbg bt", live([pydbg, "attach", pid] + merged)),
                         ("py-spy dump --native", live([pyspy, "dump", "-n", "-p", pid])),
                         ("nothing (noise)", live(["sleep", "0.05"]))]
-                table("Live, %d threads of 50 frames" % threads, rows, options.runs,
+                table("Live, %d threads of 50 frames, %d MB" % (threads, megabytes), rows, options.runs,
                       ["longest pause, ms", "wall s", "CPU s", "peak MB"])
                 rows = [("pydbg py-bt", rows[0][1]),
                         ("pystack remote", live([pystack, "remote", pid]))]

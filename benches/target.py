@@ -1,7 +1,7 @@
-"""The target of the benches: `target.py THREADS DEPTH PAUSES`.
+"""The target of the benches: `target.py THREADS DEPTH PAUSES [MEGABYTES]`.
 
 THREADS threads, each DEPTH Python frames deep and blocked, and the main thread spinning over the
-clock. PAUSES is a file of two 8-byte words mapped shared: the longest gap the spinner saw, in
+clock, with so many MEGABYTES of small objects. PAUSES is a file of two 8-byte words mapped shared: the longest gap the spinner saw, in
 nanoseconds, and a flag; whoever sets the flag to 1 has the gap reset (the spinner answers 0).
 Prints its process id when everything is in place; dies after ten minutes.
 """
@@ -12,8 +12,6 @@ import struct
 import sys
 import threading
 import time
-
-THREADS, DEPTH, PAUSES = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 
 
 def descend(depth, ready, gate):
@@ -26,7 +24,14 @@ def descend(depth, ready, gate):
     return name, numbers, table
 
 
-def spin(words):
+def spin(path):
+    """Writes the longest gap into a file, for ever."""
+    with open(path, "wb") as file:
+        file.write(bytes(16))
+    with open(path, "r+b") as file:
+        words = mmap.mmap(file.fileno(), 16)
+    time.sleep(0.2)
+    print(os.getpid(), flush=True)
     clock = time.perf_counter_ns
     longest, last, count = 0, clock(), 0
     while True:
@@ -43,20 +48,20 @@ def spin(words):
 
 def main():
     signal.alarm(600)
+    threads, depth, pauses = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    megabytes = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    # A float of 24 bytes and its slot in the list.
+    kept = [number * 1.5 for number in range(megabytes * 1000000 // 32)]
     ready, gate = threading.Semaphore(0), threading.Event()
-    for _ in range(THREADS):
+    for _ in range(threads):
         # The thread's own frames (bootstrap, run, target) count towards the depth.
-        target = threading.Thread(target=descend, args=(DEPTH - 5, ready, gate), daemon=True)
+        target = threading.Thread(target=descend, args=(depth - 5, ready, gate), daemon=True)
         target.start()
-    for _ in range(THREADS):
+    for _ in range(threads):
         ready.acquire()
-    with open(PAUSES, "wb") as file:
-        file.write(bytes(16))
-    file = open(PAUSES, "r+b")
-    words = mmap.mmap(file.fileno(), 16)
-    time.sleep(0.2)
-    print(os.getpid(), flush=True)
-    spin(words)
+    spin(pauses)
+    return kept
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ use crate::cli::render::variables::{Budget, VariablesView, asks_for_locals};
 use crate::cli::render::{frame, group, row, source, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use pydbg::Addr;
-use pydbg::diag::{Note, Severity, thousands};
+use pydbg::diag::{Note, thousands};
 use pydbg::python::value::Limits;
 use pydbg::python::{MergedFrame, MergedStack, Python};
 use pydbg::unwind::{End, NativeFrame};
@@ -370,12 +370,11 @@ impl Report for Backtrace {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let partial = |thread: &Thread, text: &str| Note {
-            severity: Severity::Partial,
-            text: match thread.thread.id {
+        let partial = |thread: &Thread, text: &str| {
+            Note::partial(match thread.thread.id {
                 Some(id) => format!("thread {id}: {text}"),
                 None => text.to_owned(),
-            },
+            })
         };
         let mut notes = Vec::new();
         for thread in &self.threads {

@@ -6,7 +6,7 @@ use crate::cli::render::stack;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
@@ -148,12 +148,10 @@ impl Report for Exceptions {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.threads.iter().filter_map(|thread| {
-            Some(Note {
-                severity: Severity::Partial,
-                text: thread.problem.clone()?,
-            })
-        });
+        let problems = self
+            .threads
+            .iter()
+            .filter_map(|thread| Some(Note::partial(thread.problem.clone()?)));
         problems.chain(source::notes(&self.remarks)).collect()
     }
 }

@@ -3,6 +3,7 @@
 use crate::cli::dump::{DumpOptions, report};
 use crate::cli::{Class, Needs, Report, Run, Session};
 use anyhow::bail;
+use pydbg::target::Origin;
 use std::path::PathBuf;
 
 /// Save a core file of the live process.
@@ -43,6 +44,12 @@ impl Run for GenerateCoreFile {
     fn run(self, session: &mut Session) -> anyhow::Result<Box<dyn Report>> {
         let request = self.options.request(session, self.file.as_deref());
         let target = &session.process()?.target;
+        if let Origin::Snapshot(taken) = target.origin {
+            bail!(
+                "a snapshot is not saved; \"pydbg dump {}\" writes the core of the process",
+                taken.pid
+            );
+        }
         if !target.is_live() {
             bail!("the target is a core already; copy its file");
         }

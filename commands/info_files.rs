@@ -1,5 +1,6 @@
 //! `info files`: where everything that is known about the target comes from.
 
+use crate::cli::banner::when;
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use pydbg::native::Process;
 use pydbg::target::Origin;
@@ -65,6 +66,11 @@ impl Report for Files {
                 out.put(format_args!("', file type elf64-x86-64.\n"))?;
             }
             Origin::Live(pid) => out.put(format_args!("Live process {pid}.\n"))?,
+            Origin::Snapshot(taken) => out.put(format_args!(
+                "Snapshot of process {}, {}.\n",
+                taken.pid,
+                when(taken)
+            ))?,
             Origin::Synthetic => out.put(format_args!("Built in memory.\n"))?,
         }
         if let Some(entry) = target.aux(AT_ENTRY) {

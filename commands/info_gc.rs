@@ -1,7 +1,7 @@
 //! `info gc`: the state of the garbage collector.
 
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::heap::{CollectorState, GenerationState};
 use serde_json::{Value, json};
 use std::io;
@@ -107,9 +107,10 @@ impl Report for Collectors {
     fn notes(&self) -> Vec<Note> {
         let lists = self.0.iter().flat_map(|collector| &collector.generations);
         let problems = lists.filter_map(|list| Some((&list.name, list.problem.as_ref()?)));
-        let note = |(name, problem)| Note {
-            severity: Severity::Partial,
-            text: format!("the collector's list is damaged: {name}: {problem}"),
+        let note = |(name, problem)| {
+            Note::partial(format!(
+                "the collector's list is damaged: {name}: {problem}"
+            ))
         };
         problems.map(note).collect()
     }

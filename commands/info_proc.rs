@@ -145,6 +145,9 @@ impl Report for Proc {
         let target = &self.process.target;
         let mut data = json!({ "live": matches!(target.origin, Origin::Live(_)) });
         if let Value::Object(data) = &mut data {
+            if let Origin::Snapshot(taken) = target.origin {
+                data.insert("snapshot".into(), json!(taken));
+            }
             if self.what != What::Mappings {
                 data.insert("process".into(), json!(target.process));
                 data.insert("threads".into(), json!(target.threads.len()));

@@ -35,8 +35,7 @@ impl Run for ProcessApply {
     const RAW: bool = true;
 
     fn needs(session: &Session, words: &[String]) -> Needs {
-        let nested = words.last().and_then(|tail| Self::nested(tail));
-        nested.map_or(Self::NEEDS, |line| session.needs(line).max(Self::NEEDS))
+        Request::needs(session, words).max(Self::NEEDS)
     }
 
     fn nested(tail: &str) -> Option<&str> {

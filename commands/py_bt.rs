@@ -10,7 +10,7 @@ use crate::cli::render::variables::{Budget, asks_for_locals};
 use crate::cli::render::{group, stack, variables};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity, thousands};
+use pydbg::diag::{Note, thousands};
 use serde_json::{Value, json};
 use std::io;
 
@@ -207,12 +207,9 @@ impl Report for Tracebacks {
     fn notes(&self) -> Vec<Note> {
         let cut = self.threads.iter().filter_map(|thread| {
             let more = thousands(thread.left_out?);
-            Some(Note {
-                severity: Severity::Partial,
-                text: format!(
+            Some(Note::partial(format!(
                     "{more} older frames of a stack are left out; \"py-bt COUNT\" gives as many as asked"
-                ),
-            })
+                )))
         });
         let rows = self.threads.iter().flat_map(|thread| &thread.frames);
         cut.chain(source::notes(&self.remarks))

@@ -4,7 +4,7 @@ use crate::cli::render::value::{self, ValueView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use anyhow::anyhow;
 use pydbg::Addr;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::python::dis::{Argument, Instruction};
 use pydbg::python::value::Limits;
 use serde_json::{Value, json};
@@ -166,10 +166,7 @@ impl Report for Bytecode {
     fn notes(&self) -> Vec<Note> {
         let problem = self.problem.iter();
         problem
-            .map(|why| Note {
-                severity: Severity::Partial,
-                text: format!("the bytecode ends early: {why}"),
-            })
+            .map(|why| Note::partial(format!("the bytecode ends early: {why}")))
             .collect()
     }
 }

@@ -4,7 +4,7 @@ use crate::cli::render::row::PythonRow;
 use crate::cli::render::value::limits;
 use crate::cli::render::variables::{Budget, VariablesView};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use serde_json::{Value, json};
 use std::io;
 
@@ -104,10 +104,7 @@ impl Report for Locals {
 
     fn notes(&self) -> Vec<Note> {
         let problems = (self.variables.problem.iter()).chain(&self.globals.problem);
-        let note = |text: &String| Note {
-            severity: Severity::Partial,
-            text: text.clone(),
-        };
+        let note = |text: &String| Note::partial(text.clone());
         problems.map(note).collect()
     }
 }

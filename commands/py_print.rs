@@ -4,7 +4,7 @@ use crate::cli::render::raw::{RawWord, words};
 use crate::cli::render::value::limits;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use anyhow::{Context, anyhow, bail};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::expr::{Evaluator, FrameScope, ScopeKind, Value, carets};
 use pydbg::python::value::{Limits, Shown};
 use serde_json::json;
@@ -220,10 +220,7 @@ impl Report for Printed {
     fn notes(&self) -> Vec<Note> {
         let unreadable = self.shown.unreadable > 0;
         let text = || "a part of the value cannot be read".to_owned();
-        let note = unreadable.then(|| Note {
-            severity: Severity::Partial,
-            text: text(),
-        });
+        let note = unreadable.then(|| Note::partial(text()));
         note.into_iter().collect()
     }
 }

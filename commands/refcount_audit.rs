@@ -2,11 +2,11 @@
 
 use crate::cli::render::address;
 use crate::cli::render::heap::named::{complete, most, types};
-use crate::cli::render::heap::one::{count, of_sizes, thing};
+use crate::cli::render::heap::one::{of_sizes, thing};
 use crate::cli::{Class, Needs, Out, Report, Run, Session};
 use anyhow::bail;
 use pydbg::Addr;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, counted};
 use pydbg::heap::{Heap, Thing};
 use pydbg::memory::{Audit, Miscounted, MiscountedType, Verdict};
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ impl Report for Types {
         match self.left_out {
             0 => Ok(()),
             more => {
-                let more = count(more, "more type");
+                let more = counted(more, "more type");
                 out.put(format_args!("… {more} left out; see -n\n"))
             }
         }
@@ -174,10 +174,8 @@ impl Report for Types {
             "{} objects were left out: they are never freed, or how they count is not known",
             self.audit.uncounted
         );
-        let severity = Severity::Info;
-        let note = Note { severity, text };
         (self.audit.uncounted > 0)
-            .then_some(note)
+            .then(|| Note::info(text))
             .into_iter()
             .collect()
     }
@@ -221,7 +219,7 @@ impl Report for Objects {
         match self.left_out {
             0 => Ok(()),
             more => {
-                let more = count(more, "more object");
+                let more = counted(more, "more object");
                 out.put(format_args!("… {more} left out; see -n\n"))
             }
         }

@@ -1,12 +1,13 @@
 //! `thread apply`: one command for several threads, its answers in one.
 
 use crate::cli::render::group;
+use crate::cli::render::outcome::{Outcome, common_error, distinct, single_stack};
 use crate::cli::render::request::Request;
 use crate::cli::render::thread::ThreadView;
 use crate::cli::render::thread_id;
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
-use anyhow::{anyhow, bail};
-use pydbg::diag::{Note, Severity};
+use anyhow::bail;
+use pydbg::diag::Note;
 use serde_json::{Map, Value, json};
 use std::io;
 
@@ -41,8 +42,7 @@ impl Run for ThreadApply {
     const RAW: bool = true;
 
     fn needs(session: &Session, words: &[String]) -> Needs {
-        let nested = words.last().and_then(|tail| Self::nested(tail));
-        nested.map_or(Self::NEEDS, |line| session.needs(line).max(Self::NEEDS))
+        Request::needs(session, words).max(Self::NEEDS)
     }
 
     fn nested(tail: &str) -> Option<&str> {
@@ -83,16 +83,15 @@ impl Run for ThreadApply {
             }
             let thread = ThreadView::find(session, id.thread)?;
             (session.inferior.thread, session.inferior.frame) = (id.thread, 0);
-            let result = session.execute(&line);
+            let outcome = Outcome::of(session, &line);
             if session.quit || session.inferior.process.is_none() {
                 break;
             }
-            let result = result.map_err(|error| format!("{error:#}"));
-            if result.is_ok() || !request.silent {
+            if outcome.report().is_ok() || !request.silent {
                 answers.push(Answer {
                     inferior: family.then_some(id.inferior),
                     thread,
-                    result,
+                    outcome,
                 });
             }
         }
@@ -106,8 +105,8 @@ impl Run for ThreadApply {
         }
         session.select_inferior(current);
         session.again = None;
-        if let Some(why) = common_error(&answers) {
-            return Err(anyhow!("{why}"));
+        if let Some(why) = common_error(answers.iter().map(|answer| &answer.outcome)) {
+            bail!("{why}");
         }
         Ok(Box::new(Answers {
             answers,
@@ -143,16 +142,7 @@ struct Answer {
     /// The number of its inferior, where there are several.
     inferior: Option<usize>,
     thread: ThreadView,
-    result: Result<Box<dyn Report>, String>,
-}
-
-/// The error of every single thread, if they all failed for the same reason.
-fn common_error(answers: &[Answer]) -> Option<&str> {
-    let (first, rest) = answers.split_first()?;
-    let why = first.result.as_ref().err()?;
-    rest.iter()
-        .all(|answer| answer.result.as_ref().err() == Some(why))
-        .then_some(why.as_str())
+    outcome: Outcome,
 }
 
 /// What it said of all.
@@ -165,7 +155,7 @@ struct Answers {
 impl Answers {
     /// The answers that are shown as one.
     fn groups(&self) -> Vec<Vec<&Answer>> {
-        group::of(&self.answers, self.merge, Answer::sameness)
+        group::of(&self.answers, self.merge, |a| a.outcome.sameness())
     }
 }
 
@@ -178,7 +168,7 @@ impl Answers {
             let mut object = Map::new();
             object.insert("count".into(), json!(group.len()));
             object.insert("threads".into(), json!(threads));
-            match &first.result {
+            match first.outcome.report() {
                 Err(why) => object.insert("error".into(), json!(why)),
                 Ok(report) => match single_stack(report.json()) {
                     Ok(frames) => object.insert("frames".into(), frames),
@@ -192,15 +182,6 @@ impl Answers {
     }
 }
 
-/// The frames of an answer that is the stack of one thread.
-fn single_stack(answer: Value) -> Result<Value, Value> {
-    let frames = match answer.get("threads").and_then(Value::as_array) {
-        Some(threads) if threads.len() == 1 => threads.first().and_then(|t| t.get("frames")),
-        _ => None,
-    };
-    frames.cloned().ok_or(answer)
-}
-
 impl Answer {
     /// A JSON object about the thread, with the number of its inferior where there are several.
     fn with_inferior(&self, mut object: Value) -> Value {
@@ -208,17 +189,6 @@ impl Answer {
             object.insert("inferior".into(), json!(number));
         }
         object
-    }
-
-    /// What must be the same in answers that are shown as one.
-    fn sameness(&self) -> Result<String, String> {
-        let report = self.result.as_ref().map_err(String::clone)?;
-        Ok(report.sameness().unwrap_or_else(|| {
-            let mut text = Vec::new();
-            // Writing to memory does not fail.
-            let _ = report.text(&mut Out::new(&mut text, false, 0));
-            String::from_utf8_lossy(&text).into_owned()
-        }))
     }
 
     fn header(&self, out: &mut Out<'_>) -> io::Result<()> {
@@ -249,13 +219,7 @@ impl Report for Answers {
                     several => group_header(out, several)?,
                 }
             }
-            match &first.result {
-                Ok(report) => report.text(out)?,
-                Err(why) => {
-                    out.target(why)?;
-                    out.end()?;
-                }
-            }
+            first.outcome.text(out)?;
         }
         Ok(())
     }
@@ -268,7 +232,7 @@ impl Report for Answers {
         let mut threads = Vec::new();
         let mut results = Vec::new();
         for answer in &self.answers {
-            let (key, value) = match &answer.result {
+            let (key, value) = match answer.outcome.report() {
                 Err(why) => ("error", json!(why)),
                 Ok(report) => match report.json() {
                     Value::Object(mut object) if is_thread_list_answer(&object) => {
@@ -293,23 +257,17 @@ impl Report for Answers {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let mut notes: Vec<Note> = Vec::new();
-        for answer in &self.answers {
-            let name = thread_id::several(answer.inferior, &[answer.thread.id.unwrap_or(0)]);
-            let new = match &answer.result {
-                Ok(report) => report.notes(),
-                Err(why) => vec![Note {
-                    severity: Severity::Partial,
-                    text: format!("thread {name}: {why}"),
-                }],
-            };
-            for note in new {
-                if !notes.contains(&note) {
-                    notes.push(note);
+        let of_one = |answer: &Answer| {
+            let mut notes = answer.outcome.notes();
+            if answer.outcome.report().is_err() {
+                let name = thread_id::several(answer.inferior, &[answer.thread.id.unwrap_or(0)]);
+                for note in &mut notes {
+                    note.text = format!("thread {name}: {}", note.text);
                 }
             }
-        }
-        notes
+            notes
+        };
+        distinct(self.answers.iter().flat_map(of_one))
     }
 }
 

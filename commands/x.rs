@@ -5,7 +5,7 @@ use crate::cli::render::{address, symbol};
 use crate::cli::{Class, Needs, Out, Report, Run, Session, Style};
 use anyhow::{anyhow, bail};
 use pydbg::Addr;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::native::Process;
 use serde_json::{Value, json};
 use std::io;
@@ -190,10 +190,7 @@ impl Report for Examined {
     fn notes(&self) -> Vec<Note> {
         self.fault
             .iter()
-            .map(|text| Note {
-                severity: Severity::Partial,
-                text: text.clone(),
-            })
+            .map(|text| Note::partial(text.clone()))
             .collect()
     }
 }

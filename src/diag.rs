@@ -25,6 +25,24 @@ pub struct Note {
     pub text: String,
 }
 
+impl Note {
+    /// A note that leaves the answer whole.
+    pub fn info(text: impl Into<String>) -> Note {
+        Note {
+            severity: Severity::Info,
+            text: text.into(),
+        }
+    }
+
+    /// A note that something is missing or less sure.
+    pub fn partial(text: impl Into<String>) -> Note {
+        Note {
+            severity: Severity::Partial,
+            text: text.into(),
+        }
+    }
+}
+
 /// The most notes kept; a damaged core could otherwise produce millions.
 const MOST_NOTES: usize = 1000;
 
@@ -35,12 +53,12 @@ pub struct Notes(Arc<Mutex<Vec<Note>>>);
 impl Notes {
     /// Adds a note that leaves the answer whole.
     pub fn info(&self, text: impl Into<String>) {
-        self.push(Severity::Info, text.into());
+        self.add(Note::info(text));
     }
 
     /// Adds a note that something is missing or less sure.
     pub fn partial(&self, text: impl Into<String>) {
-        self.push(Severity::Partial, text.into());
+        self.add(Note::partial(text));
     }
 
     /// All notes so far.
@@ -61,9 +79,9 @@ impl Notes {
         self.len() == 0
     }
 
-    fn push(&self, severity: Severity, text: String) {
+    /// Adds a note.
+    pub fn add(&self, note: Note) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let note = Note { severity, text };
         if notes.len() < MOST_NOTES && !notes.contains(&note) {
             notes.push(note);
         }
@@ -197,6 +215,17 @@ pub fn thousands(number: impl TryInto<u128>) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `1 thread`, `2,000 threads`, `3 processes`: a number of what `noun` names.
+pub fn counted(number: impl TryInto<u128>, noun: &str) -> String {
+    let digits = thousands(number);
+    let ending = match noun {
+        _ if digits == "1" => "",
+        noun if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{digits} {noun}{ending}")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //!
 //! | layer | knows |
 //! |---|---|
-//! | [`addr`], [`bytes`], [`diag`], [`escape`] | addresses, checked reads, notes, hostile strings |
+//! | [`addr`], [`bytes`], [`calendar`], [`diag`], [`escape`] | addresses, checked reads, dates, notes, hostile strings |
 //! | [`target`] | one process image: memory, registers, mappings, threads |
 //! | [`dump`] | writing the core of a live process |
 //! | [`image`] | the ELF files mapped in it: symbols, build-ids, debug files |
@@ -26,6 +26,7 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod calendar;
 pub mod descriptors;
 pub mod diag;
 pub mod dump;

@@ -15,7 +15,7 @@ process and needs no Python on this machine.";
 const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
-       pydbg [OPTIONS] attach [--tree] PID
+       pydbg [OPTIONS] attach [--snapshot|--tree] PID
        pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK]
        pydbg ps [PID]
        pydbg core --list [DIR]
@@ -32,6 +32,7 @@ Examples:
   pydbg dump 1234 -o hangs.core               write the core of a live process
   pydbg ps                                    the Python processes of this machine
   pydbg attach --tree 1234                    a process and all its descendants
+  pydbg attach --snapshot 1234                copy a process, let it run on, then think
   pydbg --sysroot ./image core.1234           a core that comes from a container
   pydbg demo                                  a deadlocked process, made here, and its core
 
@@ -68,7 +69,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub debug_dir: Vec<PathBuf>,
 
-    /// A folder for unpacking a packed core, instead of $TMPDIR or /var/tmp.
+    /// A folder for unpacking a packed core, or for a snapshot when memory is short, instead of
+    /// $TMPDIR or /var/tmp.
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 
@@ -104,6 +106,11 @@ pub struct Args {
     #[arg(long)]
     pub tree: bool,
 
+    /// With "attach" or -p: copy the process, let it run on, and look at the copy. It takes as
+    /// much memory as the process has.
+    #[arg(long, conflicts_with_all = ["tree", "no_stop"])]
+    pub snapshot: bool,
+
     /// Live processes: read without stopping; what changes meanwhile may be read torn.
     #[arg(long)]
     pub no_stop: bool,
@@ -128,6 +135,8 @@ pub enum Opening {
     Live(i32, Option<PathBuf>),
     /// A live process and all its descendants, and perhaps its program.
     Tree(i32, Option<PathBuf>),
+    /// A copy of a live process, and perhaps its program.
+    Snapshot(i32, Option<PathBuf>),
     /// A live process whose core is to be written, and nothing more.
     Dump(i32),
     /// A deadlocked process that is made for the occasion.
@@ -178,10 +187,20 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
                 "--tree goes with \"attach\": pydbg attach --tree PID".into(),
             ));
         }
+        Some(Opening::Live(pid, exe)) if args.snapshot => Some(Opening::Snapshot(pid, exe)),
+        _ if args.snapshot => {
+            return Err(wrong(
+                "--snapshot goes with \"attach\": pydbg attach --snapshot PID".into(),
+            ));
+        }
         opening => opening,
     };
     let dumps = matches!(opening, Some(Opening::Dump(_)));
-    if !dumps && (args.output.is_some() || args.dump != DumpOptions::default()) {
+    let given = match args.snapshot {
+        true => args.dump != args.dump.of_snapshot(),
+        false => args.dump != DumpOptions::default(),
+    };
+    if !dumps && (args.output.is_some() || given) {
         return Err(wrong(
             "--output, --force, --filter, --compress and --fork go with \"dump\": pydbg dump PID"
                 .into(),
@@ -312,6 +331,13 @@ mod tests {
         for words in [&["attach", "--tree", "12"][..], &["-tree", "-p", "12"]] {
             assert_eq!(opening(words), Opening::Tree(12, None));
         }
+        for words in [
+            &["attach", "--snapshot", "12"][..],
+            &["-p", "12", "--snapshot"],
+            &["attach", "12", "--snapshot", "--fork"],
+        ] {
+            assert_eq!(opening(words), Opening::Snapshot(12, None));
+        }
         assert_eq!(
             opening(&["py", "-c", "c.1"]),
             Opening::Core("c.1".into(), Some("py".into()))
@@ -349,6 +375,12 @@ mod tests {
             &["dump", "1", "-ex", "bt"],
             &["dump", "1", "--compress", "zip"],
             &["attach", "1", "--force"],
+            &["attach", "1", "--fork"],
+            &["attach", "1", "--snapshot", "--force"],
+            &["attach", "1", "--snapshot", "--tree"],
+            &["attach", "1", "--snapshot", "--no-stop"],
+            &["--snapshot", "c.1"],
+            &["dump", "1", "--snapshot"],
         ] {
             let argv = std::iter::once("pydbg").chain(words.iter().copied());
             assert!(parse(argv.map(OsString::from)).is_err(), "{words:?}");

@@ -4,6 +4,7 @@
 use super::call::{Asked, Call};
 use super::command::Report;
 use super::document::Document;
+use super::dump;
 use super::interrupt::{Interrupt, Mode};
 use super::line::{Line, split_pipe};
 use super::out::complain;
@@ -147,7 +148,7 @@ impl Console {
             }
             Some(Err(error)) => {
                 let words = match cancelled {
-                    true => "Quit".to_owned(),
+                    true => dump::quit(&error, session).unwrap_or("Quit").to_owned(),
                     false => format!("{error:#}"),
                 };
                 self.failed(session, job, &words);

@@ -2,7 +2,7 @@
 
 use pydbg::diag::Note;
 use pydbg::escape::is_hostile;
-use pydbg::target::Origin;
+use pydbg::target::{Origin, Taken};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::Formatter;
@@ -79,6 +79,14 @@ pub enum About {
         /// Its PID.
         pid: i32,
     },
+    /// A copy of a live process.
+    Snapshot {
+        /// `snapshot`.
+        kind: &'static str,
+        /// When and of what.
+        #[serde(flatten)]
+        taken: Taken,
+    },
     /// No target, written as `null`.
     Nothing,
 }
@@ -88,6 +96,10 @@ impl From<Option<Origin>> for About {
         match origin {
             Some(Origin::Core(path)) => About::Core { kind: "core", path },
             Some(Origin::Live(pid)) => About::Live { kind: "live", pid },
+            Some(Origin::Snapshot(taken)) => About::Snapshot {
+                kind: "snapshot",
+                taken,
+            },
             Some(Origin::Synthetic) | None => About::Nothing,
         }
     }
@@ -115,6 +127,15 @@ mod tests {
         assert_eq!(
             text(document(Some(Origin::Live(7)), Some("no"))),
             r#"{"command":"bt","target":{"kind":"live","pid":7},"error":"no","notes":[]}"#
+        );
+        let taken = Taken {
+            pid: 7,
+            taken_us: 1,
+            pause_us: 2,
+        };
+        assert_eq!(
+            text(document(Some(Origin::Snapshot(taken)), None)),
+            r#"{"command":"bt","target":{"kind":"snapshot","pid":7,"taken_us":1,"pause_us":2},"notes":[]}"#
         );
         assert_eq!(
             text(document(None, None)),

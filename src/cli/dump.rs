@@ -4,8 +4,9 @@
 use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
-use pydbg::diag::{Note, human, thousands};
+use pydbg::diag::{Note, counted, human};
 use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use pydbg::target::live::LiveHold;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -28,6 +29,19 @@ pub struct DumpOptions {
 }
 
 impl DumpOptions {
+    /// Whether the process is to fork.
+    pub fn forks(&self) -> bool {
+        self.fork
+    }
+
+    /// What of these options a snapshot can have.
+    pub fn of_snapshot(&self) -> DumpOptions {
+        DumpOptions {
+            fork: self.fork,
+            ..DumpOptions::default()
+        }
+    }
+
     /// What to ask of the engine.
     pub fn request(&self, session: &Session, file: Option<&Path>) -> Request {
         Request {
@@ -51,6 +65,21 @@ pub fn report(saved: Result<Saved, DumpError>) -> anyhow::Result<Box<dyn Report>
     }
 }
 
+/// What is said when Ctrl-C ended the work, if it was this.
+pub fn quit(error: &anyhow::Error, session: &Session) -> Option<&'static str> {
+    let target = session
+        .inferior
+        .process
+        .as_ref()
+        .map(|process| &process.target);
+    let held = target.is_some_and(|target| target.live().is_some_and(LiveHold::is_stopped));
+    match error.downcast_ref()? {
+        DumpError::Interrupted if held => Some("Quit; nothing was kept"),
+        DumpError::Interrupted => Some("Quit; nothing was kept, and the process runs on"),
+        _ => None,
+    }
+}
+
 /// A core that was written.
 struct Written(Saved);
 
@@ -59,10 +88,7 @@ impl Report for Written {
         let saved = &self.0;
         out.put(format_args!("Saved corefile "))?;
         out.styled(Style::File, &saved.file.display().to_string())?;
-        let threads = match saved.threads {
-            1 => "1 thread".to_owned(),
-            count => format!("{} threads", thousands(count)),
-        };
+        let threads = counted(saved.threads, "thread");
         out.put(format_args!(
             "\n{threads}, {} of memory; the file takes up {}",
             human(saved.copied),

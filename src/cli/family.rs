@@ -102,7 +102,7 @@ fn member(entry: Entry) -> Member {
 fn rehearsal<'r>(target: &Target, rehearsals: &'r Rehearsals) -> Option<&'r Rehearsal> {
     match target.origin {
         Origin::Live(pid) => rehearsals.get(&pid),
-        Origin::Core(_) | Origin::Synthetic => None,
+        Origin::Core(_) | Origin::Snapshot(_) | Origin::Synthetic => None,
     }
 }
 

@@ -121,7 +121,7 @@ impl Inferior {
     pub fn pid(&self) -> Option<i32> {
         match self.origin()? {
             Origin::Live(pid) => Some(*pid),
-            Origin::Core(_) | Origin::Synthetic => None,
+            Origin::Core(_) | Origin::Snapshot(_) | Origin::Synthetic => None,
         }
     }
 
@@ -158,6 +158,10 @@ impl Inferior {
         process.target.resume();
         Some(match process.target.origin {
             Origin::Live(pid) => format!("Detached from process {pid}; it runs on."),
+            Origin::Snapshot(taken) => format!(
+                "No snapshot now; process {} was let go when it was taken.",
+                taken.pid
+            ),
             Origin::Core(_) | Origin::Synthetic => "No core file now.".into(),
         })
     }

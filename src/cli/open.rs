@@ -4,6 +4,7 @@
 use super::Session;
 use super::banner::Banner;
 use super::line::path;
+use pydbg::dump::{self, DumpError};
 use pydbg::python::runtime::Runtime;
 use pydbg::target::{self, OpenError, Options, Target};
 use std::io::Read;
@@ -43,6 +44,26 @@ impl Session {
             let target = rehearsal.hold(pid, &options, self.inferior.found())?;
             self.adopt(target, options, start, rehearsal.runtime.as_ref());
         }
+        Ok(())
+    }
+
+    /// Copies a live process, lets it run on and opens the copy; with `fork` it stands still only
+    /// for a fork.
+    pub fn open_snapshot(
+        &mut self,
+        pid: i32,
+        exe: Option<&Path>,
+        fork: bool,
+    ) -> Result<(), DumpError> {
+        let options = self.file_options(exe);
+        // A process can be held only once.
+        if let Some(number) = self.inferior_of(pid) {
+            self.select_inferior(number);
+            self.inferior.resume();
+        }
+        let start = Instant::now();
+        let target = dump::snapshot(pid, &options, fork)?;
+        self.adopt(target, options, start, None);
         Ok(())
     }
 

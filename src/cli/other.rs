@@ -9,7 +9,7 @@ use pydbg::python::Python;
 use pydbg::target::{self, Origin};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Two dumps of a program.
 pub struct Pair {
@@ -29,6 +29,11 @@ impl Session {
         let (name, written) = match &origin {
             Origin::Live(pid) => (format!("process {pid}"), None),
             Origin::Core(core) => (core.display().to_string(), time(core)),
+            Origin::Snapshot(taken) => {
+                let since = Duration::from_micros(taken.taken_us);
+                let name = format!("snapshot of process {}", taken.pid);
+                (name, SystemTime::UNIX_EPOCH.checked_add(since))
+            }
             Origin::Synthetic => ("this target".to_owned(), None),
         };
         let other = path(other);

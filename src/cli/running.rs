@@ -6,8 +6,8 @@ use super::Session;
 use super::call::Call;
 use super::command::{Class, Needs};
 use anyhow::bail;
-use pydbg::target::Origin;
 use pydbg::target::live::LiveHold;
+use pydbg::target::{Origin, Taken};
 use std::time::Duration;
 
 impl Session {
@@ -15,6 +15,10 @@ impl Session {
     pub fn running_pid(&self) -> anyhow::Result<i32> {
         match self.process()?.target.origin {
             Origin::Live(pid) => Ok(pid),
+            Origin::Snapshot(Taken { pid, .. }) => bail!(
+                "this is a snapshot of process {pid}, which was let go when it was taken; \
+                 \"attach {pid}\" looks at the process itself"
+            ),
             Origin::Core(_) | Origin::Synthetic => bail!("The program is not being run."),
         }
     }

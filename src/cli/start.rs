@@ -139,6 +139,7 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
     let name = match opening {
         Opening::Live(pid, _) => format!("attach {pid}"),
         Opening::Tree(pid, _) => format!("attach --tree {pid}"),
+        Opening::Snapshot(pid, _) => format!("attach --snapshot {pid}"),
         Opening::Core(core, _) | Opening::Files(core, None) => format!("core {}", core.display()),
         Opening::Files(one, Some(other)) => format!("core {} {}", one.display(), other.display()),
         Opening::Dump(pid) => return write_core(session, console, *pid, &invocation.args),
@@ -158,6 +159,9 @@ fn open(session: &mut Session, console: &mut Console, invocation: &Invocation) -
                 return Ok(Box::new(report) as Box<dyn Report>);
             }
             Opening::Live(pid, exe) => session.open_attach(*pid, exe.as_deref())?,
+            Opening::Snapshot(pid, exe) => {
+                session.open_snapshot(*pid, exe.as_deref(), args.dump.forks())?;
+            }
             Opening::Core(core, exe) => session.open_core(core, exe.as_deref())?,
             Opening::Files(one, other) => session.open_files(one, other.as_deref())?,
             Opening::Dump(_) | Opening::Demo => {}

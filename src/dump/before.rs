@@ -26,7 +26,9 @@ pub(super) struct Before {
     pub(super) estimate: u64,
     /// What a stop hides; nothing of a process that is stopped already.
     pub(super) hidden: Option<proc_note::Before>,
-    /// What smaps tells, by the first address of the mapping.
+    /// The text of smaps.
+    pub(super) smaps: Vec<u8>,
+    /// What it tells, by the first address of the mapping.
     mappings: FxHashMap<u64, Smap>,
 }
 
@@ -40,7 +42,8 @@ impl Before {
         };
         task.stat().ok_or_else(ended)?;
         // What may not be read is told when the process is attached to.
-        let smaps = smaps::of(task).unwrap_or_default();
+        let text = task.read("smaps").unwrap_or_default();
+        let smaps = smaps::parse(&text);
         let ids = Ids::of(task);
         let own = task.read("coredump_filter").ok();
         let own = own.and_then(|own| String::from_utf8(own).ok());
@@ -51,6 +54,7 @@ impl Before {
             filter: filter.unwrap_or_else(|| Filter::of_process(own.as_deref())),
             estimate: 0,
             hidden: None,
+            smaps: text,
             mappings: smaps.into_iter().map(|smap| (smap.start, smap)).collect(),
         };
         let mappings = task.maps().unwrap_or_default();

@@ -12,11 +12,13 @@ mod pack;
 mod place;
 mod plan;
 mod ps_info;
+mod snapshot;
 mod space;
 mod stage;
 
 pub use filter::Filter;
 pub use pack::Packing;
+pub use snapshot::snapshot;
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};
@@ -155,17 +157,7 @@ fn running(
     attach: impl FnOnce() -> Result<Target, OpenError>,
 ) -> Result<Saved, DumpError> {
     let begun = Instant::now();
-    let mut work = Work::prepare(pid, request)?;
-    work.before.hidden = Some(proc_note::Before::read(pid));
-    let out = work.place.begin()?;
-    let target = attach()?;
-    let live = target.live().filter(|live| live.is_stopped());
-    let live = live.ok_or(DumpError::NotStopped)?;
-    let core = work.take(out, &target, live);
-    target.resume();
-    let mut core = core?;
-    core.notes.extend(target.notes.all());
-    core.finish(Some(live.stopped_for()), begun)
+    Work::prepare(pid, request)?.run(pid, begun, attach)
 }
 
 /// A core that is going to be written.
@@ -177,7 +169,7 @@ struct Work<'r> {
 }
 
 impl<'r> Work<'r> {
-    /// What can be done before the process is stopped.
+    /// What can be done before the process is stopped, for a core that is to have a name.
     fn prepare(pid: i32, request: &'r Request) -> Result<Work<'r>, DumpError> {
         let before = Before::read(pid, request.filter)?;
         let packing = request.packing;
@@ -185,7 +177,11 @@ impl<'r> Work<'r> {
         let path = request.file.clone().unwrap_or_else(name);
         let place = Place::new(&path, request.force)?;
         place.expect(before.estimate)?;
-        Ok(Work {
+        Ok(Work::new(request, before, place))
+    }
+
+    fn new(request: &'r Request, before: Before, place: Place) -> Work<'r> {
+        Work {
             request,
             stage: match request.fork {
                 true => Stage::default(),
@@ -193,7 +189,29 @@ impl<'r> Work<'r> {
             },
             before,
             place,
-        })
+        }
+    }
+
+    /// Stops the process, copies it and lets it run on.
+    fn run(
+        mut self,
+        pid: i32,
+        begun: Instant,
+        attach: impl FnOnce() -> Result<Target, OpenError>,
+    ) -> Result<Saved, DumpError> {
+        self.before.hidden = Some(proc_note::Before::read(
+            pid,
+            std::mem::take(&mut self.before.smaps),
+        ));
+        let out = self.place.begin()?;
+        let target = attach()?;
+        let live = target.live().filter(|live| live.is_stopped());
+        let live = live.ok_or(DumpError::NotStopped)?;
+        let core = self.take(out, &target, live);
+        target.resume();
+        let mut core = core?;
+        core.notes.extend(target.notes.all());
+        core.finish(Some(live.stopped_for()), begun)
     }
 
     /// Copies what only the stopped process has.
@@ -212,15 +230,19 @@ impl<'r> Work<'r> {
         }
         let sets = live.register_sets();
         let notes = notes::notes(target, &self.before, &sets);
+        // Reading pages of files brings them into RAM, and after a fork each page has two owners:
+        // what /proc tells comes first.
+        let mut gathered = Gathered::of(target, self.before.hidden.as_ref());
         let forked = self.request.fork.then(|| live.fork()).flatten();
         let forked = forked.transpose();
         let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;
-        // The process runs on by now: what /proc tells is to be of the same moment.
-        let gather = || Gathered::of(target, self.before.hidden.as_ref());
-        let early = forked.is_some().then(gather).flatten();
         let reader = forked
             .as_ref()
             .map_or_else(|| live.reader(), Forked::reader);
+        // A process that has forked runs on by now; of the others this is of the moment of the copy.
+        if let Some(gathered) = &mut gathered {
+            gathered.read_descriptors();
+        }
         let space = space::read(target, reader, &self.before);
         let layout = Layout::new(space.segments, notes.bytes.len() as u64);
         out.set_len(layout.end())?;
@@ -237,10 +259,6 @@ impl<'r> Work<'r> {
             pid: live.pid(),
         };
         let unreadable = copier.copy(&blocks)?;
-        let gathered = match forked {
-            Some(_) => early,
-            None => gather(),
-        };
         let copied = layout.stored();
         let finished = Step {
             what: &what,

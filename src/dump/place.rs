@@ -1,7 +1,8 @@
 //! Where a core is written: a file that has no name (open(2), O_TMPFILE) until it is whole, so that
 //! none is left behind however pydbg ends; where the file system knows no such files, one of
 //! another name beside it. Nobody but the user may read it, whatever the umask. Links are not
-//! followed, and a folder in which anybody may put a file under any name is refused.
+//! followed, and a folder in which anybody may put a file under any name is refused. A snapshot
+//! goes to a file that never gets a name.
 
 use super::DumpError;
 use crate::target::sparse;
@@ -21,10 +22,22 @@ use std::path::{Path, PathBuf};
 /// Only the user may read and write it.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// The name and the folder a core is for.
+/// What a core is written to.
 pub(super) struct Place {
     /// As the user wrote it, for messages.
     pub(super) path: PathBuf,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A file that is to get a name.
+    Named(Named),
+    /// A file that has none, and is empty.
+    Nameless(File),
+}
+
+/// The name and the folder a core is for.
+struct Named {
     folder: OwnedFd,
     name: OsString,
     replace: bool,
@@ -66,38 +79,38 @@ impl Place {
                  name another one, or `chmod +t` it",
             ));
         }
-        let place = Place {
-            path: path.to_owned(),
+        let named = Named {
             folder,
             name: name.to_owned(),
             replace,
         };
-        place.check()?;
-        Ok(place)
+        let taken = named.is_taken();
+        if taken == Some(SFlag::S_IFDIR) {
+            return Err(cannot("that is a folder"));
+        }
+        if taken.is_some() && !replace {
+            return Err(DumpError::Exists(path.to_owned()));
+        }
+        Ok(Place {
+            path: path.to_owned(),
+            kind: Kind::Named(named),
+        })
     }
 
-    /// Whether the name may be taken.
-    fn check(&self) -> Result<(), DumpError> {
-        let there = fstatat(
-            &self.folder,
-            self.name.as_os_str(),
-            AtFlags::AT_SYMLINK_NOFOLLOW,
-        );
-        let Ok(there) = there else {
-            return Ok(());
-        };
-        if SFlag::from_bits_truncate(there.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR {
-            return Err(self.cannot("that is a folder"));
-        }
-        match self.replace {
-            true => Ok(()),
-            false => Err(DumpError::Exists(self.path.clone())),
+    /// A place of a file that has no name and is empty; `path` is what it is called in messages.
+    pub(super) fn nameless(file: File, path: PathBuf) -> Place {
+        Place {
+            path,
+            kind: Kind::Nameless(file),
         }
     }
 
     /// Whether there is room for so many bytes, of which the file system has some for others too.
     pub(super) fn expect(&self, bytes: u64) -> Result<(), DumpError> {
-        let Ok(system) = fstatvfs(&self.folder) else {
+        let Kind::Named(named) = &self.kind else {
+            return Ok(());
+        };
+        let Ok(system) = fstatvfs(&named.folder) else {
             return Ok(());
         };
         let free = system
@@ -115,35 +128,22 @@ impl Place {
 
     /// An empty file.
     pub(super) fn begin(&self) -> Result<Unfinished<'_>, DumpError> {
-        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let (file, name) = match openat(&self.folder, ".", flags | OFlag::O_TMPFILE, MODE) {
-            Ok(file) => (file, None),
-            // NFS, 9p, FUSE, overlayfs before Linux 6.3.
-            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT) => {
-                let name = self.other_name();
-                let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
-                let file = openat(&self.folder, name.as_os_str(), flags, MODE);
-                (file.map_err(|errno| self.system(errno))?, Some(name))
+        let (file, name) = match &self.kind {
+            Kind::Named(named) => named.begin().map_err(|errno| self.system(errno))?,
+            Kind::Nameless(file) => {
+                let file = file.try_clone();
+                (file.map_err(|error| self.cannot(&words(error)))?, None)
             }
-            Err(errno) => return Err(self.system(errno)),
         };
         let unfinished = Unfinished {
             place: self,
-            file: file.into(),
+            file,
             name,
             longest: getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(soft, _)| soft),
         };
         // The umask may have taken the user's own rights.
         fchmod(&unfinished.file, MODE).map_err(|errno| self.system(errno))?;
         Ok(unfinished)
-    }
-
-    /// A name beside the one it is for.
-    fn other_name(&self) -> OsString {
-        let mut name = OsString::from(".");
-        name.push(&self.name);
-        name.push(format!(".{}.unfinished", std::process::id()));
-        name
     }
 
     fn cannot(&self, why: &str) -> DumpError {
@@ -193,15 +193,18 @@ impl Unfinished<'_> {
     /// Gives the file its name.
     pub(super) fn finish(mut self) -> Result<(), DumpError> {
         let place = self.place;
+        let Kind::Named(wanted) = &place.kind else {
+            return Ok(());
+        };
         let named = match &self.name {
-            Some(name) if place.replace => place.rename(name),
-            Some(name) => place.link_from(name),
-            None => match self.link(&place.name) {
-                Err(Errno::EEXIST) if place.replace => {
-                    let name = place.other_name();
-                    let linked = self.link(&name);
+            Some(name) if wanted.replace => wanted.rename(name),
+            Some(name) => wanted.link_from(name),
+            None => match wanted.link(&self.file, &wanted.name) {
+                Err(Errno::EEXIST) if wanted.replace => {
+                    let name = wanted.other_name();
+                    let linked = wanted.link(&self.file, &name);
                     self.name = Some(name.clone());
-                    linked.and_then(|()| place.rename(&name))
+                    linked.and_then(|()| wanted.rename(&name))
                 }
                 linked => linked,
             },
@@ -216,19 +219,50 @@ impl Unfinished<'_> {
         }
     }
 
-    /// Gives a file without a name one that nobody has.
-    fn link(&self, name: &OsStr) -> Result<(), Errno> {
-        let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let follow = AtFlags::AT_SYMLINK_FOLLOW;
-        linkat(AT_FDCWD, own.as_str(), &self.place.folder, name, follow)
-    }
-
     fn failed(&self, error: io::Error) -> DumpError {
         self.place.cannot(&words(error))
     }
 }
 
-impl Place {
+impl Named {
+    /// What kind of file has the name, if there is one.
+    fn is_taken(&self) -> Option<SFlag> {
+        let name = self.name.as_os_str();
+        let there = fstatat(&self.folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok()?;
+        Some(SFlag::from_bits_truncate(there.st_mode) & SFlag::S_IFMT)
+    }
+
+    /// An empty file, and its name for now where it must have one.
+    fn begin(&self) -> Result<(File, Option<OsString>), Errno> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        match openat(&self.folder, ".", flags | OFlag::O_TMPFILE, MODE) {
+            Ok(file) => Ok((file.into(), None)),
+            // NFS, 9p, FUSE, overlayfs before Linux 6.3.
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::ENOENT) => {
+                let name = self.other_name();
+                let flags = flags | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW;
+                let file = openat(&self.folder, name.as_os_str(), flags, MODE)?;
+                Ok((file.into(), Some(name)))
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// A name beside the one it is for.
+    fn other_name(&self) -> OsString {
+        let mut name = OsString::from(".");
+        name.push(&self.name);
+        name.push(format!(".{}.unfinished", std::process::id()));
+        name
+    }
+
+    /// Gives a file without a name one that nobody has.
+    fn link(&self, file: &File, name: &OsStr) -> Result<(), Errno> {
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        linkat(AT_FDCWD, own.as_str(), &self.folder, name, follow)
+    }
+
     fn rename(&self, name: &OsStr) -> Result<(), Errno> {
         renameat(&self.folder, name, &self.folder, self.name.as_os_str())
     }
@@ -246,10 +280,9 @@ impl Place {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        if let (Some(name), Kind::Named(named)) = (&self.name, &self.place.kind) {
             // There is nobody to tell; the name says what it is.
-            let folder = &self.place.folder;
-            let _ = unlinkat(folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&named.folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }
@@ -315,7 +348,10 @@ mod tests {
         let path = folder.path().join("core.1");
         let place = Place::new(&path, false).unwrap();
         let named = || {
-            let name = place.other_name();
+            let Kind::Named(wanted) = &place.kind else {
+                panic!("it is to have a name");
+            };
+            let name = wanted.other_name();
             let file = File::create_new(folder.path().join(&name)).unwrap();
             Unfinished {
                 place: &place,
@@ -330,6 +366,22 @@ mod tests {
         assert_eq!(names(folder.path()), ["core.1"]);
         assert!(matches!(named().finish(), Err(DumpError::Exists(_))));
         assert_eq!(names(folder.path()), ["core.1"]);
+    }
+
+    #[test]
+    fn a_file_without_a_name_never_gets_one() {
+        let file = tempfile::tempfile().unwrap();
+        let place = Place::nameless(file, "a copy".into());
+        place.expect(u64::MAX).unwrap();
+        let unfinished = place.begin().unwrap();
+        unfinished.write(b"one", 0).unwrap();
+        let own = unfinished.file.try_clone().unwrap();
+        unfinished.finish().unwrap();
+        let meta = own.metadata().unwrap();
+        assert_eq!(
+            (meta.nlink(), meta.len(), meta.mode() & 0o777),
+            (0, 3, 0o600)
+        );
     }
 
     #[test]

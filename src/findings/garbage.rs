@@ -26,10 +26,6 @@ pub(super) fn find(facts: &Facts<'_>) -> Vec<Finding> {
     collected.into_iter().chain(lost).collect()
 }
 
-fn count(number: u64) -> String {
-    thousands(number)
-}
-
 fn collectable(facts: &Facts<'_>, bytes: u64, summary: &GarbageSummary) -> Finding {
     let cycles = summary.shapes.iter().map(|shape| {
         let types = shape
@@ -37,7 +33,7 @@ fn collectable(facts: &Facts<'_>, bytes: u64, summary: &GarbageSummary) -> Findi
             .iter()
             .map(|(name, number)| format!("{number} {name}"));
         let types: Vec<String> = types.collect();
-        format!("{} cycles of {}", count(shape.cycles), types.join(", "))
+        format!("{} cycles of {}", thousands(shape.cycles), types.join(", "))
     });
     let collectors = CollectorState::all(&facts.heap.python);
     Finding {
@@ -46,7 +42,7 @@ fn collectable(facts: &Facts<'_>, bytes: u64, summary: &GarbageSummary) -> Findi
         words: format!(
             "garbage: {} are {} Python objects that gc.collect() would find, and what hangs on them",
             facts.amount(bytes),
-            count(summary.objects)
+            thousands(summary.objects)
         ),
         evidence: reasons(summary, &collectors)
             .into_iter()
@@ -67,7 +63,7 @@ fn leaked(facts: &Facts<'_>, bytes: u64) -> Option<Finding> {
         };
         format!(
             "{} {} count more references {sure}",
-            count(ty.objects),
+            thousands(ty.objects),
             ty.name
         )
     });

@@ -147,7 +147,7 @@ fn newer(target: &Target, file: &Path, place: Place) -> Option<String> {
             std::fs::metadata(core).ok()?.modified().ok()?,
             "the core was written",
         ),
-        (None, Origin::Live(_) | Origin::Synthetic) => return None,
+        (None, Origin::Live(_) | Origin::Snapshot(_) | Origin::Synthetic) => return None,
     };
     // A copy in a sysroot has the time of the copying.
     (changed > since && place != Place::Sysroot)

@@ -1,5 +1,6 @@
-//! Core files: the kernel's and gcore's. This file puts a [`Target`] together; the pieces are the
-//! ELF frame (`corefile.rs`), the notes, the address space and the splice of core and files.
+//! Core files: the kernel's, gcore's and pydbg's own, snapshots among these. This file puts a
+//! [`Target`] together; the pieces are the ELF frame (`corefile.rs`), the notes, the address space
+//! and the splice of core and files.
 
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
@@ -11,14 +12,16 @@ use super::proc_note::{Kept, apply};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
-    Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Target, TargetThread,
-    unstated,
+    Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Taken, Target,
+    TargetThread, unstated,
 };
 use crate::addr::Addr;
 use crate::diag::Notes;
+use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// How many segments that were cut off are named one by one.
 const MOST_CUT_NAMED: usize = 16;
@@ -38,6 +41,47 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         Some(format) => packed::unpack(&core, format, options, &diag).map_err(cannot)?,
         None => core,
     };
+    let files = Files::new(options.clone(), None, &diag);
+    read(core, path, files, diag)
+}
+
+/// A live process whose core was written to a file without a name.
+pub(crate) struct Copied<'f> {
+    /// The core.
+    pub(crate) file: &'f File,
+    /// The process, in pydbg's own PID namespace.
+    pub(crate) pid: i32,
+    /// How long it stood still, in microseconds.
+    pub(crate) pause_us: u64,
+    /// Opens what is mapped in it, and writes down in the notes what it notices.
+    pub(crate) files: Files,
+    /// What was noticed.
+    pub(crate) notes: Notes,
+}
+
+/// Opens the core of a process that runs on as a snapshot of it.
+pub(crate) fn open_copied(copied: Copied<'_>) -> Result<Target, OpenError> {
+    let Copied { pid, pause_us, .. } = copied;
+    let path = PathBuf::from(format!("snapshot of process {pid}"));
+    let core = MappedFile::of(copied.file, path.clone(), Place::Here);
+    let core = core.map_err(|problem| OpenError::File {
+        path: path.clone(),
+        why: problem.to_string(),
+    })?;
+    let mut target = read(core, &path, copied.files, copied.notes)?;
+    let moment = target.kept.as_ref().and_then(|kept| kept.moment());
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let taken = moment.map_or_else(|| now().unwrap_or_default(), |moment| moment.realtime);
+    target.origin = Origin::Snapshot(Taken {
+        pid,
+        taken_us: u64::try_from(taken.as_micros()).unwrap_or(u64::MAX),
+        pause_us,
+    });
+    Ok(target)
+}
+
+/// Reads a core; `path` is what it is called.
+fn read(core: MappedFile, path: &Path, files: Files, diag: Notes) -> Result<Target, OpenError> {
     core.expect_scattered_reads();
     let refuse = |why| OpenError::NotACore {
         path: path.to_owned(),
@@ -65,15 +109,15 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
     }
     let table = notes.files.as_ref();
     say_files(table, &diag);
-    let files: &[FileEntry] = table.map_or(&[], |table| &table.entries);
+    let entries: &[FileEntry] = table.map_or(&[], |table| &table.entries);
     let facts = Facts {
         len: core.bytes().len(),
         anonymous_is_zero: table.is_some_and(|table| table.damage.is_none())
-            && anonymous_dumped(&notes, &frame.loads, files, &diag),
+            && anonymous_dumped(&notes, &frame.loads, entries, &diag),
     };
-    let mut space = segments::build(&frame.loads, files, facts);
+    let mut space = segments::build(&frame.loads, entries, facts);
     unstated::fill(&mut space, core.bytes());
-    let opener = Arc::new(Files::new(options.clone(), None, &diag));
+    let opener = Arc::new(files);
     let Space {
         mut mappings,
         pieces,

@@ -3,9 +3,10 @@
 //! born meanwhile are found by looking again until there are none, which comes to an end because
 //! a parent that is stopped has no more.
 
+use super::crew::{Crew, Tracee, errno_of};
 use super::live::{self, Prepared};
 use super::processes::{self, Entry, Guess};
-use super::tracer::{Crew, Stopping, Tracee, Tracer, errno_of};
+use super::tracer::{Stopping, Tracer};
 use super::{OpenError, Options, Target, proc, refusal};
 use nix::errno::Errno;
 use rustc_hash::FxHashSet;

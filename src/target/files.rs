@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -200,7 +201,7 @@ pub struct Files {
     /// What the user said.
     pub options: Options,
     /// The folder that is the target's root directory as pydbg sees it, for live targets.
-    pub root: Option<PathBuf>,
+    root: Option<Root>,
     exe: OnceLock<String>,
     opened: Mutex<FxHashMap<Wanted, Opened>>,
     client: Client,
@@ -212,8 +213,16 @@ impl Files {
         Files {
             client: Client::new(&options, notes.clone()),
             options,
-            root,
+            root: root.map(Root::At),
             ..Files::default()
+        }
+    }
+
+    /// The files of a copy of the target, which are found when its process has ended too.
+    pub(crate) fn of_copy(&self, notes: &Notes) -> Files {
+        Files {
+            root: self.root.as_ref().map(Root::held),
+            ..Files::new(self.options.clone(), None, notes)
         }
     }
 
@@ -302,7 +311,7 @@ impl Files {
             out.extend(flat.map(|found| (Place::Sysroot, found)));
         }
         if let Some(root) = &self.root {
-            let inside = rooted::resolve(root, path_here);
+            let inside = rooted::resolve(&root.path(), path_here);
             out.extend(inside.map(|found| (Place::Root, found)));
         }
         // The same path may be another file in pydbg's own world: only a build-id tells.
@@ -310,6 +319,38 @@ impl Files {
             out.push((Place::Here, path_here.to_owned()));
         }
         out
+    }
+}
+
+/// The root directory of a live process, where that is not pydbg's own.
+#[derive(Debug)]
+enum Root {
+    /// While the process lives.
+    At(PathBuf),
+    /// Open: it stays when the process ends, and another one gets its id.
+    Held(Arc<File>),
+}
+
+impl Root {
+    /// As it is, and open if that can be.
+    fn held(&self) -> Root {
+        let path = match self {
+            Root::At(path) => path,
+            Root::Held(file) => return Root::Held(Arc::clone(file)),
+        };
+        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        match opened {
+            Ok(file) => Root::Held(Arc::new(file)),
+            Err(_) => Root::At(path.clone()),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Root::At(path) => path.clone(),
+            Root::Held(file) => format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
+        }
     }
 }
 

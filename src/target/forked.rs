@@ -5,12 +5,13 @@
 //! stopped, and killed when it is no longer needed or when pydbg ends (PTRACE_O_EXITKILL). Then the
 //! process is made to wait for it, or a zombie would stay.
 
+use super::crew::{Crew, Hold};
 use super::inject;
 use super::proc::{self, Task};
 use super::ptrace;
 use super::reader::Reader;
 use super::remote::Remote;
-use super::tracer::{Crew, Hold, Tracer};
+use super::tracer::Tracer;
 use nix::errno::Errno;
 use nix::sys::ptrace::Options;
 use nix::sys::signal::{Signal, kill};

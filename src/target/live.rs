@@ -4,6 +4,7 @@
 //! signal(7), "interruption of system calls … by stop signals") return EINTR when a thread is
 //! stopped and goes on. Python repeats them (PEP 475). `--no-stop` avoids even that.
 
+use super::crew::{Hold, Tracee, errno_of};
 use super::forked::{ForkProblem, Forked};
 use super::proc::{self, Task};
 use super::processes::Entry;
@@ -13,7 +14,7 @@ use super::register_sets::RegisterSets;
 use super::remote::Remote;
 use super::roster::Roster;
 use super::snapshot::{Room, Snapshot};
-use super::tracer::{self, Hold, Tracee, Tracer, errno_of};
+use super::tracer::{self, Tracer};
 use super::{Files, Mapping, OpenError, Options, Origin, ProcessInfo, Target};
 use crate::addr::Addr;
 use crate::diag::Notes;

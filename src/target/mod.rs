@@ -9,6 +9,7 @@ pub mod core;
 mod core_tests;
 pub mod coredumpctl;
 mod corefile;
+mod crew;
 pub mod debuginfod;
 pub mod ends;
 pub mod family;
@@ -42,6 +43,7 @@ mod remote;
 pub mod resident;
 mod rooted;
 mod roster;
+pub(crate) mod scratch;
 mod segments;
 pub mod sharing;
 pub mod shelf;
@@ -81,8 +83,21 @@ pub enum Origin {
     Core(PathBuf),
     /// A live process with this PID (in pydbg's own PID namespace).
     Live(i32),
+    /// A copy of a live process, which runs on.
+    Snapshot(Taken),
     /// Built in memory by a test.
     Synthetic,
+}
+
+/// When and of what a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// The process, in pydbg's own PID namespace.
+    pub pid: i32,
+    /// When its memory was copied, in microseconds since 1970.
+    pub taken_us: u64,
+    /// How long it stood still for that, in microseconds.
+    pub pause_us: u64,
 }
 
 /// What the user said about where files are and what they may cost.

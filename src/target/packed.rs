@@ -6,17 +6,16 @@
 //! Mirrors RFC 8878 (zstd), the LZ4 frame format 1.6, RFC 1952 (gzip) and the .xz format 1.2.
 
 mod decode;
-mod scratch;
 #[cfg(test)]
 mod tests;
 
 use super::Options;
 use super::files::MappedFile;
+use super::scratch::Scratch;
 use super::sparse::Sparse;
 use crate::bytes;
 use crate::diag::{Notes, Step, Unit, human};
 use decode::End;
-use scratch::Scratch;
 use serde::Serialize;
 use std::io;
 use std::time::Instant;

@@ -27,7 +27,9 @@ impl Target {
     pub fn proc_files(&self) -> Option<ProcFiles> {
         match self.origin {
             Origin::Live(pid) => Some(ProcFiles::Live(Task::of(pid))),
-            Origin::Core(_) | Origin::Synthetic => self.kept.clone().map(ProcFiles::Kept),
+            Origin::Core(_) | Origin::Snapshot(_) | Origin::Synthetic => {
+                self.kept.clone().map(ProcFiles::Kept)
+            }
         }
     }
 }

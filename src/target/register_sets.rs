@@ -3,10 +3,10 @@
 //! and later. Mirrors `fill_thread_core_info` of Linux fs/binfmt_elf.c and the regsets of
 //! arch/x86/kernel/ptrace.c.
 
+use super::crew::{Hold, Tracee};
 use super::ptrace::{self, GENERAL_REGISTERS};
 use super::registers::USER_REGS_SIZE;
 use super::signal::SignalInfo;
-use super::tracer::{Hold, Tracee};
 
 /// `NT_PRFPREG`.
 const FLOATING: u32 = 2;

@@ -7,8 +7,8 @@
 
 #![allow(unsafe_code)]
 
+use super::crew::errno_of;
 use super::proc::Task;
-use super::tracer::errno_of;
 use nix::errno::Errno;
 use std::fs::File;
 use std::io;

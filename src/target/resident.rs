@@ -81,7 +81,7 @@ impl Target {
                 let task = Task::of(pid);
                 live(&task.read("smaps")?, task, &self.mappings, &*self.memory)
             }
-            Origin::Core(_) => {
+            Origin::Core(_) | Origin::Snapshot(_) => {
                 let kept = self.kept.as_ref();
                 let kept = kept.and_then(|kept| Resident::kept(kept, &self.mappings));
                 Ok(kept.unwrap_or_else(|| dumped(&self.dumped, &*self.memory)))

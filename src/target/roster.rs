@@ -2,8 +2,8 @@
 //! what the tracer found. Reading before the stop keeps the stop short, and the state a thread
 //! was in (`S`, `R`, `D`) can be seen only then.
 
+use super::crew::{Hold, Tracee, errno_of};
 use super::proc::{self, Stat, Task};
-use super::tracer::{Hold, Tracee, errno_of};
 use super::{ProcessInfo, TargetThread};
 use crate::diag::Notes;
 use nix::errno::Errno;

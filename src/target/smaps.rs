@@ -1,9 +1,7 @@
 //! The text of /proc/PID/smaps, as `show_smap` of Linux fs/proc/task_mmu.c writes it: the lines of
 //! maps, each with lines `Name:   NUMBER kB` behind it.
 
-use super::proc::Task;
 use serde::Serialize;
-use std::io;
 
 /// Bytes of one mapping by where they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -28,13 +26,8 @@ pub struct Smap {
     pub huge: bool,
 }
 
-/// What /proc tells of each mapping of the process that a thread belongs to.
-pub fn of(task: Task) -> io::Result<Vec<Smap>> {
-    Ok(parse(&task.read("smaps")?))
-}
-
 /// All mappings of the text. A line that makes no sense is left out.
-pub(super) fn parse(text: &[u8]) -> Vec<Smap> {
+pub fn parse(text: &[u8]) -> Vec<Smap> {
     let mut all: Vec<Smap> = Vec::new();
     for line in text.split(|&byte| byte == b'\n') {
         if let Some(start) = head(line) {

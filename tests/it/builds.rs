@@ -2,6 +2,7 @@
 //! just-in-time compiler, Python inside another program, odd paths, cores that lack memory. The
 //! stacks equal the truth, or are said to be incomplete; they are never wrong.
 
+use crate::harness::fixture::header;
 use crate::harness::locks::{self, Cores};
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, fixtures, interpreters};
 use serde_json::Value;
@@ -115,13 +116,45 @@ fn static_ones() -> impl Iterator<Item = &'static Interpreter> {
     all.filter(|i| i.has("static") && !i.is_chroot())
 }
 
+/// The fixtures of locks, of which a stripped build has some shapes of the first, or, if every core is
+/// asked for, all shapes of all.
+const OF_LOCKS: [&str; 10] = [
+    "deadlocks",
+    "lost_wakeups",
+    "waits_buffered",
+    "waits_glibc",
+    "waits_imports",
+    "waits_native",
+    "waits_parking",
+    "waits_processes",
+    "waits_threading",
+    "with_shapes",
+];
+
+/// Fixtures with one of their shapes, for a build of an interpreter.
+fn shapes_of_locks(interpreter: &Interpreter) -> Vec<(&'static str, Vec<String>)> {
+    if !every_core() {
+        let shapes = ["abba", "ring", "rlock", "join", "native", "bare"];
+        return shapes
+            .map(|shape| ("deadlocks", vec![shape.to_owned()]))
+            .into();
+    }
+    let mut all = Vec::new();
+    for name in OF_LOCKS {
+        let header = header(name).expect("a fixture");
+        let shapes = header
+            .variants
+            .into_iter()
+            .filter(|shape| !shape.is_empty());
+        if interpreter.version >= header.minimum {
+            all.extend(shapes.map(|shape| (name, shape)));
+        }
+    }
+    all
+}
+
 #[test]
 fn locks_of_stripped_builds() {
-    let shapes = [(
-        "deadlocks",
-        ["abba", "ring", "rlock", "join", "native", "bare"],
-    )];
-    let mut failures = Failures::default();
     let shared = pyenv().map(|interpreter| {
         let folder = temporary();
         (stripped_library(interpreter, folder.path()), folder)
@@ -130,19 +163,18 @@ fn locks_of_stripped_builds() {
         let folder = temporary();
         (stripped_executable(interpreter, folder.path()).0, folder)
     });
-    for (turn, (interpreter, _folder)) in shared.chain(bare).enumerate() {
-        for (fixture, shapes) in &shapes {
-            for (number, shape) in shapes.iter().enumerate() {
-                let shape = [shape.to_string()];
-                // Each build has a core of every third shape.
-                let cores = Cores {
-                    kernel: number % 3 == turn % 3 || every_core(),
-                    gcore: false,
-                };
-                locks::check(&interpreter, fixture, &shape, cores, &mut failures);
-            }
+    let builds: Vec<(usize, (Interpreter, TempDir))> = shared.chain(bare).enumerate().collect();
+    let failures = Failures::together(&builds, |(turn, (interpreter, _folder)), failures| {
+        let shapes = shapes_of_locks(interpreter);
+        for (number, (fixture, shape)) in shapes.iter().enumerate() {
+            // Each build has a core of every third shape.
+            let cores = Cores {
+                kernel: number % 3 == turn % 3 || every_core(),
+                gcore: false,
+            };
+            locks::check(interpreter, fixture, shape, cores, failures);
         }
-    }
+    });
     failures.finish();
 }
 

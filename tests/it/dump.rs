@@ -240,11 +240,11 @@ fn gdb_reads_the_same_registers() {
 }
 
 /// A process that sleeps, and is ended with the test.
-struct Sleeper(Child);
+pub(crate) struct Sleeper(Child);
 
 impl Sleeper {
     /// Python code that ends by printing a line, which is given back.
-    fn start(code: &str) -> (Sleeper, String) {
+    pub(crate) fn start(code: &str) -> (Sleeper, String) {
         use std::io::{BufRead, BufReader};
         let interpreter = interpreters()
             .iter()
@@ -260,12 +260,12 @@ impl Sleeper {
         (Sleeper(child), line.trim().to_owned())
     }
 
-    fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.0.id().to_string()
     }
 
     /// Whether it runs on, traced by nobody.
-    fn goes_on(&self) -> bool {
+    pub(crate) fn goes_on(&self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()));
         let status = status.unwrap_or_default();
         let state = status.lines().find_map(|line| line.strip_prefix("State:"));
@@ -282,7 +282,7 @@ impl Drop for Sleeper {
 }
 
 /// `pydbg dump`, in the words of a shell that may set limits before; exit status and complaint.
-fn dump(words: &str) -> (Option<i32>, String) {
+pub(crate) fn dump(words: &str) -> (Option<i32>, String) {
     let words = words.replace("pydbg", env!("CARGO_BIN_EXE_pydbg"));
     let output = Command::new("sh")
         .args(["-c", &words])
@@ -296,7 +296,8 @@ fn dump(words: &str) -> (Option<i32>, String) {
     )
 }
 
-fn names(folder: &Path) -> Vec<String> {
+/// What is in a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder").flatten();
     let mut names: Vec<_> = entries
         .map(|e| e.file_name().to_string_lossy().into_owned())

@@ -15,7 +15,7 @@ const QUESTIONS: [&str; 5] = [
     "info proc all",
 ];
 
-/// Answers of the live process and of the core that was written before them.
+/// Answers of the live process and of the core that was written in the same stop.
 struct Answers {
     live: Pydbg,
     core: Pydbg,
@@ -23,10 +23,12 @@ struct Answers {
 
 impl Answers {
     fn of(fixture: &Fixture, interpreter: &Interpreter, core: &Path) -> Answers {
-        let write = format!("generate-core-file {}", core.display());
+        let write = |core: &Path| format!("generate-core-file {}", core.display());
+        let (first, last) = (write(&core.with_extension("first")), write(core));
         // Reading the pages of files brings them into RAM, so what reads most comes first.
-        let mut lines = vec!["memory", write.as_str()];
+        let mut lines = vec!["memory", first.as_str()];
         lines.extend(QUESTIONS);
+        lines.push(&last);
         let pid = fixture.pid().to_string();
         let options = interpreter.sysroot();
         let run = |what: &[&str], lines: &[&str]| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The engine's layers, lowest first.
 const LAYERS: &[&[&str]] = &[
-    &["addr", "bytes", "diag", "escape"],
+    &["addr", "bytes", "calendar", "diag", "escape"],
     &["target"],
     &["dump", "image"],
     &["dwarf"],

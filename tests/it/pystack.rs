@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The stack of each LWP, outermost first: function, file, line.
-type Stacks = BTreeMap<i64, Vec<(String, String, i64)>>;
+pub(crate) type Stacks = BTreeMap<i64, Vec<(String, String, i64)>>;
 
 /// A difference that is understood. pydbg must then equal the truth.
 struct Known {
@@ -48,7 +48,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// The pystack of the cache folder, installed on first use.
-fn pystack() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let venv = packages::cache().join("peers");
@@ -65,8 +65,28 @@ fn pystack() -> &'static Path {
     })
 }
 
+/// The folders below `folder`, itself included, that hold shared libraries.
+fn library_folders(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut holds_one = false;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(library_folders(&entry.path())),
+            _ => {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                holds_one |= name.ends_with(".so") || name.contains(".so.");
+            }
+        }
+    }
+    if holds_one {
+        found.push(folder.display().to_string());
+    }
+    found
+}
+
 /// What pystack prints, as data.
-fn parse(text: &str) -> Stacks {
+pub(crate) fn parse(text: &str) -> Stacks {
     let mut stacks = Stacks::new();
     let mut current = None;
     for line in text.lines() {
@@ -88,7 +108,7 @@ fn parse(text: &str) -> Stacks {
 }
 
 /// pydbg's answer in the same shape.
-fn shape(answer: &Value) -> Stacks {
+pub(crate) fn shape(answer: &Value) -> Stacks {
     let mut stacks = Stacks::new();
     for thread in answer["data"]["threads"].as_array().into_iter().flatten() {
         let frames = thread["frames"].as_array().into_iter().flatten().rev();
@@ -104,7 +124,7 @@ fn shape(answer: &Value) -> Stacks {
 }
 
 /// The first place where the two differ, in words.
-fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
+pub(crate) fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
     let threads = |stacks: &Stacks| stacks.keys().copied().collect::<Vec<_>>();
     if threads(theirs) != threads(ours) {
         return Some(format!(
@@ -128,13 +148,15 @@ fn difference(theirs: &Stacks, ours: &Stacks) -> Option<String> {
 fn compare(name: &str, interpreter: &Interpreter) -> Result<(), String> {
     let mut fixture = Fixture::start(interpreter, name, &[]);
     let core = fixture.kernel_core();
-    let mut command = Command::new(pystack());
+    let mut command = Command::new(program());
     let python = interpreter
         .root
         .join(interpreter.python.trim_start_matches('/'));
     command.arg("core").arg("--no-color").arg(&core).arg(python);
     if interpreter.is_chroot() {
-        command.arg("--lib-search-root").arg(&interpreter.root);
+        // --lib-search-root walks the whole root, and fails when another test removes a file there.
+        let folders = library_folders(&interpreter.root.join("usr/lib"));
+        command.arg("--lib-search-path").arg(folders.join(":"));
     }
     let output = command.output().expect("pystack cannot be run");
     let answer = Pydbg::core(&core, &interpreter.sysroot(), "py-bt all")?;

@@ -3,9 +3,10 @@
 use super::group;
 use super::inferiors;
 use super::number::compact;
+use super::outcome::{Outcome, common_error};
 use crate::cli::{Out, Report, Session, Style};
-use anyhow::anyhow;
-use pydbg::diag::{Note, Severity};
+use anyhow::bail;
+use pydbg::diag::Note;
 use serde_json::{Map, Value, json};
 use std::io;
 
@@ -14,7 +15,7 @@ pub struct Answer {
     number: usize,
     pid: Option<i32>,
     title: String,
-    result: Result<Box<dyn Report>, String>,
+    outcome: Outcome,
 }
 
 impl Answer {
@@ -23,44 +24,25 @@ impl Answer {
         let inferior = &session.inferior;
         let (number, pid) = (inferior.number, inferior.pid());
         let title = inferiors::title(inferior);
-        let result = session.execute(line);
         Answer {
             number,
             pid,
             title,
-            result: result.map_err(|error| format!("{error:#}")),
+            outcome: Outcome::of(session, line),
         }
     }
 
     /// Whether the command did not fail.
     pub fn is_whole(&self) -> bool {
-        self.result.is_ok()
+        self.outcome.report().is_ok()
     }
 
-    /// What must be the same in answers that are shown as one.
-    fn sameness(&self) -> Result<String, String> {
-        let report = self.result.as_ref().map_err(String::clone)?;
-        Ok(report.sameness().unwrap_or_else(|| {
-            let mut text = Vec::new();
-            // Writing to memory does not fail.
-            let _ = report.text(&mut Out::new(&mut text, false, 0));
-            String::from_utf8_lossy(&text).into_owned()
-        }))
-    }
-
-    fn notes(&self) -> Vec<Note> {
-        let notes = match &self.result {
-            Ok(report) => report.notes(),
-            Err(why) => vec![Note {
-                severity: Severity::Partial,
-                text: why.clone(),
-            }],
-        };
+    fn notes(&self) -> impl Iterator<Item = Note> {
         let about = |note: Note| Note {
             text: format!("inferior {}: {}", self.number, note.text),
             ..note
         };
-        notes.into_iter().map(about).collect()
+        self.outcome.notes().into_iter().map(about)
     }
 }
 
@@ -74,14 +56,8 @@ pub struct Applied {
 impl Applied {
     /// The answers together; an error when all failed for the same reason.
     pub fn new(answers: Vec<Answer>, quiet: bool, merge: bool) -> anyhow::Result<Applied> {
-        let whys: Vec<_> = answers
-            .iter()
-            .map(|answer| answer.result.as_ref().err())
-            .collect();
-        if let Some((Some(first), rest)) = whys.split_first()
-            && rest.iter().all(|why| *why == Some(first))
-        {
-            return Err(anyhow!("{first}"));
+        if let Some(why) = common_error(answers.iter().map(|answer| &answer.outcome)) {
+            bail!("{why}");
         }
         Ok(Applied {
             answers,
@@ -91,7 +67,7 @@ impl Applied {
     }
 
     fn groups(&self) -> Vec<Vec<&Answer>> {
-        group::of(&self.answers, self.merge, Answer::sameness)
+        group::of(&self.answers, self.merge, |a| a.outcome.sameness())
     }
 }
 
@@ -118,22 +94,17 @@ impl Report for Applied {
                 out.end()?;
                 header(out, &group)?;
             }
-            match &first.result {
-                Ok(report) => report.text(out)?,
-                Err(why) => {
-                    out.target(why)?;
-                    out.end()?;
-                }
-            }
+            first.outcome.text(out)?;
         }
         Ok(())
     }
 
     fn json(&self) -> Value {
-        let result = |object: &mut Map<String, Value>, answer: &Answer| match &answer.result {
-            Ok(report) => object.insert("data".into(), report.json()),
-            Err(why) => object.insert("error".into(), json!(why)),
-        };
+        let result =
+            |object: &mut Map<String, Value>, answer: &Answer| match answer.outcome.report() {
+                Ok(report) => object.insert("data".into(), report.json()),
+                Err(why) => object.insert("error".into(), json!(why)),
+            };
         let who = |answer: &Answer| {
             let mut object = Map::new();
             object.insert("inferior".into(), json!(answer.number));

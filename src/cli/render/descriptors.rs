@@ -1,11 +1,10 @@
 //! Open files and sockets as they are shown: the verdicts, the list, one of them, groups.
 
-use super::heap::one::count;
 use crate::cli::{Out, Report, Style};
 use pydbg::descriptors::{
     Descriptors, Hold, Holder, Kind, Limit, Shown, ShownOwner, Source, by_target,
 };
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, counted};
 use pydbg::heap::Heap;
 use serde_json::{Value, json};
 use std::io;
@@ -46,7 +45,7 @@ impl All {
 
 /// `912 descriptors are open, of at most 1024.`
 fn heading(out: &mut Out<'_>, found: &Descriptors) -> io::Result<()> {
-    let open = count(found.all.len(), "descriptor");
+    let open = counted(found.all.len(), "descriptor");
     if found.source == Source::Objects && found.problem.is_none() {
         out.put(format_args!("{OF_OBJECTS}\n"))?;
     }
@@ -80,10 +79,7 @@ fn heading(out: &mut Out<'_>, found: &Descriptors) -> io::Result<()> {
 /// What is missing.
 fn notes(found: &Descriptors) -> Vec<Note> {
     let mut notes = Vec::new();
-    let mut partial = |text| {
-        let severity = Severity::Partial;
-        notes.push(Note { severity, text });
-    };
+    let mut partial = |text: String| notes.push(Note::partial(text));
     if let Some(problem) = &found.problem {
         let text = "the kernel does not tell the descriptors of the process";
         partial(format!(
@@ -91,7 +87,7 @@ fn notes(found: &Descriptors) -> Vec<Note> {
         ));
     }
     if found.unreadable > 0 {
-        let objects = count(found.unreadable, "object");
+        let objects = counted(found.unreadable, "object");
         partial(format!(
             "{objects} that may own a descriptor could not be read"
         ));
@@ -127,7 +123,7 @@ impl Report for All {
             out.put(format_args!("… {left} more; see -n\n"))?;
         }
         if let stale @ 1.. = found.stale.len() {
-            let objects = count(stale, "object");
+            let objects = counted(stale, "object");
             out.put(format_args!(
                 "{objects} hold numbers of descriptors that are not open any more.\n"
             ))?;
@@ -339,7 +335,7 @@ impl Report for Grouped {
             0 => Ok(()),
             more => out.put(format_args!(
                 "… {} left out; see -n\n",
-                count(more, "more group")
+                counted(more, "more group")
             )),
         }
     }

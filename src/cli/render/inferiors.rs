@@ -3,8 +3,8 @@
 use super::columns;
 use crate::cli::{Inferior, Out, Plain, Report, Session, Style};
 use pydbg::glance::Verdict;
-use pydbg::target::Origin;
 use pydbg::target::live::LiveHold;
+use pydbg::target::{Origin, Taken};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io;
@@ -54,6 +54,8 @@ struct Row {
     pid: Option<i32>,
     ppid: Option<i32>,
     core: Option<PathBuf>,
+    /// Of which process it is a copy, and when that was made.
+    snapshot: Option<Taken>,
     version: Option<String>,
     /// Why there is no version.
     problem: Option<String>,
@@ -84,6 +86,10 @@ impl Row {
                 Some(Origin::Core(path)) => Some(path.clone()),
                 _ => None,
             },
+            snapshot: match inferior.origin() {
+                Some(Origin::Snapshot(taken)) => Some(*taken),
+                _ => None,
+            },
             version: python.map(|python| python.version.to_string()),
             problem: match &inferior.python {
                 Some(Err(why)) => Some(why.clone()),
@@ -106,10 +112,11 @@ impl Row {
 
     fn line(&self, with_verdict: bool) -> columns::Line {
         let mark = if self.current { '*' } else { ' ' };
-        let description = match (self.pid, &self.core) {
-            (Some(pid), _) => format!("process {pid}"),
-            (None, Some(core)) => format!("core {}", core.display()),
-            (None, None) => "<null>".to_owned(),
+        let description = match (self.pid, &self.core, self.snapshot) {
+            (Some(pid), ..) => format!("process {pid}"),
+            (None, Some(core), _) => format!("core {}", core.display()),
+            (None, None, Some(taken)) => format!("snapshot of process {}", taken.pid),
+            (None, None, None) => "<null>".to_owned(),
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let mut cells = vec![
@@ -252,6 +259,7 @@ pub fn title(inferior: &Inferior) -> String {
     let what = match (inferior.pid(), inferior.origin()) {
         (Some(pid), _) => format!("process {pid}"),
         (None, Some(Origin::Core(core))) => format!("core {}", core.display()),
+        (None, Some(Origin::Snapshot(taken))) => format!("snapshot of process {}", taken.pid),
         (None, _) => "<null>".to_owned(),
     };
     format!("{} [{what}]{exe}", inferior.number)

@@ -1,12 +1,13 @@
 //! Stacks of many threads of many processes, each that some have in common shown once.
 
 use super::group;
+use super::outcome::{Outcome, common_error, distinct, single_stack};
 use super::stack;
 use super::thread::ThreadView;
 use super::thread_id;
 use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity, thousands};
+use pydbg::diag::{Note, counted};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::io;
@@ -16,7 +17,7 @@ struct Answer {
     inferior: usize,
     pid: Option<i32>,
     thread: ThreadView,
-    result: Result<Box<dyn Report>, String>,
+    outcome: Outcome,
 }
 
 /// The stacks of all threads.
@@ -39,7 +40,7 @@ impl Merged {
             }
         }
         session.select_inferior(selected);
-        if let Some(why) = common_error(&answers) {
+        if let Some(why) = common_error(answers.iter().map(|answer| &answer.outcome)) {
             bail!("{why}");
         }
         Ok(Merged {
@@ -50,10 +51,7 @@ impl Merged {
 
     /// Threads with the same stack, the most frequent one first.
     fn groups(&self) -> Vec<Vec<&Answer>> {
-        let mut groups = group::of(&self.answers, true, |answer| match &answer.result {
-            Ok(report) => Ok(report.sameness()),
-            Err(why) => Err(why.clone()),
-        });
+        let mut groups = group::of(&self.answers, true, |answer| answer.outcome.sameness());
         groups.sort_by_key(|group| Reverse(group.len()));
         groups
     }
@@ -70,25 +68,17 @@ fn gather(session: &mut Session, line: &str, answers: &mut Vec<Answer>) -> anyho
         };
         (session.inferior.thread, session.inferior.frame) = (id, 0);
         thread.look(session);
-        let result = session.execute(line).map_err(|error| format!("{error:#}"));
+        let outcome = Outcome::of(session, line);
         answers.push(Answer {
             inferior: session.inferior.number,
             pid: session.inferior.pid(),
             thread,
-            result,
+            outcome,
         });
     }
     (session.inferior.thread, session.inferior.frame) = selected;
     session.again = None;
     Ok(())
-}
-
-/// The error of every single thread, if they all failed for the same reason.
-fn common_error(answers: &[Answer]) -> Option<&str> {
-    let (first, rest) = answers.split_first()?;
-    let why = first.result.as_ref().err()?;
-    let same = |answer: &Answer| answer.result.as_ref().err() == Some(why);
-    rest.iter().all(same).then_some(why.as_str())
 }
 
 /// `1.1-3, 2.1`: the threads of a group, by process if there are several.
@@ -121,15 +111,6 @@ fn doing<'a>(group: &[&'a Answer]) -> Option<&'a str> {
         .then_some(text)
 }
 
-fn count(number: usize, noun: &str) -> String {
-    let plural = match number {
-        1 => "",
-        _ if noun.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{} {noun}{plural}", thousands(number))
-}
-
 impl Report for Merged {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
         for (index, group) in self.groups().iter().enumerate() {
@@ -139,9 +120,9 @@ impl Report for Merged {
             if index > 0 {
                 out.end()?;
             }
-            let mut title = count(group.len(), "thread");
+            let mut title = counted(group.len(), "thread");
             if self.family {
-                title.push_str(&format!(" of {}", count(processes(group), "process")));
+                title.push_str(&format!(" of {}", counted(processes(group), "process")));
             }
             out.styled(Style::Strong, &title)?;
             out.put(format_args!(" ({})", ids(group, self.family)))?;
@@ -150,14 +131,7 @@ impl Report for Merged {
                 out.target(doing)?;
             }
             out.end()?;
-            match &first.result {
-                Ok(report) => report.text(out)?,
-                Err(why) => {
-                    out.put(format_args!("  "))?;
-                    out.target(why)?;
-                    out.end()?;
-                }
-            }
+            first.outcome.text(out)?;
         }
         Ok(())
     }
@@ -178,9 +152,12 @@ impl Report for Merged {
             object.insert("processes".into(), json!(processes(&group)));
             let threads: Vec<Value> = group.iter().map(member).collect();
             object.insert("threads".into(), json!(threads));
-            match &first.result {
+            match first.outcome.report() {
                 Err(why) => object.insert("error".into(), json!(why)),
-                Ok(report) => object.insert("frames".into(), frames(&report.json())),
+                Ok(report) => {
+                    let frames = single_stack(report.json()).unwrap_or_default();
+                    object.insert("frames".into(), frames)
+                }
             };
             Some(Value::Object(object))
         };
@@ -189,31 +166,15 @@ impl Report for Merged {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let mut notes: Vec<Note> = Vec::new();
-        for answer in &self.answers {
-            let new = match &answer.result {
-                Ok(report) => report.notes(),
-                Err(why) => vec![Note {
-                    severity: Severity::Partial,
-                    text: match self.family {
-                        true => format!("inferior {}: {why}", answer.inferior),
-                        false => why.clone(),
-                    },
-                }],
-            };
-            for note in new {
-                if !notes.contains(&note) {
-                    notes.push(note);
+        let of_one = |answer: &Answer| {
+            let mut notes = answer.outcome.notes();
+            if self.family && answer.outcome.report().is_err() {
+                for note in &mut notes {
+                    note.text = format!("inferior {}: {}", answer.inferior, note.text);
                 }
             }
-        }
-        notes
+            notes
+        };
+        distinct(self.answers.iter().flat_map(of_one))
     }
-}
-
-/// The frames of the answer about one thread.
-fn frames(answer: &Value) -> Value {
-    let threads = answer.get("threads").and_then(Value::as_array);
-    let frames = threads.and_then(|threads| threads.first()?.get("frames"));
-    frames.cloned().unwrap_or_default()
 }

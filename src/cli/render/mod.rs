@@ -30,6 +30,7 @@ pub mod malloc;
 pub mod memory;
 pub mod merged;
 pub mod number;
+pub mod outcome;
 pub mod processes;
 pub mod pymalloc;
 pub mod raw;

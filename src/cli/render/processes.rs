@@ -3,7 +3,7 @@
 use super::columns;
 use crate::cli::{Inferior, Out, Report, Session, Style};
 use anyhow::{Context, bail};
-use pydbg::diag::{Cancel, Note, Severity, human};
+use pydbg::diag::{Cancel, Note, counted, human};
 use pydbg::glance::{self, Glance, Kind, Verdict};
 use pydbg::target::Options;
 use pydbg::target::processes::{self, Entry, Guess};
@@ -230,20 +230,15 @@ impl Report for Processes {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let hidden = (self.hidden > 0).then(|| Note {
-            severity: Severity::Info,
-            text: format!(
+        let hidden = (self.hidden > 0).then(|| {
+            Note::info(format!(
                 "{} may not be looked at; if Python runs there, it is not listed",
-                match self.hidden {
-                    1 => "1 process".to_owned(),
-                    many => format!("{many} processes"),
-                }
-            ),
+                counted(self.hidden, "process")
+            ))
         });
-        let cancelled = self.cancelled.then(|| Note {
-            severity: Severity::Partial,
-            text: "interrupted: not all processes were looked at".to_owned(),
-        });
+        let cancelled = self
+            .cancelled
+            .then(|| Note::partial("interrupted: not all processes were looked at"));
         hidden.into_iter().chain(cancelled).collect()
     }
 }

@@ -1,7 +1,7 @@
-//! What `thread apply` is asked for: threads, flags and a command.
+//! What `thread apply` and `process apply` are asked for: threads, flags and a command.
 
 use super::thread_id::{self, ThreadId, is_thread_list};
-use crate::cli::Session;
+use crate::cli::{Needs, Session};
 
 /// What was asked for.
 pub struct Request<'t> {
@@ -55,6 +55,12 @@ impl<'t> Request<'t> {
     pub fn nested(&self) -> Option<&'t str> {
         let complete = !self.list.is_empty() && !self.line.is_empty();
         complete.then_some(self.line)
+    }
+
+    /// What the command in the last of `words` needs.
+    pub fn needs(session: &Session, words: &[String]) -> Needs {
+        let nested = words.last().and_then(|tail| Request::parse(tail).nested());
+        nested.map_or(Needs::Nothing, |line| session.needs(line))
     }
 
     /// The threads asked for; `all` are those of the current inferior.

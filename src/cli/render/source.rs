@@ -2,7 +2,7 @@
 
 use super::carets::shortened;
 use crate::cli::Session;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::python::source::Source;
 use pydbg::python::{PyFrame, Python};
 use std::path::PathBuf;
@@ -20,10 +20,7 @@ pub fn roots(session: &Session) -> Vec<PathBuf> {
 
 /// Remarks on source files as notes: the answer is whole, but its lines may mislead.
 pub fn notes(remarks: &[String]) -> impl Iterator<Item = Note> {
-    remarks.iter().map(|remark| Note {
-        severity: Severity::Info,
-        text: remark.clone(),
-    })
+    remarks.iter().map(|remark| Note::info(remark.clone()))
 }
 
 /// The source files of one report.

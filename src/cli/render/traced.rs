@@ -1,8 +1,7 @@
 //! Where memory was allocated, in the words of `tracemalloc` (Lib/tracemalloc.py, `Statistic`).
 
-use super::heap::one::count;
 use crate::cli::{Out, Report};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, counted};
 use pydbg::python::tracemalloc::{Allocation, Line, Site, SiteBy, Sites};
 use serde_json::{Value, json};
 use std::io;
@@ -18,7 +17,7 @@ impl Report for TracedSites {
         let found = &self.0;
         out.put(format_args!(
             "{} traced, {} bytes.\n",
-            count(usize::try_from(found.count).unwrap_or(usize::MAX), "block"),
+            counted(usize::try_from(found.count).unwrap_or(usize::MAX), "block"),
             found.size
         ))?;
         for site in &found.sites {
@@ -35,7 +34,7 @@ impl Report for TracedSites {
             0 => Ok(()),
             more => out.put(format_args!(
                 "… {} left out with {} bytes; see -n\n",
-                count(more, "more place"),
+                counted(more, "more place"),
                 found.left_out_size
             )),
         }
@@ -48,10 +47,7 @@ impl Report for TracedSites {
     fn notes(&self) -> Vec<Note> {
         let missing = self.0.missing;
         let text = format!("{missing} traced blocks are missing: the tables are damaged");
-        let note = |text| Note {
-            severity: Severity::Partial,
-            text,
-        };
+        let note = |text| Note::partial(text);
         (missing > 0).then(|| note(text)).into_iter().collect()
     }
 }

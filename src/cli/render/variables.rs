@@ -7,7 +7,7 @@
 use super::row::PythonRow;
 use super::value::ValueView;
 use crate::cli::{Out, Style};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::python::value::Limits;
 use pydbg::python::variables::{Variable, VariableKind, Variables};
 use pydbg::python::{PyFrame, Python};
@@ -81,10 +81,9 @@ pub fn note<'r>(rows: impl IntoIterator<Item = &'r PythonRow>) -> Option<Note> {
         0 => String::new(),
         more => format!(" (and {more} more frames)"),
     };
-    Some(Note {
-        severity: Severity::Partial,
-        text: format!("variables of a frame are missing: {first}{more}"),
-    })
+    Some(Note::partial(format!(
+        "variables of a frame are missing: {first}{more}"
+    )))
 }
 
 /// How much text the variables of one answer may still take: a damaged stack may claim more than

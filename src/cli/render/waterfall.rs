@@ -2,7 +2,7 @@
 
 use super::heap::percent;
 use crate::cli::{Out, Report, Style};
-use pydbg::diag::{Note, Severity, human};
+use pydbg::diag::{Note, human};
 use pydbg::findings::Finding;
 use pydbg::memory::{Memory, Row};
 use pydbg::target::resident::Basis;
@@ -136,10 +136,11 @@ impl Report for Waterfall {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let problems = self.memory.problems.iter().map(|problem| Note {
-            severity: Severity::Partial,
-            text: problem.clone(),
-        });
+        let problems = self
+            .memory
+            .problems
+            .iter()
+            .map(|problem| Note::partial(problem.clone()));
         problems.collect()
     }
 }

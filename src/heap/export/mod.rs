@@ -316,6 +316,7 @@ impl Export<'_> {
         let origin = match &heap.python.process.target.origin {
             Origin::Core(path) => format!("core {}", escape(&path.to_string_lossy())),
             Origin::Live(pid) => format!("process {pid}"),
+            Origin::Snapshot(taken) => format!("snapshot of process {}", taken.pid),
             Origin::Synthetic => "synthetic".to_owned(),
         };
         let bytes = heap.retained.reachable();

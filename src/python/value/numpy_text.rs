@@ -3,6 +3,7 @@
 //! they can be told apart.
 
 use super::numpy_type::Unit;
+use crate::calendar::{date, year};
 
 /// `np.get_printoptions()["precision"]`.
 const PRECISION: usize = 8;
@@ -229,30 +230,6 @@ pub(super) fn moment(steps: i64, unit: Unit) -> Option<String> {
             }
         }
     })
-}
-
-fn year(year: i128) -> String {
-    match year < 0 {
-        true => format!("-{:04}", year.unsigned_abs()),
-        false => format!("{year:04}"),
-    }
-}
-
-/// The date of a day counted from 1970-01-01, by Howard Hinnant's `civil_from_days`.
-fn date(days: i128) -> String {
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let of_era = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * of_era + of_era / 4 - of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year_number = of_era + era * 400 + i128::from(month <= 2);
-    format!("{}-{month:02}-{day:02}", year(year_number))
 }
 
 #[cfg(test)]

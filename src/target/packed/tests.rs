@@ -340,7 +340,7 @@ fn no_room_is_told_with_sizes() {
     let mut out = Sparse::new(&full);
     let error = out.write(&[1; 100]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-    let scratch = super::scratch::Scratch::create(None).unwrap();
+    let scratch = crate::target::scratch::Scratch::create(None).unwrap();
     let state = super::State {
         format: Format::Xz,
         done: 1_000_000,

@@ -8,13 +8,16 @@ use super::records::{Child, Opened, ThreadState};
 use crate::target::file_locks::{self, FileLock};
 use crate::target::proc::{self, MOST_FDS, Task};
 use crate::target::proc_files::ProcFiles;
+use crate::target::remote::Remote;
 use crate::target::resident;
 use crate::target::sharing::Sharing;
-use crate::target::{Origin, Target, clocks, sockets};
+use crate::target::snapshot::{Room, Snapshot};
+use crate::target::{Mapping, Memory, Origin, Target, clocks, maps, sockets};
 use rustc_hash::FxHashSet;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is kept of each thread.
@@ -47,21 +50,23 @@ const PATIENCE_OTHERS: Duration = Duration::from_millis(500);
 /// The most locks of others that other processes are asked for.
 const MOST_ASKED: usize = 64;
 
-/// What has to be read before a process is stopped, because a stop hides it: in which states its
-/// threads are, and what they wait for in the kernel.
+/// What is read before a process is stopped. A stop hides in which states its threads are and what
+/// they wait for in the kernel; how much of its memory is in RAM takes the kernel long to tell.
 #[derive(Default)]
 pub struct Before {
     process: Vec<(String, Told)>,
     threads: Vec<(String, Told)>,
+    in_ram: Option<InRam>,
 }
 
 impl Before {
-    /// Reads it of a process that runs.
-    pub fn read(pid: i32) -> Before {
+    /// Reads it of a process that runs, of which smaps has been read.
+    pub fn read(pid: i32, smaps: Vec<u8>) -> Before {
         let task = Task::of(pid);
         Before {
             process: of_process(task),
             threads: of_threads(pid, &OF_THREADS),
+            in_ram: Some(InRam::running(task, smaps)),
         }
     }
 
@@ -71,7 +76,53 @@ impl Before {
         Before {
             process: of_process(task),
             threads: of_threads(pid, &OF_STOPPED_THREADS),
+            in_ram: None,
         }
+    }
+}
+
+/// The mappings, and which of their pages are in RAM.
+struct InRam {
+    mappings: Vec<Mapping>,
+    smaps: Vec<u8>,
+    /// By what is kept of [`resident::live`].
+    resident: Told,
+}
+
+impl InRam {
+    /// By what smaps has told of a process that runs.
+    fn running(task: Task, smaps: Vec<u8>) -> InRam {
+        let mappings = maps::parse(&smaps);
+        let (remote, _) = Remote::open(task, Arc::default());
+        let memory = Snapshot::new(remote, &mappings, false, Room::default());
+        InRam::told(task, smaps, mappings, &memory)
+    }
+
+    /// Of a process that stands still; what is wrong with it in words.
+    fn stopped(task: Task, target: &Target) -> Result<InRam, String> {
+        let smaps = task.read_at_most("smaps", MOST_SMAPS + 1);
+        let smaps = smaps.map_err(|error| error.to_string())?;
+        let mappings = target.mappings.clone();
+        Ok(InRam::told(task, smaps, mappings, &*target.memory))
+    }
+
+    fn told(task: Task, smaps: Vec<u8>, mappings: Vec<Mapping>, memory: &dyn Memory) -> InRam {
+        let resident = resident::live(&smaps, task, &mappings, memory);
+        InRam {
+            resident: resident
+                .map(|found| found.packed())
+                .map_err(|error| error.to_string()),
+            mappings,
+            smaps,
+        }
+    }
+
+    fn pack(&self, packer: &mut Packer) {
+        if self.smaps.len() as u64 > MOST_SMAPS {
+            return packer.leave_out("smaps", "too large");
+        }
+        packer.file(names::RESIDENT, &self.resident);
+        packer.bytes("smaps", &self.smaps);
     }
 }
 
@@ -109,8 +160,8 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// Reads what must fit the memory of a live process, which is best stopped. `None` for what is
-    /// no live process.
+    /// Reads what must fit the memory of a live process, which is best stopped, but for its
+    /// descriptors. `None` for what is no live process.
     pub fn of(target: &Target, before: Option<&Before>) -> Option<Gathered> {
         let Origin::Live(pid) = target.origin else {
             return None;
@@ -119,9 +170,20 @@ impl Gathered {
         let moment = clocks::moment(pid);
         let mut packer = Packer::new(moment.realtime.as_secs());
         packer.text(names::ABOUT, &moment.lines());
-        memory(&mut packer, target, task);
         let late = before.is_none().then(|| Before::too_late(pid));
-        let Before { process, threads } = before.or(late.as_ref())?;
+        let before = before.or(late.as_ref())?;
+        // It is told anew where the process has mapped something since.
+        let known = before.in_ram.as_ref();
+        match known.filter(|known| known.mappings == target.mappings) {
+            Some(in_ram) => in_ram.pack(&mut packer),
+            None => match InRam::stopped(task, target) {
+                Ok(in_ram) => in_ram.pack(&mut packer),
+                Err(why) => packer.leave_out("smaps", &why),
+            },
+        }
+        let Before {
+            process, threads, ..
+        } = before;
         for (name, content) in process {
             packer.file(name, content);
         }
@@ -135,18 +197,22 @@ impl Gathered {
             }
         }
         packer.text(names::THREADS, &states(target));
-        let mut gathered = Gathered {
+        for (name, content) in threads {
+            packer.file(name, content);
+        }
+        Some(Gathered {
             task,
-            fds: links(&mut packer, task),
             packer,
+            fds: Vec::new(),
             opened: Vec::new(),
             told: Vec::new(),
-        };
-        gathered.look_at_descriptors(Some(PATIENCE_STOPPED));
-        for (name, content) in threads {
-            gathered.packer.file(name, content);
-        }
-        Some(gathered)
+        })
+    }
+
+    /// Reads which descriptors there are, and looks at the first ones.
+    pub fn read_descriptors(&mut self) {
+        self.fds = links(&mut self.packer, self.task);
+        self.look_at_descriptors(Some(PATIENCE_STOPPED));
     }
 
     /// Looks at the descriptors that were not looked at yet.
@@ -243,23 +309,6 @@ impl Gathered {
         }
         self.packer.text(names::LOCKS, &kept);
         self.packer.text(names::LOCK_HOLDERS, &lines);
-    }
-}
-
-/// The mappings, and which of their pages are in RAM.
-fn memory(packer: &mut Packer, target: &Target, task: Task) {
-    match task.read_at_most("smaps", MOST_SMAPS + 1) {
-        Ok(smaps) if smaps.len() as u64 > MOST_SMAPS => packer.leave_out("smaps", "too large"),
-        Ok(smaps) => {
-            let resident = resident::live(&smaps, task, &target.mappings, &*target.memory);
-            let resident = resident.map(|found| found.packed());
-            packer.file(
-                names::RESIDENT,
-                &resident.map_err(|error| error.to_string()),
-            );
-            packer.file("smaps", &Ok(smaps));
-        }
-        Err(error) => packer.leave_out("smaps", &error.to_string()),
     }
 }
 

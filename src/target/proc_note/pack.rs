@@ -37,14 +37,19 @@ impl Packer {
     /// Adds a file, or says why it is missing.
     pub(super) fn file(&mut self, name: &str, content: &Told) {
         match content {
-            Ok(content) => self.entry(name, EntryType::Regular, content, b""),
+            Ok(content) => self.bytes(name, content),
             Err(why) => self.leave_out(name, why),
         }
     }
 
+    /// Adds a file of bytes.
+    pub(super) fn bytes(&mut self, name: &str, content: &[u8]) {
+        self.entry(name, EntryType::Regular, content, b"");
+    }
+
     /// Adds a file of text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
-        self.entry(name, EntryType::Regular, text.as_bytes(), b"");
+        self.bytes(name, text.as_bytes());
     }
 
     /// Adds a link.

@@ -1,6 +1,6 @@
 //! Running fixtures: start one, wait for its truth, take its cores.
 
-use super::{Interpreter, Truth, fixtures, libraries};
+use super::{Interpreter, Truth, census_size, fixtures, libraries};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -10,8 +10,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long a fixture may take to write its truth; generous, because machines are shared.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a fixture may take to write its truth; generous, because machines are shared. A census of
+/// millions of objects, which somebody asked for, takes its time.
+fn patience() -> Duration {
+    Duration::from_secs(if census_size().is_some() { 1200 } else { 120 })
+}
 
 /// How long threads are waited for to be back in their system calls.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -152,7 +155,7 @@ impl Fixture {
         let start = Instant::now();
         while !out.exists() {
             let ended = child.try_wait().expect("wait");
-            if (ended.is_some() && !out.exists()) || start.elapsed() > PATIENCE {
+            if (ended.is_some() && !out.exists()) || start.elapsed() > patience() {
                 let stderr = fs::read_to_string(dir.path().join("stderr")).unwrap_or_default();
                 let _ = child.kill();
                 let _ = child.wait();
@@ -246,7 +249,7 @@ impl Fixture {
         }
         while self.is_alive() {
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < patience(),
                 "the process did not die: {:?}, {:?}",
                 self.truth.probes.get("argv"),
                 self.truth.probes.get("implementation")

@@ -27,6 +27,14 @@ pub(crate) fn every_core() -> bool {
     std::env::var_os("PYDBG_CORES").is_some_and(|which| which == "all")
 }
 
+/// How many objects of each kind a census is to make on every interpreter, if that is asked for
+/// (PYDBG_CENSUS).
+pub(crate) fn census_size() -> Option<String> {
+    std::env::var("PYDBG_CENSUS")
+        .ok()
+        .filter(|size| !size.is_empty())
+}
+
 /// The checkout's top folder.
 pub(crate) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

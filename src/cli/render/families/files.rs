@@ -1,7 +1,7 @@
 //! Files that several processes have open, as they are shown.
 
 use crate::cli::{Out, Report, Style};
-use pydbg::diag::{Note, Severity, human};
+use pydbg::diag::{Note, human};
 use pydbg::families::{OpenBy, SharedFile, SharedFiles};
 use serde_json::Value;
 use std::io;
@@ -40,10 +40,9 @@ impl Report for Shared {
     fn notes(&self) -> Vec<Note> {
         match self.0.unreadable.len() {
             0 => Vec::new(),
-            count => vec![Note {
-                severity: Severity::Info,
-                text: format!("{count} processes may not be looked at"),
-            }],
+            count => vec![Note::info(format!(
+                "{count} processes may not be looked at"
+            ))],
         }
     }
 }

@@ -9,7 +9,7 @@ use super::location;
 use super::number::list;
 use crate::cli::{Out, Report, Session, Style};
 use anyhow::bail;
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, counted};
 use pydbg::families::{Ends, Family, Member, Verdict, VerdictKind, Wait, descendants};
 use pydbg::target::proc;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl FamilyView {
             bail!("Only live processes have a family; a core knows its own process alone.");
         }
         let mut notes = Vec::new();
-        let mut gone = 0;
+        let mut gone = 0_usize;
         for pid in below(&members) {
             if members.iter().any(|member| member.pid == pid) || session.cancel.is_cancelled() {
                 continue;
@@ -50,18 +50,16 @@ impl FamilyView {
             match Member::open(pid, &session.options) {
                 Ok(member) => members.push(member),
                 Err(_) if proc::living(pid).is_none() => gone += 1,
-                Err(error) => notes.push(Note {
-                    severity: Severity::Partial,
-                    text: format!("process {pid} was not looked at: {error}"),
-                }),
+                Err(error) => notes.push(Note::partial(format!(
+                    "process {pid} was not looked at: {error}"
+                ))),
             }
         }
         if gone > 0 {
-            let some = if gone == 1 { "process" } else { "processes" };
-            notes.push(Note {
-                severity: Severity::Info,
-                text: format!("{gone} {some} ended before they could be looked at"),
-            });
+            notes.push(Note::info(format!(
+                "{} ended before they could be looked at",
+                counted(gone, "process")
+            )));
         }
         Ok(FamilyView {
             family: Family::of(members),
@@ -73,10 +71,9 @@ impl FamilyView {
     /// Notes that so many waits are not in the picture.
     pub fn left_out(&mut self, count: usize) {
         if count > 0 {
-            self.notes.push(Note {
-                severity: Severity::Partial,
-                text: format!("{count} waits are not in the picture, which has the first"),
-            });
+            self.notes.push(Note::partial(format!(
+                "{count} waits are not in the picture, which has the first"
+            )));
         }
     }
 

@@ -1,10 +1,10 @@
 //! Containers by how full they are.
 
 use super::duplicates::groups;
-use super::one::{count, thing};
+use super::one::thing;
 use super::percent;
 use crate::cli::{Out, Report};
-use pydbg::diag::{Note, Severity, human};
+use pydbg::diag::{Note, counted, human};
 use pydbg::heap::{Collections, FILLS};
 use serde_json::Value;
 use std::io;
@@ -20,7 +20,7 @@ impl Report for Filling {
         let found = &self.0;
         out.put(format_args!(
             "{} of {} bytes; {} of these ({}, {:.1} %) are for items that they do not have.\n",
-            count(
+            counted(
                 usize::try_from(found.count).unwrap_or(usize::MAX),
                 "container"
             ),
@@ -45,7 +45,7 @@ impl Report for Filling {
             groups(out, INDENT, "in", &kind.holders, kind.more_holders)?;
         }
         if found.left_out > 0 {
-            let more = count(found.left_out, "more kind");
+            let more = counted(found.left_out, "more kind");
             out.put(format_args!("… {more} left out; see -n\n"))?;
         }
         if found.largest.is_empty() {
@@ -78,10 +78,7 @@ impl Report for Filling {
     fn notes(&self) -> Vec<Note> {
         let broken = self.0.broken;
         let text = format!("{broken} containers make no sense and are not counted");
-        let note = |text| Note {
-            severity: Severity::Partial,
-            text,
-        };
+        let note = |text| Note::partial(text);
         (broken > 0).then(|| note(text)).into_iter().collect()
     }
 }

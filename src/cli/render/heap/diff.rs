@@ -3,6 +3,7 @@
 
 use super::width;
 use crate::cli::{Out, Report, Style};
+use pydbg::diag::counted;
 use pydbg::heap::Growth;
 use serde_json::Value;
 use std::io;
@@ -109,6 +110,6 @@ fn left(out: &mut Out<'_>, count: usize, what: &str) -> io::Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let more = super::one::count(count, &format!("more {what}"));
+    let more = counted(count, &format!("more {what}"));
     out.put(format_args!("… {more} left out; see -n\n"))
 }

@@ -1,8 +1,9 @@
 //! The tree of owners: who keeps how much alive.
 
-use super::one::{count, thing};
+use super::one::thing;
 use super::percent;
 use crate::cli::{Out, Report, Style};
+use pydbg::diag::counted;
 use pydbg::heap::{Heap, Owner, Owners, Thing, TreeBounds, Who};
 use serde_json::{Value, json};
 use std::io;
@@ -150,7 +151,7 @@ pub(super) fn left_out(
         "",
         percent(retained, whole),
         "",
-        count(owners, "more owner"),
+        counted(owners, "more owner"),
         indent = 2 * level
     ))
 }

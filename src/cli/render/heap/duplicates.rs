@@ -1,9 +1,9 @@
 //! Objects with equal values, by what they waste.
 
-use super::one::{count, thing};
+use super::one::thing;
 use super::percent;
 use crate::cli::{Out, Report};
-use pydbg::diag::{Note, Severity, human};
+use pydbg::diag::{Note, counted, human};
 use pydbg::heap::Duplicates;
 use pydbg::heap::partition::Row;
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl Report for Duplicated {
             0 => Ok(()),
             more => out.put(format_args!(
                 "… {} left out, which waste {} bytes; see -n\n",
-                count(more, "more value"),
+                counted(more, "more value"),
                 found.left_out_wasted
             )),
         }
@@ -72,10 +72,7 @@ impl Report for Duplicated {
     fn notes(&self) -> Vec<Note> {
         let unread: u64 = self.0.types.iter().map(|row| row.unread).sum();
         let text = format!("the values of {unread} objects could not be read");
-        let note = |text| Note {
-            severity: Severity::Partial,
-            text,
-        };
+        let note = |text| Note::partial(text);
         (unread > 0).then(|| note(text)).into_iter().collect()
     }
 }

@@ -1,8 +1,8 @@
 //! Garbage as `garbage` shows it: a table of the shapes of its cycles, or one cycle in full.
 
-use super::one::{count, thing};
+use super::one::thing;
 use crate::cli::{Out, Report, Style};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::{Note, counted};
 use pydbg::heap::{GarbageCycle, GarbageSummary, Link};
 use serde_json::{Value, json};
 use std::io;
@@ -29,12 +29,8 @@ fn types(out: &mut Out<'_>, types: &[(Arc<str>, u64)]) -> io::Result<()> {
     }
     match types.len().saturating_sub(MOST) {
         0 => Ok(()),
-        more => out.put(format_args!(", {}", count(more, "more type"))),
+        more => out.put(format_args!(", {}", counted(more, "more type"))),
     }
-}
-
-fn objects(number: u64) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), "object")
 }
 
 impl Report for All {
@@ -48,15 +44,15 @@ impl Report for All {
             let cycles = usize::try_from(found.cycles).unwrap_or(usize::MAX);
             out.put(format_args!(
                 "gc.collect() would find {} of {} bytes, in {}.\n",
-                objects(found.objects),
+                counted(found.objects, "object"),
                 found.bytes,
-                count(cycles, "cycle")
+                counted(cycles, "cycle")
             ))?;
         }
         if found.hanging > 0 {
             out.put(format_args!(
                 "{} of {} bytes that only these hold would be freed with them.\n",
-                objects(found.hanging),
+                counted(found.hanging, "object"),
                 found.hanging_bytes
             ))?;
         }
@@ -68,7 +64,7 @@ impl Report for All {
         }
         if found.callbacks > 0 {
             let calls = usize::try_from(found.callbacks).unwrap_or(usize::MAX);
-            let calls = count(calls, "callback");
+            let calls = counted(calls, "callback");
             out.put(format_args!(
                 "{calls} of weak references would be called.\n"
             ))?;
@@ -92,13 +88,13 @@ impl Report for All {
             out.end()?;
         }
         if found.left_out > 0 {
-            let more = count(found.left_out, "more kind");
+            let more = counted(found.left_out, "more kind");
             out.put(format_args!("… {more} of cycles left out; see -n\n"))?;
         }
         if found.shared.0 > 0 {
             out.put(format_args!(
                 "{} of {} bytes hang on several cycles, or on none.\n",
-                objects(found.shared.0),
+                counted(found.shared.0, "object"),
                 found.shared.1
             ))?;
         }
@@ -116,8 +112,7 @@ impl Report for All {
                 "{} objects are referred to more often than they count; they are taken to be alive",
                 self.summary.contradictions
             );
-            let severity = Severity::Partial;
-            notes.push(Note { severity, text });
+            notes.push(Note::partial(text));
         }
         if self.summary.unsure > 0 {
             let text = format!(
@@ -125,8 +120,7 @@ impl Report for All {
                  is not known what they tell the collector, refer to them",
                 self.summary.unsure
             );
-            let severity = Severity::Info;
-            notes.push(Note { severity, text });
+            notes.push(Note::info(text));
         }
         notes
     }
@@ -146,7 +140,7 @@ impl Report for One {
         let cycle = &self.0;
         out.put(format_args!(
             "A cycle of {}, {} bytes.\n",
-            objects(cycle.objects),
+            counted(cycle.objects, "object"),
             cycle.bytes
         ))?;
         for member in &cycle.members {
@@ -177,13 +171,13 @@ impl Report for One {
             out.put(format_args!("  … more left out; see -n\n"))?;
         }
         if cycle.hanging > 0 {
-            let (hanging, bytes) = (objects(cycle.hanging), cycle.hanging_bytes);
+            let (hanging, bytes) = (counted(cycle.hanging, "object"), cycle.hanging_bytes);
             out.put(format_args!("On it hang {hanging} of {bytes} bytes: "))?;
             types(out, &cycle.hanging_types)?;
             out.end()?;
         }
         if cycle.held_by > 0 {
-            let held = objects(cycle.held_by);
+            let held = counted(cycle.held_by, "object");
             out.put(format_args!("It is held by other garbage: {held}.\n"))?;
         }
         Ok(())

@@ -204,10 +204,9 @@ impl Report for InstancesView {
             });
         }
         if filtered.stopped {
-            notes.push(Note {
-                severity: Severity::Partial,
-                text: "interrupted: not all objects were asked about".to_owned(),
-            });
+            notes.push(Note::partial(
+                "interrupted: not all objects were asked about",
+            ));
         }
         notes
     }

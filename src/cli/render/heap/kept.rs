@@ -1,9 +1,9 @@
 //! What types, threads and modules keep alive.
 
 use super::dominators::{branch, heading, left_out};
-use super::one::count;
 use super::percent;
 use crate::cli::{Out, Report};
+use pydbg::diag::counted;
 use pydbg::heap::{Kept, TypesKept};
 use serde_json::Value;
 use std::io;
@@ -39,7 +39,7 @@ impl Report for ByType {
         match found.left_out {
             0 => Ok(()),
             more => {
-                let more = count(more, "more type");
+                let more = counted(more, "more type");
                 out.put(format_args!("… {more} left out; see -n\n"))
             }
         }
@@ -55,10 +55,7 @@ impl Report for Together {
         let found = &self.0;
         out.put(format_args!("Kept alive by "))?;
         out.target(&found.words)?;
-        let objects = match found.objects {
-            1 => "1 object".to_owned(),
-            many => format!("{many} objects"),
-        };
+        let objects = counted(found.objects, "object");
         out.put(format_args!(
             " alone: {objects} of {} bytes, {:.1} % of the heap",
             found.retained,

@@ -19,7 +19,7 @@ pub mod picture;
 pub mod referrers;
 pub mod treemap;
 
-use pydbg::diag::{Note, Severity, thousands};
+use pydbg::diag::{Note, thousands};
 use pydbg::heap::Doubts;
 
 /// Lines of one page of a table, as guppy's.
@@ -30,39 +30,40 @@ const MOST_LISTS: usize = 5;
 
 /// What is to be known about a count of objects.
 pub fn doubts(doubts: &Doubts) -> Vec<Note> {
-    let count = |number: u64| thousands(number);
     let mut notes = Vec::new();
-    let mut add = |severity, text| notes.push(Note { severity, text });
     if doubts.cancelled {
         let text = "interrupted: only the objects found so far are counted";
-        add(Severity::Partial, text.to_owned());
+        notes.push(Note::partial(text));
     }
     for list in doubts.lists.iter().take(MOST_LISTS) {
         let text = format!("the collector's list is damaged: {list}");
-        add(Severity::Partial, text);
+        notes.push(Note::partial(text));
     }
     if let Some(more @ 1..) = doubts.lists.len().checked_sub(MOST_LISTS) {
         let text = format!("{more} more lists of the collector are damaged");
-        add(Severity::Partial, text);
+        notes.push(Note::partial(text));
     }
     if doubts.broken > 0 {
         let text = format!(
             "{} objects could not be read whole; what only they refer to is missing",
-            count(doubts.broken)
+            thousands(doubts.broken)
         );
-        add(Severity::Partial, text);
+        notes.push(Note::partial(text));
     }
     if doubts.dangling > 0 {
-        let text = format!("{} references lead to no object", count(doubts.dangling));
-        add(Severity::Partial, text);
+        let text = format!(
+            "{} references lead to no object",
+            thousands(doubts.dangling)
+        );
+        notes.push(Note::partial(text));
     }
     if doubts.unsure > 0 {
         let text = format!(
             "the sizes of {} objects are not sure: code of their class tells them, or they make no \
              sense",
-            count(doubts.unsure)
+            thousands(doubts.unsure)
         );
-        add(Severity::Info, text);
+        notes.push(Note::info(text));
     }
     notes
 }
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(told.len(), 1 + MOST_LISTS + 1 + 3);
         let partial = told
             .iter()
-            .filter(|note| note.severity == Severity::Partial);
+            .filter(|note| note.severity == pydbg::diag::Severity::Partial);
         assert_eq!(partial.count(), told.len() - 1);
         assert!(told.iter().any(|note| note.text.contains("2 more lists")));
         assert!(

@@ -16,14 +16,6 @@ pub fn thing(out: &mut Out<'_>, thing: &Thing) -> io::Result<()> {
     out.target(&thing.repr)
 }
 
-/// `1 object`, `5 objects`.
-pub fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
-    }
-}
-
 /// An answer from a heap that may lack something.
 struct Doubtful<R> {
     report: R,

@@ -1,7 +1,8 @@
 //! The ways from roots to an object.
 
-use super::one::{count, thing};
+use super::one::thing;
 use crate::cli::{Out, Report, Style};
+use pydbg::diag::counted;
 use pydbg::heap::{RootPath, RootPaths};
 use serde_json::Value;
 use std::io;
@@ -65,7 +66,7 @@ impl Paths {
             ": it is garbage, or held by native memory only.\n"
         ))?;
         if found.weak_references > 0 && found.weak.is_empty() {
-            let weak = count(found.weak_references, "weak reference");
+            let weak = counted(found.weak_references, "weak reference");
             out.put(format_args!("There is {weak} to it; see --weak.\n"))?;
         }
         Ok(())
@@ -76,7 +77,7 @@ fn one(out: &mut Out<'_>, number: usize, path: &RootPath) -> io::Result<()> {
     out.put(format_args!("{number:3}  "))?;
     out.target(&path.chain.text)?;
     out.end()?;
-    let steps = count(path.objects.len().saturating_sub(1), "step");
+    let steps = counted(path.objects.len().saturating_sub(1), "step");
     out.put(format_args!("     "))?;
     let uncertain = match path.root.certain {
         true => "",

@@ -1,7 +1,8 @@
 //! The references from an object or to it.
 
-use super::one::{count, thing};
+use super::one::thing;
 use crate::cli::{Out, Report, Style};
+use pydbg::diag::counted;
 use pydbg::heap::{Neighbour, Neighbours};
 use serde_json::Value;
 use std::io;
@@ -43,14 +44,14 @@ impl Report for References {
             out.end()?;
         }
         if found.roots_left_out > 0 {
-            let more = count(found.roots_left_out, "more root");
+            let more = counted(found.roots_left_out, "more root");
             out.put(format_args!("  … {more} left out; see -n\n"))?;
         }
         for neighbour in &found.all {
             line(out, neighbour)?;
         }
         if found.left_out > 0 {
-            let more = count(found.left_out, "more object");
+            let more = counted(found.left_out, "more object");
             out.put(format_args!("  … {more} left out; see -n\n"))?;
         }
         if found.all.is_empty() && found.roots.is_empty() {

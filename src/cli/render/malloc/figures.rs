@@ -2,7 +2,7 @@
 
 use super::{Malloc, cell, count, size};
 use crate::cli::{Out, Report};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::heap::alloc::glibc::Figures;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -149,10 +149,7 @@ impl Report for FiguresView {
     }
 
     fn notes(&self) -> Vec<Note> {
-        let partial = |text: &String| Note {
-            severity: Severity::Partial,
-            text: text.clone(),
-        };
+        let partial = |text: &String| Note::partial(text.clone());
         let own = self.figures.problems.iter().map(partial);
         self.malloc.notes().into_iter().chain(own).collect()
     }

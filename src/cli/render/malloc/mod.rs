@@ -5,7 +5,7 @@ pub mod figures;
 pub mod picture;
 
 use crate::cli::{Out, Session};
-use pydbg::diag::{Note, Severity, human, thousands};
+use pydbg::diag::{Note, human, thousands};
 use pydbg::heap::alloc::glibc::Glibc;
 use pydbg::heap::alloc::recognise::{self, Server};
 use pydbg::heap::pieces::Pieces;
@@ -52,10 +52,7 @@ impl Malloc {
 
     /// What is doubtful.
     fn notes(&self) -> Vec<Note> {
-        let partial = |text: &String| Note {
-            severity: Severity::Partial,
-            text: text.clone(),
-        };
+        let partial = |text: &String| Note::partial(text.clone());
         let unknown = self
             .server
             .iter()

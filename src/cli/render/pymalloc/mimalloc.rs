@@ -1,8 +1,9 @@
 //! mimalloc's heaps, sizes of blocks and segments.
 
 use super::super::heap::percent;
-use super::{bytes, count};
+use super::bytes;
 use crate::cli::{Out, Style};
+use pydbg::diag::counted;
 use pydbg::heap::alloc::mimalloc::Figures;
 use std::io;
 
@@ -53,7 +54,7 @@ pub(super) fn text(out: &mut Out<'_>, figures: &Figures, each: bool) -> io::Resu
     }
     bytes(
         out,
-        &format!("total, {}", count(figures.segments.len() as u64, "segment")),
+        &format!("total, {}", counted(figures.segments.len(), "segment")),
         whole,
         whole,
     )?;

@@ -7,7 +7,7 @@ mod pools;
 
 use super::heap::percent;
 use crate::cli::{Out, Report};
-use pydbg::diag::{Note, Severity};
+use pydbg::diag::Note;
 use pydbg::heap::alloc::mimalloc::{Figures as Segments, Segments as FoundSegments};
 use pydbg::heap::alloc::pymalloc::{Figures, Filling, Pymalloc};
 use pydbg::heap::pieces::Pieces;
@@ -117,19 +117,8 @@ impl Report for Allocators {
             )
         });
         let problems = self.figures.problems.iter().cloned().chain(gaps);
-        let note = |text| Note {
-            severity: Severity::Partial,
-            text,
-        };
+        let note = |text| Note::partial(text);
         problems.map(note).collect()
-    }
-}
-
-/// `1 pool`, `2 pools`.
-fn count(number: u64, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        number => format!("{number} {what}s"),
     }
 }
 

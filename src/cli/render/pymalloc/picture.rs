@@ -1,7 +1,8 @@
 //! Arenas as a picture: a row for each, and in it a cell for each pool, whose colour tells the size
 //! of its blocks and how many of them are in use.
 
-use super::{Allocators, count};
+use super::Allocators;
+use pydbg::diag::counted;
 use pydbg::heap::alloc::pymalloc::{Filling, PoolUse};
 use std::fmt::Write;
 
@@ -79,7 +80,11 @@ fn words(arena: &Filling) -> String {
         in_pools += 1;
         in_use += used;
     }
-    format!("{} in {}", count(in_use, "block"), count(in_pools, "pool"))
+    format!(
+        "{} in {}",
+        counted(in_use, "block"),
+        counted(in_pools, "pool")
+    )
 }
 
 /// Bytes of blocks in use.

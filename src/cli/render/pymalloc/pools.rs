@@ -1,8 +1,9 @@
 //! pymalloc's classes of sizes, bytes and arenas.
 
 use super::super::heap::percent;
-use super::{bytes, count};
+use super::bytes;
 use crate::cli::{Out, Style};
+use pydbg::diag::counted;
 use pydbg::heap::alloc::pymalloc::{ArenaRow, StateFigures};
 use std::io;
 
@@ -57,7 +58,7 @@ pub(super) fn state(out: &mut Out<'_>, state: &StateFigures, named: bool) -> io:
     if state.bytes.damaged > 0 {
         bytes(out, "damaged pools", state.bytes.damaged, whole)?;
     }
-    let arenas = format!("total, {}", count(state.arenas.len() as u64, "arena"));
+    let arenas = format!("total, {}", counted(state.arenas.len(), "arena"));
     bytes(out, &arenas, whole, whole)?;
     if let Some(totals) = state.totals {
         let reclaimed = totals.ever.saturating_sub(totals.now);
@@ -76,9 +77,9 @@ fn kept(out: &mut Out<'_>, state: &StateFigures) -> io::Result<()> {
         return Ok(());
     }
     let sum = |part: fn(&ArenaRow) -> u64| few.iter().map(|row| part(row)).sum::<u64>();
-    let arenas = count(few.len() as u64, "arena");
-    let blocks = count(sum(|row| row.used_blocks), "block");
-    let pools = count(sum(|row| row.used_pools.into()), "pool");
+    let arenas = counted(few.len(), "arena");
+    let blocks = counted(sum(|row| row.used_blocks), "block");
+    let pools = counted(sum(|row| row.used_pools.into()), "pool");
     out.put(format_args!(
         "{arenas} of {} bytes cannot be given back because of {blocks} ({} bytes) in {pools}.\n",
         sum(|row| row.size),
@@ -110,12 +111,12 @@ pub(super) fn arenas(out: &mut Out<'_>, state: &StateFigures) -> io::Result<()> 
             percent(row.used_bytes, row.size),
         ))?;
         if is_few(row) {
-            let blocks = count(row.used_blocks, "block");
-            let pools = count(row.used_pools.into(), "pool");
+            let blocks = counted(row.used_blocks, "block");
+            let pools = counted(row.used_pools, "pool");
             out.put(format_args!("  pinned by {blocks} in {pools}"))?;
         }
         if row.damaged_pools > 0 {
-            let pools = count(row.damaged_pools.into(), "pool");
+            let pools = counted(row.damaged_pools, "pool");
             out.put(format_args!("  {pools} damaged"))?;
         }
         out.end()?;

@@ -1,10 +1,12 @@
-//! Where a core is unpacked: a file without a name (open(2), O_TMPFILE), which is gone when pydbg
-//! ends, however it ends. The room it may take is found out before.
+//! Where a core is unpacked, or a snapshot is kept: a file without a name (open(2), O_TMPFILE;
+//! memfd_create(2)), which is gone when pydbg ends, however it ends. The room it may take is found
+//! out before.
 
-use crate::diag::Notes;
+use crate::diag::{Notes, human};
 use crate::target::free_memory::free_memory;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,16 +16,19 @@ use std::path::{Path, PathBuf};
 /// /var/tmp is for large files and, unlike /tmp, hardly ever in memory (file-hierarchy(7)).
 const FOLDERS: [&str; 2] = ["/var/tmp", "/tmp"];
 
+/// So much memory is left to others.
+const SPARE: u64 = 64 << 20;
+
 /// A file without a name.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     /// Open for reading and writing, and empty.
-    pub(super) file: File,
+    pub(crate) file: File,
     /// In which folder, or in memory.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// How many bytes may be written.
-    pub(super) room: u64,
+    pub(crate) room: u64,
     /// How long the file may become, holes included.
-    pub(super) longest: u64,
+    pub(crate) longest: u64,
     /// Something to tell about the place.
     remark: Option<String>,
 }
@@ -31,7 +36,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one in `wanted`, else where large temporary files go, else in memory. An error is a
     /// sentence that follows the path of the packed core.
-    pub(super) fn create(wanted: Option<&Path>) -> Result<Scratch, String> {
+    pub(crate) fn create(wanted: Option<&Path>) -> Result<Scratch, String> {
         let usual = FOLDERS.iter().map(Path::new);
         let mut refused = None;
         for folder in wanted.into_iter().chain(usual) {
@@ -56,11 +61,11 @@ impl Scratch {
         }
         let why = refused.unwrap_or_default();
         let room = free_memory().unwrap_or(0) / 2;
-        let file = memfd_create(c"pydbg-core", MFdFlags::MFD_CLOEXEC);
+        let file = in_memory();
         let file =
             file.map_err(|error| format!("cannot be unpacked: {why}; in memory: {error}"))?;
         Ok(Scratch {
-            file: file.into(),
+            file,
             place: "memory".into(),
             room,
             longest: longest(),
@@ -68,12 +73,64 @@ impl Scratch {
         })
     }
 
+    /// Makes one for so many bytes of a process: in memory if so many are `free` and a quarter
+    /// more, else on disk, in `wanted` or where large temporary files go. An error is a sentence
+    /// that says why there is no room.
+    pub(crate) fn for_copy(
+        bytes: u64,
+        free: u64,
+        wanted: Option<&Path>,
+    ) -> Result<Scratch, String> {
+        let enough = bytes.saturating_add(bytes / 4).saturating_add(SPARE) < free;
+        if let Some(file) = enough.then(in_memory).and_then(Result::ok) {
+            return Ok(Scratch {
+                file,
+                place: "memory".into(),
+                room: free,
+                longest: longest(),
+                remark: None,
+            });
+        }
+        let usual = FOLDERS.iter().map(Path::new);
+        for folder in wanted.into_iter().chain(usual) {
+            let on_disk =
+                |file: &File| fstatfs(file).is_ok_and(|fs| fs.filesystem_type() != TMPFS_MAGIC);
+            let found = nameless(folder).and_then(|file| Ok((room(&file)?, file)));
+            if let Ok((room, file)) = found
+                && on_disk(&file)
+                && room > bytes
+            {
+                let place = folder.display().to_string();
+                return Ok(Scratch {
+                    file,
+                    room,
+                    longest: longest(),
+                    remark: Some(format!(
+                        "memory is short, so the copy is a file without a name in {place}"
+                    )),
+                    place,
+                });
+            }
+        }
+        Err(format!(
+            "about {} are needed; {} of memory are free, and no folder for temporary files has \
+             room (name another one with --scratch)",
+            human(bytes),
+            human(free)
+        ))
+    }
+
     /// Notes what is worth knowing about the place.
-    pub(super) fn say(&self, diag: &Notes) {
+    pub(crate) fn say(&self, diag: &Notes) {
         if let Some(remark) = &self.remark {
             diag.info(remark.clone());
         }
     }
+}
+
+/// A file in memory.
+fn in_memory() -> io::Result<File> {
+    Ok(memfd_create(c"pydbg-core", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
 /// A file in `folder` without a name, which O_EXCL keeps from ever getting one.
@@ -158,6 +215,21 @@ mod tests {
         assert!(scratch.room > 0);
         assert_eq!(scratch.place, folder.path().display().to_string());
         assert!(scratch.remark.is_none());
+    }
+
+    #[test]
+    fn a_copy_is_kept_in_memory_while_there_is_plenty() {
+        let of = |bytes, free| Scratch::for_copy(bytes, free, None);
+        let plenty = of(1 << 20, 1 << 30).unwrap();
+        is_usable(&plenty.file);
+        assert_eq!((plenty.place.as_str(), plenty.remark), ("memory", None));
+        // Whether a folder is on disk is the machine's business.
+        if let Ok(short) = of(1 << 20, 1 << 20) {
+            is_usable(&short.file);
+            assert!(short.remark.unwrap().contains(&short.place));
+        }
+        let why = of(u64::MAX, 1 << 30).err().unwrap();
+        assert!(why.contains("are needed"), "{why}");
     }
 
     #[test]
