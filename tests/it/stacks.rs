@@ -177,6 +177,7 @@ const ELSEWHERE: &[&str] = &[
     "crash",
     "descriptors",
     "expressions",
+    "families_servers",
     "families_waits",
     "file_locks",
     "garbage",
