@@ -77,6 +77,22 @@ impl<'a> Out<'a> {
         write!(self.writer, "{ansi:#}")
     }
 
+    /// Says which files were written, if any were; whether so.
+    pub fn wrote<'f>(
+        &mut self,
+        what: &str,
+        files: impl IntoIterator<Item = &'f String>,
+    ) -> io::Result<bool> {
+        let mut some = false;
+        for file in files {
+            self.put(format_args!("Wrote {what} to "))?;
+            self.target(file)?;
+            self.put(format_args!(".\n"))?;
+            some = true;
+        }
+        Ok(some)
+    }
+
     /// Ends the line.
     pub fn end(&mut self) -> io::Result<()> {
         self.writer.write_all(b"\n")

@@ -223,12 +223,7 @@ pub fn pids(session: &Session) -> anyhow::Result<Vec<i32>> {
 
 impl Report for FamilyView {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        for file in &self.written {
-            out.put(format_args!("Wrote the graph of who waits for whom to "))?;
-            out.target(file)?;
-            out.put(format_args!(".\n"))?;
-        }
-        if !self.written.is_empty() {
+        if out.wrote("the graph of who waits for whom", &self.written)? {
             return Ok(());
         }
         let family = &self.family;

@@ -28,10 +28,8 @@ pub struct ArenasView {
 
 impl Report for ArenasView {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        if let Some(file) = &self.written {
-            out.put(format_args!("Wrote the picture of the arenas to "))?;
-            out.target(file)?;
-            return out.put(format_args!(".\n"));
+        if out.wrote("the picture of the arenas", &self.written)? {
+            return Ok(());
         }
         self.malloc.heading(out)?;
         if self.map.parts.is_empty() {

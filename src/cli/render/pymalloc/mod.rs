@@ -70,10 +70,8 @@ impl Allocators {
 
 impl Report for Allocators {
     fn text(&self, out: &mut Out<'_>) -> io::Result<()> {
-        if let Some(file) = &self.written {
-            out.put(format_args!("Wrote the picture of the arenas to "))?;
-            out.target(file)?;
-            return out.put(format_args!(".\n"));
+        if out.wrote("the picture of the arenas", &self.written)? {
+            return Ok(());
         }
         out.target(self.serving().trim_end())?;
         out.end()?;
