@@ -18,6 +18,7 @@
 //! | [`expr`] | expressions over the objects of a process |
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
+//! | [`redact`] | taking the data out of a core that is being written |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
@@ -38,6 +39,7 @@ pub mod image;
 pub mod memory;
 pub mod native;
 pub mod python;
+pub mod redact;
 pub mod sync;
 pub mod target;
 pub mod unwind;

@@ -5,7 +5,8 @@ use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
 use pydbg::diag::{Note, human, thousands};
-use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use pydbg::dump::{DumpError, Filter, Packing, Pass, Request, Saved};
+use pydbg::redact;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -19,6 +20,9 @@ pub struct DumpOptions {
     /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal
     #[arg(long, value_name = "MASK")]
     filter: Option<Filter>,
+    /// Blank the contents of strings in a core, and arguments and environment
+    #[arg(long)]
+    redact: bool,
     /// Pack a core: zstd or lz4
     #[arg(long, value_name = "KIND")]
     compress: Option<Packing>,
@@ -35,6 +39,7 @@ impl DumpOptions {
             force: self.force,
             filter: self.filter,
             packing: self.compress,
+            pass: self.redact.then_some(Pass(redact::redact)),
             fork: self.fork,
             cancel: session.cancel.clone(),
             progress: session.options.progress.clone(),

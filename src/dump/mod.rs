@@ -27,6 +27,7 @@ use copy::Copier;
 use layout::Layout;
 use place::{Place, Unfinished};
 use serde::Serialize;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// What is done with the file before anybody else sees it.
+    pub pass: Option<Pass>,
     /// Have the process fork, and copy the memory of the copy while it runs on.
     pub fork: bool,
     /// Ends the work.
@@ -49,6 +52,11 @@ pub struct Request {
     /// Hears how far it is.
     pub progress: Progress,
 }
+
+/// A change of a core that is whole and has no name yet, so that what it takes out is never seen. The
+/// options say where the files of the process are.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass(pub fn(&File, &Options) -> Result<(), String>);
 
 /// What was written.
 #[derive(Clone, Debug, Serialize)]
@@ -117,6 +125,9 @@ pub enum DumpError {
     /// It is held anyway.
     #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
     Held,
+    /// The core cannot be changed as was asked for.
+    #[error("{0}; nothing was written")]
+    Pass(String),
     /// The core cannot be packed.
     #[error("the core cannot be packed: {0}")]
     Pack(String),
@@ -176,7 +187,10 @@ struct Work<'r> {
 impl<'r> Work<'r> {
     /// What can be done before the process is stopped.
     fn prepare(pid: i32, request: &'r Request) -> Result<Work<'r>, DumpError> {
-        let before = Before::read(pid, request.filter)?;
+        let mut before = Before::read(pid, request.filter)?;
+        if request.pass.is_some() {
+            ps_info::blank_arguments(&mut before.ps_info);
+        }
         let packing = request.packing;
         let name = || format!("core.{pid}{}", packing.map_or("", Packing::suffix)).into();
         let path = request.file.clone().unwrap_or_else(name);
@@ -248,11 +262,22 @@ impl<'r> Work<'r> {
             layout,
             head: notes.bytes,
             gathered,
+            options: options_of(target),
             copied: copied - unreadable.min(copied),
             threads: notes.threads,
             pid: live.pid(),
             notes: said.all(),
         })
+    }
+}
+
+/// Where the files of the process are, for who opens its core.
+fn options_of(target: &Target) -> Options {
+    let options = target.files.options.clone();
+    let root = target.files.root.clone();
+    Options {
+        sysroot: options.sysroot.clone().or(root),
+        ..options
     }
 }
 
@@ -289,6 +314,8 @@ struct Core<'w> {
     head: Vec<u8>,
     /// What /proc told.
     gathered: Option<Gathered>,
+    /// Where the files of the process are.
+    options: Options,
     copied: u64,
     threads: usize,
     pid: i32,
@@ -304,12 +331,16 @@ impl Core<'_> {
             place,
         } = self.work;
         let end = self.layout.end();
-        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        let of_proc = |gathered| notes::of_proc(gathered, request.pass.is_some());
+        let of_proc = self.gathered.map_or_else(Vec::new, of_proc);
         let extra = of_proc.len() as u64;
         let tail = self.layout.tail(&of_proc);
         self.out.write(&tail, end)?;
         self.out.write(&self.layout.head(&self.head, extra), 0)?;
         let mut out = self.out;
+        if let Some(Pass(change)) = request.pass {
+            change(&out.file, &self.options).map_err(DumpError::Pass)?;
+        }
         if let Some(packing) = request.packing {
             let packed = place.begin()?;
             let len = end + tail.len() as u64;

@@ -25,7 +25,7 @@ const GAPS: usize = 3;
 const SLICE: u64 = 64 << 10;
 
 /// All allocators that were found.
-pub(super) struct Books<'p, 'm> {
+pub(crate) struct Books<'p, 'm> {
     python: &'p Python,
     pieces: &'p Pieces<'m>,
     glibc: Option<Glibc>,
@@ -47,7 +47,7 @@ pub(super) struct Regions {
 
 impl<'p, 'm> Books<'p, 'm> {
     /// Finds the allocators.
-    pub(super) fn of(python: &'p Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
+    pub(crate) fn of(python: &'p Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
         let glibc = Glibc::find(&python.process, pieces);
         let pymalloc = Pymalloc::of(python, pieces);
         let problems = glibc.iter().flat_map(|glibc| glibc.problems.clone());
@@ -67,7 +67,7 @@ impl<'p, 'm> Books<'p, 'm> {
     }
 
     /// Tells all memory that allocators have, as several threads do at once.
-    pub(super) fn each(&self, tell: &(dyn Fn(Span) + Sync)) {
+    pub(crate) fn each(&self, tell: &(dyn Fn(Span) + Sync)) {
         let arenas: Vec<Arena<'_>> = self.arenas().collect();
         arenas.par_iter().for_each(|arena| {
             self.spans(arena, &mut |span| tell(span));

@@ -22,7 +22,7 @@ use crate::target::Mapping;
 use crate::target::resident::{Basis, Resident};
 pub use audit::{Audit, Miscounted, MiscountedType, Verdict};
 use blocks::Blocks;
-use books::Books;
+pub(crate) use books::Books;
 use claims::Claims;
 use ledger::Ledger;
 pub use ledger::Row;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["python"],
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
-    &["findings", "glance"],
+    &["findings", "redact", "glance"],
 ];
 
 /// Every Rust file below `folder`.

@@ -139,6 +139,7 @@ const ELSEWHERE: &[&str] = &[
     "tracked",
     "small_blocks",
     "roots",
+    "secrets",
     "sizes",
     "sizes_packages",
     "tracked_collecting",
