@@ -183,7 +183,7 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     let dumps = matches!(opening, Some(Opening::Dump(_)));
     if !dumps && (args.output.is_some() || args.dump != DumpOptions::default()) {
         return Err(wrong(
-            "--output, --force, --filter, --compress and --fork go with \"dump\": pydbg dump PID"
+            "--output, --force, --filter, --redact, --compress and --fork go with \"dump\": pydbg dump PID"
                 .into(),
         ));
     }

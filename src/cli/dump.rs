@@ -5,7 +5,8 @@ use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
 use pydbg::diag::{Note, human, thousands};
-use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use pydbg::dump::{Blanked, DumpError, Filter, Packing, Pass, Request, Saved};
+use pydbg::redact;
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -19,6 +20,9 @@ pub struct DumpOptions {
     /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal
     #[arg(long, value_name = "MASK")]
     filter: Option<Filter>,
+    /// Blank the contents of strings in a core, and arguments and environment
+    #[arg(long)]
+    redact: bool,
     /// Pack a core: zstd or lz4
     #[arg(long, value_name = "KIND")]
     compress: Option<Packing>,
@@ -35,6 +39,7 @@ impl DumpOptions {
             force: self.force,
             filter: self.filter,
             packing: self.compress,
+            pass: self.redact.then_some(Pass(redact::redact)),
             fork: self.fork,
             cancel: session.cancel.clone(),
             progress: session.options.progress.clone(),
@@ -51,6 +56,24 @@ pub fn report(saved: Result<Saved, DumpError>) -> anyhow::Result<Box<dyn Report>
     }
 }
 
+/// What else was blanked, and what may remain.
+fn remains(blanked: &Blanked) -> String {
+    let others = [
+        (blanked.buffers, "of buffers"),
+        (blanked.texts, "of arguments, environment and other text"),
+        (blanked.free, "of freed memory"),
+        (blanked.stacks, "of stacks"),
+    ];
+    let others: Vec<String> = (others.iter())
+        .map(|(sum, of)| format!("{} {of}", human(sum.bytes)))
+        .collect();
+    format!(
+        "Also blanked: {}. May remain: {}.",
+        others.join(", "),
+        redact::REMAINS
+    )
+}
+
 /// A core that was written.
 struct Written(Saved);
 
@@ -59,6 +82,14 @@ impl Report for Written {
         let saved = &self.0;
         out.put(format_args!("Saved corefile "))?;
         out.styled(Style::File, &saved.file.display().to_string())?;
+        if let Some(blanked) = &saved.blanked {
+            let sum = blanked.strings;
+            out.put(format_args!(
+                "; {} strings ({}) blanked",
+                thousands(sum.count),
+                human(sum.bytes)
+            ))?;
+        }
         let threads = match saved.threads {
             1 => "1 thread".to_owned(),
             count => format!("{} threads", thousands(count)),
@@ -75,11 +106,19 @@ impl Report for Written {
                 "; the process stood still for {pause:.digits$} ms"
             ))?;
         }
-        out.put(format_args!(".\n"))
+        out.put(format_args!(".\n"))?;
+        if let Some(blanked) = &saved.blanked {
+            out.put(format_args!("{}\n", remains(blanked)))?;
+        }
+        Ok(())
     }
 
     fn json(&self) -> Value {
-        json!(self.0)
+        let mut data = json!(self.0);
+        if let Some(blanked) = data.get_mut("blanked").and_then(Value::as_object_mut) {
+            blanked.insert("remains".into(), json!(redact::REMAINS));
+        }
+        data
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -9,6 +9,7 @@ mod filter;
 mod layout;
 mod notes;
 mod pack;
+mod pass;
 mod place;
 mod plan;
 mod ps_info;
@@ -17,6 +18,7 @@ mod stage;
 
 pub use filter::Filter;
 pub use pack::Packing;
+pub use pass::{Blanked, Pass, Sum};
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};
@@ -44,6 +46,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// What is done with the file before anybody else sees it.
+    pub pass: Option<Pass>,
     /// Have the process fork, and copy the memory of the copy while it runs on.
     pub fork: bool,
     /// Ends the work.
@@ -72,6 +76,8 @@ pub struct Saved {
     pub threads: usize,
     /// How many bytes of memory were copied.
     pub copied: u64,
+    /// What was blanked, if that was asked for.
+    pub blanked: Option<Blanked>,
     /// how long the process stood still for it, in microseconds; null for one that was held
     /// before and after.
     pub pause_us: Option<u64>,
@@ -119,6 +125,9 @@ pub enum DumpError {
     /// It is held anyway.
     #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
     Held,
+    /// The core cannot be changed as was asked for.
+    #[error("{0}; nothing was written")]
+    Pass(String),
     /// The core cannot be packed.
     #[error("the core cannot be packed: {0}")]
     Pack(String),
@@ -179,7 +188,10 @@ struct Work<'r> {
 impl<'r> Work<'r> {
     /// What can be done before the process is stopped.
     fn prepare(pid: i32, request: &'r Request) -> Result<Work<'r>, DumpError> {
-        let before = Before::read(pid, request.filter)?;
+        let mut before = Before::read(pid, request.filter)?;
+        if request.pass.is_some() {
+            ps_info::blank_arguments(&mut before.ps_info);
+        }
         let packing = request.packing;
         let name = || format!("core.{pid}{}", packing.map_or("", Packing::suffix)).into();
         let path = request.file.clone().unwrap_or_else(name);
@@ -258,11 +270,26 @@ impl<'r> Work<'r> {
             blocks,
             head: notes.bytes,
             gathered,
+            options: Options {
+                cancel: self.request.cancel.clone(),
+                progress: self.request.progress.clone(),
+                ..options_of(target)
+            },
             copied: copied - unreadable.min(copied),
             threads: notes.threads,
             pid: live.pid(),
             notes: said.all(),
         })
+    }
+}
+
+/// Where the files of the process are, for who opens its core.
+fn options_of(target: &Target) -> Options {
+    let options = target.files.options.clone();
+    let root = target.files.root.clone();
+    Options {
+        sysroot: options.sysroot.clone().or(root),
+        ..options
     }
 }
 
@@ -300,6 +327,8 @@ struct Core<'w> {
     head: Vec<u8>,
     /// What /proc told.
     gathered: Option<Gathered>,
+    /// Where the files of the process are.
+    options: Options,
     copied: u64,
     threads: usize,
     pid: i32,
@@ -316,7 +345,8 @@ impl Core<'_> {
             stage,
         } = self.work;
         // What /proc still tells changes meanwhile; what was copied does not.
-        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
+        let of_proc = |gathered| notes::of_proc(gathered, request.pass.is_some());
+        let of_proc = self.gathered.map_or_else(Vec::new, of_proc);
         copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
         let end = self.layout.end();
         let extra = of_proc.len() as u64;
@@ -324,12 +354,25 @@ impl Core<'_> {
         self.out.write(&tail, end)?;
         self.out.write(&self.layout.head(&self.head, extra), 0)?;
         let mut out = self.out;
+        let mut notes = self.notes;
+        let blanked = match request.pass {
+            Some(Pass(change)) => Some(change(&out.file, &self.options).map_err(|why| {
+                match request.cancel.is_cancelled() {
+                    true => DumpError::Interrupted,
+                    false => DumpError::Pass(why),
+                }
+            })?),
+            None => None,
+        };
         if let Some(packing) = request.packing {
             let packed = place.begin()?;
             let len = end + tail.len() as u64;
             let (cancel, progress) = (&request.cancel, &request.progress);
             pack::pack(&out.file, len, packing, &packed, cancel, progress)?;
             out = packed;
+        }
+        if let Some(blanked) = &blanked {
+            notes.extend(blanked.notes.iter().cloned());
         }
         if request.cancel.is_cancelled() {
             return Err(DumpError::Interrupted);
@@ -346,9 +389,10 @@ impl Core<'_> {
             filter: before.filter,
             threads: self.threads,
             copied: self.copied,
+            blanked,
             pause_us: pause.map(micros),
             took_us: micros(begun.elapsed()),
-            notes: self.notes,
+            notes,
         })
     }
 }

@@ -39,10 +39,11 @@ pub(super) struct CoreNotes {
     pub(super) running: Vec<i32>,
 }
 
-/// The note with what /proc tells, for the end of the file.
-pub(super) fn of_proc(gathered: Gathered) -> Vec<u8> {
+/// The note with what /proc tells, for the end of the file; without the command line if it shall tell
+/// no data.
+pub(super) fn of_proc(gathered: Gathered, blank: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let content = gathered.content();
+    let content = gathered.content(blank);
     push_note(&mut bytes, proc_note::OWNER, proc_note::TYPE, &content);
     bytes
 }

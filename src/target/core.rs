@@ -11,8 +11,8 @@ use super::proc_note::{Kept, apply};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
-    Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Target, TargetThread,
-    unstated,
+    Dumped, Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Target,
+    TargetThread, unstated,
 };
 use crate::addr::Addr;
 use crate::diag::Notes;
@@ -85,7 +85,14 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
         found.map(|piece| piece.start..piece.end).collect()
     };
     let cut = from(|source| *source == Source::Cut);
-    let dumped = from(|source| matches!(source, Source::Core(_)));
+    let dumped = pieces.iter().filter_map(|piece| match piece.source {
+        Source::Core(offset) => Some(Dumped {
+            range: piece.start..piece.end,
+            offset: offset as u64,
+        }),
+        _ => None,
+    });
+    let dumped: Vec<Dumped> = dumped.collect();
     let memory = Splice::new(core, pieces, backings, Arc::clone(&opener), diag.clone());
     let stack = stack(&notes, &mappings).or_else(|| highest_stack(&memory, &mappings));
     let (auxv_at, auxv) = find_auxv(&memory, stack.as_ref(), &notes, &diag);

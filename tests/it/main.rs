@@ -55,6 +55,7 @@ mod packages;
 mod packed;
 mod pymalloc;
 mod pystack;
+mod redact;
 mod referents;
 mod referents_all;
 mod roots;

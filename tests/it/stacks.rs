@@ -201,6 +201,7 @@ const ELSEWHERE: &[&str] = &[
     "tracked",
     "small_blocks",
     "roots",
+    "secrets",
     "sizes",
     "sizes_packages",
     "tracked_collecting",

@@ -1,0 +1,97 @@
+//! Redacted cores: nothing of a secret that the fixture has in everything with text is left in the
+//! file, while stacks read as before.
+
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
+use serde_json::Value;
+
+/// The secret, put together as in the fixture; this file is not in the process.
+const SECRET: &str = "hunter2-s3cr3t-opensesame";
+
+/// Where a text is in a file, in characters of one, two and four bytes.
+fn found(file: &[u8], text: &str) -> Vec<(usize, usize)> {
+    let places = |width: usize| {
+        let wide: Vec<u8> = text
+            .bytes()
+            .flat_map(|byte| {
+                let mut character = vec![0; width];
+                character[0] = byte;
+                character
+            })
+            .collect();
+        let first = wide[0];
+        let starts = file
+            .iter()
+            .enumerate()
+            .filter(move |(_, byte)| **byte == first);
+        let found = starts.filter(move |(at, _)| file[*at..].starts_with(&wide));
+        found.map(move |(at, _)| (width, at)).collect::<Vec<_>>()
+    };
+    [1, 2, 4].into_iter().flat_map(places).collect()
+}
+
+/// The frames of all threads: functions, files, lines.
+fn stacks(document: &Value) -> Vec<String> {
+    let threads = list(&document["data"]["threads"]).iter();
+    let frame = |frame: &Value| {
+        let part = |name: &str| frame[name].to_string();
+        [part("function"), part("file"), part("line")].join(" ")
+    };
+    threads
+        .flat_map(|thread| list(&thread["frames"]).iter().map(frame))
+        .collect()
+}
+
+fn check(interpreter: &Interpreter, failures: &mut Failures) {
+    let interpreter = interpreter.clone().with("TOKEN", SECRET);
+    let argument = format!("{SECRET} as an argument");
+    let fixture = Fixture::start(&interpreter, "secrets", &[&argument]);
+    let (plain, blanked) = (fixture.dir().join("plain"), fixture.dir().join("blanked"));
+    let pid = fixture.pid().to_string();
+    let mut args = vec!["attach", &pid, "--json", "-q"];
+    args.extend(interpreter.sysroot());
+    let write = |options: &str, core: &std::path::Path| {
+        format!("generate-core-file {options} {}", core.display())
+    };
+    let lines = [write("", &plain), write("--redact", &blanked)];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let run = Pydbg::run(&args, &lines);
+    let id = &interpreter.id;
+    if let Err(why) = run.document(lines[1]) {
+        failures.check(id, Err(why));
+        return;
+    }
+    let read = |core| std::fs::read(core).expect("written");
+    let left = found(&read(&blanked), SECRET);
+    let known = found(&read(&plain), SECRET);
+    let gone = left.is_empty() && known.len() > 20;
+    failures.check(
+        &format!("{id}: the secret"),
+        gone.then_some(())
+            .ok_or(format!("{left:x?} of {}", known.len())),
+    );
+    let answer = |core, command| Pydbg::core(core, &interpreter.sysroot(), command);
+    let compare = || -> Result<(), String> {
+        let (before, after) = (answer(&plain, "py-bt all")?, answer(&blanked, "py-bt all")?);
+        let (before, after) = (stacks(&before), stacks(&after));
+        match before == after && before.len() > 3 {
+            true => Ok(()),
+            false => Err(format!("{before:?} are now {after:?}")),
+        }
+    };
+    failures.check(&format!("{id}: stacks"), compare());
+    let census = || -> Result<(), String> {
+        let (before, after) = (answer(&plain, "heap -n 5")?, answer(&blanked, "heap -n 5")?);
+        let same = before["data"]["objects"] == after["data"]["objects"];
+        same.then_some(()).ok_or(format!(
+            "{:.300} {:.300}",
+            before["data"].to_string(),
+            after["data"].to_string()
+        ))
+    };
+    failures.check(&format!("{id}: heap"), census());
+}
+
+#[test]
+fn a_secret_is_nowhere_and_stacks_read_as_before() {
+    Failures::together(interpreters(), check).finish();
+}
