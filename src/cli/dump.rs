@@ -61,6 +61,7 @@ fn remains(blanked: &Blanked) -> String {
     let others = [
         (blanked.buffers, "of buffers"),
         (blanked.texts, "of arguments, environment and other text"),
+        (blanked.loose, "of what looks like text elsewhere"),
         (blanked.free, "of freed memory"),
         (blanked.stacks, "of stacks"),
     ];

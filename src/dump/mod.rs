@@ -223,7 +223,7 @@ impl<'r> Work<'r> {
             return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
         }
         let sets = live.register_sets();
-        let notes = notes::notes(target, &self.before, &sets);
+        let notes = notes::notes(target, &self.before, &sets, self.request.pass.is_some());
         let forked = self.request.fork.then(|| live.fork()).flatten();
         let forked = forked.transpose();
         let forked = forked.map_err(|problem| DumpError::Fork(live.pid(), problem))?;

@@ -19,9 +19,11 @@ pub struct Blanked {
     pub buffers: Sum,
     /// Arguments and environment, buffers of C streams, and text in memory that no object has.
     pub texts: Sum,
+    /// What looks like text in memory of which nobody tells.
+    pub loose: Sum,
     /// Memory that was given back to allocators.
     pub free: Sum,
-    /// What finished calls have left on stacks, and text in those that run.
+    /// What finished calls have left on stacks.
     pub stacks: Sum,
     /// What was left as it is because nothing tells where it ends.
     pub left: u64,

@@ -7,6 +7,7 @@ use crate::addr::Addr;
 use crate::native::Process;
 use crate::target::Target;
 use rustc_hash::FxHashSet;
+use std::ops::Range;
 
 const AT_PLATFORM: u64 = 15;
 const AT_RANDOM: u64 = 25;
@@ -14,6 +15,9 @@ const AT_EXECFN: u64 = 31;
 
 /// The random bytes before the strings.
 const RANDOM_BYTES: u64 = 16;
+
+/// The path that was executed is shorter.
+const PAGE: u64 = 4096;
 
 /// The longest name of a platform.
 const MOST_PLATFORM: usize = 64;
@@ -70,6 +74,13 @@ impl Environment {
         all.filter_map(|(start, len)| {
             Wanted::of(start.0, *len, Fill::BetweenZeros, What::Text)
         })
+    }
+
+    /// Where the path is that was executed, behind them; debuggers read it.
+    pub(super) fn path(&self) -> Option<Range<u64>> {
+        let (start, len) = self.at?;
+        let end = start.0.checked_add(len)?;
+        Some(end..end.saturating_add(PAGE))
     }
 
     /// Whether a block of memory begins with one of these texts and the zero behind it, in characters

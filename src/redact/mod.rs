@@ -10,6 +10,7 @@ mod memory;
 mod names;
 mod stacks;
 mod streams;
+mod sweep;
 mod texts;
 mod unowned;
 
@@ -32,8 +33,8 @@ use texts::Texts;
 use unowned::Unowned;
 
 /// What may remain of a process's data when all went well, in one line.
-pub const REMAINS: &str = "names in the program, numbers, data that C extensions keep in memory of \
-                           their own, files that are mapped";
+pub const REMAINS: &str = "names in the program, numbers, data of C extensions that is no text of 16 bytes \
+                           or more, general registers, mapped files, names of open files";
 
 /// Blanks the data in a core file, which is whole and open for reading and writing. An error says why
 /// that cannot be done; then nothing was changed, or the file cannot be written.
@@ -50,17 +51,23 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
     let memory = Memory::of(&heap, &pieces);
     let kept = names::kept(&heap);
     let mut wanted = texts::of_objects(&heap, &pieces, &kept);
-    drop(kept);
     wanted.extend(environment.wanted());
     wanted.extend(streams::wanted(&process));
     let bounds = Bounds::new(wanted);
     let texts = Texts::new(&heap, &pieces);
-    let unowned = Unowned::new(&heap, &texts, &pieces, &environment, names::in_c(&heap));
+    let in_c = names::in_c(&heap);
+    let mut ranges = names::ranges(&heap, &texts, &kept, &in_c);
+    ranges.extend(environment.path());
+    let unowned = Unowned::new(&heap, &texts, &pieces, &environment, in_c);
     let swept = memory.sweep(&bounds, &unowned);
-    let stacks = Stacks::of(&process, &environment);
+    let stacks = Stacks::of(&process);
     let mut runs = swept.runs;
     let sums = bounds.cut(|wanted| memory.loose(wanted), &mut runs);
     runs.extend(stacks.runs);
+    // What is blanked anyway is not counted again.
+    ranges.extend(runs.iter().map(|run| run.start..run.end));
+    let loose = sweep::sweep(&process, &pieces, ranges);
+    runs.extend(loose.runs);
     if process.cancel.is_cancelled() {
         return Err(why(&"interrupted"));
     }
@@ -71,6 +78,7 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
         strings: joined(sums.strings, swept.strings),
         buffers: sums.buffers,
         texts: joined(sums.texts, swept.texts),
+        loose: loose.sum,
         free: swept.free,
         stacks: stacks.sum,
         left: sums.left,

@@ -2,11 +2,17 @@
 //! the keys of their namespaces, names of attributes, threads, processes and open files. Tracebacks,
 //! look-ups and the report on locks need them.
 
+use super::bounds::What;
+use super::texts::Texts;
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::python::object::AttributesAt;
 use crate::python::object::flags;
 use rustc_hash::FxHashSet;
+use std::ops::Range;
+
+/// The longest name in C.
+const LONGEST_IN_C: usize = 4096;
 
 /// The most names in one tuple of a code object.
 const MOST_NAMES: usize = 1 << 16;
@@ -52,10 +58,7 @@ enum Role {
 
 /// The strings that stay, by address.
 pub(super) fn kept(heap: &Heap) -> FxHashSet<Addr> {
-    let roles: Vec<Role> = (0..)
-        .zip(heap.kinds())
-        .map(|(n, _)| role(heap, n))
-        .collect();
+    let roles = roles(heap);
     let mut names = Names {
         heap,
         kept: FxHashSet::default(),
@@ -67,6 +70,12 @@ pub(super) fn kept(heap: &Heap) -> FxHashSet<Addr> {
     let modules = heap.python.sys_modules();
     names.keys(modules, false);
     names.kept
+}
+
+/// By the number of the type.
+fn roles(heap: &Heap) -> Vec<Role> {
+    let numbers = 0..heap.kinds().len() as u32;
+    numbers.map(|number| role(heap, number)).collect()
 }
 
 fn role(heap: &Heap, number: u32) -> Role {
@@ -105,22 +114,53 @@ fn role(heap: &Heap, number: u32) -> Role {
     }
 }
 
+/// The longest text that is kept, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// Where the bytes are of what is kept: of strings, of code with its instructions, of names in C.
+pub(super) fn ranges(
+    heap: &Heap,
+    texts: &Texts<'_, '_>,
+    kept: &FxHashSet<Addr>,
+    in_c: &FxHashSet<Addr>,
+) -> Vec<Range<u64>> {
+    let objects = &heap.python.objects;
+    let range = |start: u64, len: u64| start..start.saturating_add(len.min(LONGEST));
+    let mut ranges = Vec::new();
+    for addr in kept {
+        let wanted = match objects.type_of(*addr) {
+            Ok(ty) if ty.is(flags::STR) => texts.text(*addr),
+            Ok(ty) if ty.is(flags::BYTES) => texts.bytes(*addr, What::String),
+            _ => None,
+        };
+        ranges.extend(wanted.map(|wanted| range(wanted.run.start, wanted.run.end - wanted.run.start)));
+    }
+    let roles = roles(heap);
+    for id in 0..heap.count() {
+        if roles.get(heap.kind_number(id) as usize) == Some(&Role::Code) {
+            ranges.push(range(heap.address(id).0, heap.size(id)));
+        }
+    }
+    for text in in_c {
+        let len = objects.memory.cstr(*text, LONGEST_IN_C).map_or(0, |text| text.len());
+        ranges.push(range(text.0, len as u64));
+    }
+    ranges
+}
+
 /// Where texts of C are that are names: of types, and of functions in C. Most are constants.
 pub(super) fn in_c(heap: &Heap) -> FxHashSet<Addr> {
     let objects = &heap.python.objects;
     let memory = &objects.memory;
     let name = objects.layout.fields.type_object.name;
     let mut names = FxHashSet::default();
+    let roles = roles(heap);
     for id in 0..heap.count() {
-        let Some(kind) = heap.kind(id) else {
-            continue;
-        };
         let addr = heap.address(id);
-        if kind.keeping.ty.is(flags::TYPE) {
+        let role = roles.get(heap.kind_number(id) as usize);
+        if role == Some(&Role::Type) {
             names.extend(memory.ptr(name.of(addr)));
-        } else if !kind.keeping.ty.is_heap()
-            && role(heap, heap.kind_number(id)) == Role::Descriptor
-        {
+        } else if role == Some(&Role::Descriptor) {
             // PyCFunctionObject begins with its definition, descriptors have two or three objects first.
             let definitions = [0, 16, 24].map(|at| memory.ptr(objects.after(addr, at)));
             let text = |definition: Addr| memory.ptr(definition);
@@ -141,13 +181,9 @@ impl Names<'_> {
         let fields = &objects.layout.fields;
         match role {
             Role::Plain => return,
-            Role::Code => {
-                // What it refers to itself are names and tables, but for the constants.
-                let constants = objects.memory.ptr(fields.code.consts.of(addr)).ok();
-                self.direct(id, constants);
-            }
+            Role::Code => self.code(addr),
             Role::Type => {
-                self.direct(id, None);
+                self.direct(id);
                 let ty = objects.type_at(addr).ok();
                 self.keys(ty.and_then(|ty| objects.type_dict(&ty)), true);
             }
@@ -168,7 +204,7 @@ impl Names<'_> {
                 // Code may run in any dictionary.
                 self.keys(objects.memory.ptr(function.globals.of(addr)).ok(), true);
             }
-            Role::Descriptor => self.direct(id, None),
+            Role::Descriptor => self.direct(id),
             Role::File => {
                 // PyFileObject { header; f_fp; f_name; … }
                 self.kept.extend(objects.memory.ptr(objects.after(addr, 8)));
@@ -184,16 +220,40 @@ impl Names<'_> {
         self.kept.extend(attributes.iter().map(|(name, _)| *name));
     }
 
-    /// Keeps the strings that an object refers to, and those in its tuples, but for one tuple.
-    fn direct(&mut self, id: u32, but: Option<Addr>) {
+    /// Keeps names and tables of code, but no constants.
+    fn code(&mut self, addr: Addr) {
+        let objects = &self.heap.python.objects;
+        let f = &objects.layout.fields.code;
+        let always = [f.filename, f.name, f.linetable, f.names].map(Some);
+        let some = [
+            f.qualname,
+            f.bytecode,
+            f.localsplusnames,
+            f.localspluskinds,
+            f.varnames,
+            f.cellvars,
+            f.freevars,
+            f.exceptiontable,
+        ];
+        for field in always.into_iter().chain(some).flatten() {
+            let Ok(at) = objects.memory.ptr(field.of(addr)) else {
+                continue;
+            };
+            if objects.type_of(at).is_ok_and(|ty| ty.is(flags::TUPLE)) {
+                let items = objects.tuple_items(at, MOST_NAMES).unwrap_or_default();
+                self.kept.extend(items);
+            }
+            self.kept.insert(at);
+        }
+    }
+
+    /// Keeps the strings that an object refers to, and those in its tuples.
+    fn direct(&mut self, id: u32) {
         let objects = &self.heap.python.objects;
         for target in self.heap.references().targets_of(id) {
             let (Some(kind), addr) = (self.heap.kind(*target), self.heap.address(*target)) else {
                 continue;
             };
-            if Some(addr) == but {
-                continue;
-            }
             if kind.keeping.ty.is(flags::TUPLE) {
                 let items = objects.tuple_items(addr, MOST_NAMES).unwrap_or_default();
                 self.kept.extend(items);
