@@ -58,7 +58,7 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
     let in_c = names::in_c(&heap);
     let mut ranges = names::ranges(&heap, &texts, &kept, &in_c);
     ranges.extend(environment.path());
-    let unowned = Unowned::new(&heap, &texts, &pieces, &environment, in_c);
+    let unowned = Unowned::new(&heap, &texts, &pieces, &environment, in_c, &kept);
     let swept = memory.sweep(&bounds, &unowned);
     let stacks = Stacks::of(&process);
     let mut runs = swept.runs;

@@ -6,10 +6,12 @@ use super::bounds::What;
 use super::texts::Texts;
 use crate::addr::Addr;
 use crate::heap::Heap;
+use crate::heap::types::Kind;
 use crate::python::object::AttributesAt;
 use crate::python::object::flags;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The longest name in C.
 const LONGEST_IN_C: usize = 4096;
@@ -117,7 +119,11 @@ fn role(heap: &Heap, number: u32) -> Role {
 /// The longest text that is kept, in bytes.
 const LONGEST: u64 = 16 << 20;
 
-/// Where the bytes are of what is kept: of strings, of code with its instructions, of names in C.
+/// So much of an object is kept: flags are among its first fields. A frame has its stack of blocks behind.
+const LONGEST_FIXED: u64 = 96;
+
+/// Where the bytes are of what is kept: of strings, of code with its instructions, of names in C, and
+/// what every object is made of beside its items.
 pub(super) fn ranges(
     heap: &Heap,
     texts: &Texts<'_, '_>,
@@ -135,11 +141,20 @@ pub(super) fn ranges(
         };
         ranges.extend(wanted.map(|wanted| range(wanted.run.start, wanted.run.end - wanted.run.start)));
     }
+    // What is no text in an object may lie beside what was left there before: flags, and padding.
     let roles = roles(heap);
+    let fixed = |kind: &Arc<Kind>| {
+        let bytes = u64::try_from(kind.keeping.ty.basicsize);
+        bytes.map_or(0, |bytes| bytes.min(LONGEST_FIXED))
+    };
+    let fixed: Vec<u64> = heap.kinds().iter().map(fixed).collect();
     for id in 0..heap.count() {
-        if roles.get(heap.kind_number(id) as usize) == Some(&Role::Code) {
-            ranges.push(range(heap.address(id).0, heap.size(id)));
-        }
+        let number = heap.kind_number(id) as usize;
+        let len = match roles.get(number) {
+            Some(Role::Code) => heap.size(id),
+            _ => fixed.get(number).copied().unwrap_or(0),
+        };
+        ranges.push(range(heap.address(id).0, len));
     }
     for text in in_c {
         let len = objects.memory.cstr(*text, LONGEST_IN_C).map_or(0, |text| text.len());

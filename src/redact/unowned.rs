@@ -37,6 +37,8 @@ pub(super) struct Unowned<'r, 'h, 'm> {
     type_at: u64,
     /// Texts that are names of the program's.
     names: FxHashSet<Addr>,
+    /// Objects that are kept.
+    kept: &'r FxHashSet<Addr>,
 }
 
 impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
@@ -46,6 +48,7 @@ impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
         pieces: &'r Pieces<'m>,
         environment: &'r Environment,
         names: FxHashSet<Addr>,
+        kept: &'r FxHashSet<Addr>,
     ) -> Unowned<'r, 'h, 'm> {
         let kinds = heap.kinds().iter().filter(|kind| texts.has_text(kind));
         Unowned {
@@ -57,12 +60,16 @@ impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
                 .collect(),
             type_at: heap.python.objects.layout.fields.object.ob_type.offset.into(),
             names,
+            kept,
         }
     }
 
     /// What is to be blanked of a block, with whether it is a string.
     pub(super) fn look(&self, span: &Span) -> Option<(Run, bool)> {
         let end = span.start.0.saturating_add(span.len);
+        if PLACES.iter().any(|place| self.kept.contains(&span.start.add(*place))) {
+            return None;
+        }
         let object = PLACES.iter().find_map(|place| self.object(span, *place));
         if let Some(run) = object {
             return Some((run, true));

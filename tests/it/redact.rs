@@ -74,7 +74,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         ("py-bt all", "/data/threads"),
         ("info threads", "/data"),
         ("locks", "/data"),
-        ("heap -n 5", "/data/objects"),
+        ("heap -n 5", "/data/count"),
     ];
     for (command, part) in pairs {
         let compare = || -> Result<(), String> {
