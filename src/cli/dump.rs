@@ -5,8 +5,8 @@ use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
 use pydbg::diag::{Note, human, thousands};
-use pydbg::dump::{Blanked, DumpError, Filter, Packing, Pass, Request, Saved};
-use pydbg::redact;
+use pydbg::dump::{Blanked, DumpError, Filter, Packing, Pass, Request, Saved, Survey};
+use pydbg::{lean, redact};
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -17,7 +17,8 @@ pub struct DumpOptions {
     /// Replace a core file that exists
     #[arg(long)]
     force: bool,
-    /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal
+    /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal; "python", alone or behind
+    /// a comma: of that what analysis of Python needs
     #[arg(long, value_name = "MASK")]
     filter: Option<Filter>,
     /// Blank the contents of strings in a core, and arguments and environment
@@ -38,6 +39,8 @@ impl DumpOptions {
             file: file.map(path),
             force: self.force,
             filter: self.filter,
+            survey: (self.filter.filter(|filter| filter.python()))
+                .map(|_| Survey(lean::unneeded)),
             packing: self.compress,
             pass: self.redact.then_some(Pass(redact::redact)),
             fork: self.fork,
@@ -108,6 +111,12 @@ impl Report for Written {
             ))?;
         }
         out.put(format_args!(".\n"))?;
+        if saved.left_out > 0 {
+            out.put(format_args!(
+                "{} of data that no analysis of Python needs were left out.\n",
+                human(saved.left_out)
+            ))?;
+        }
         if let Some(blanked) = &saved.blanked {
             out.put(format_args!("{}\n", remains(blanked)))?;
         }

@@ -6,6 +6,7 @@
 mod before;
 mod copy;
 mod filter;
+mod finish;
 mod layout;
 mod notes;
 mod pack;
@@ -15,24 +16,28 @@ mod plan;
 mod ps_info;
 mod space;
 mod stage;
+mod survey;
 
 pub use filter::Filter;
 pub use pack::Packing;
 pub use pass::{Blanked, Pass, Sum};
+pub use survey::Survey;
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};
+use crate::target::left_out;
 use crate::target::live::{self, LiveHold};
 use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
-use copy::{Block, Copier};
+use copy::Copier;
+use finish::Core;
 use layout::Layout;
 use place::{Place, Unfinished};
 use serde::Serialize;
 use stage::Stage;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What kind of core is wanted, and where.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +51,8 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// What tells what of it is not needed.
+    pub survey: Option<Survey>,
     /// What is done with the file before anybody else sees it.
     pub pass: Option<Pass>,
     /// Have the process fork, and copy the memory of the copy while it runs on.
@@ -76,6 +83,8 @@ pub struct Saved {
     pub threads: usize,
     /// How many bytes of memory were copied.
     pub copied: u64,
+    /// How many bytes of it were left out, because analysis of Python does not need them.
+    pub left_out: u64,
     /// What was blanked, if that was asked for.
     pub blanked: Option<Blanked>,
     /// how long the process stood still for it, in microseconds; null for one that was held
@@ -234,7 +243,8 @@ impl<'r> Work<'r> {
             .as_ref()
             .map_or_else(|| live.reader(), Forked::reader);
         let space = space::read(target, reader, &self.before);
-        let layout = Layout::new(space.segments, notes.bytes.len() as u64);
+        let room = self.request.survey.map_or(0, |_| 2 * left_out::MOST as u64);
+        let layout = Layout::new(space.segments, notes.bytes.len() as u64, room);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
         let blocks = copy::blocks(&layout, &space.files);
@@ -314,85 +324,5 @@ fn say(notes: &Notes, unreadable: u64, unseen: u64, running: &[i32]) {
             "{count} threads that did not stop have only a part of their registers in the core \
              (LWP {first})"
         ));
-    }
-}
-
-/// A core whose memory is written.
-struct Core<'w> {
-    work: &'w Work<'w>,
-    out: Unfinished<'w>,
-    layout: Layout,
-    blocks: Vec<Block>,
-    /// The bytes of the notes.
-    head: Vec<u8>,
-    /// What /proc told.
-    gathered: Option<Gathered>,
-    /// Where the files of the process are.
-    options: Options,
-    copied: u64,
-    threads: usize,
-    pid: i32,
-    notes: Vec<Note>,
-}
-
-impl Core<'_> {
-    /// Writes what is left, and gives the file its name.
-    fn finish(self, pause: Option<Duration>, begun: Instant) -> Result<Saved, DumpError> {
-        let Work {
-            request,
-            before,
-            place,
-            stage,
-        } = self.work;
-        // What /proc still tells changes meanwhile; what was copied does not.
-        let of_proc = |gathered| notes::of_proc(gathered, request.pass.is_some());
-        let of_proc = self.gathered.map_or_else(Vec::new, of_proc);
-        copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
-        let end = self.layout.end();
-        let extra = of_proc.len() as u64;
-        let tail = self.layout.tail(&of_proc);
-        self.out.write(&tail, end)?;
-        self.out.write(&self.layout.head(&self.head, extra), 0)?;
-        let mut out = self.out;
-        let mut notes = self.notes;
-        let blanked = match request.pass {
-            Some(Pass(change)) => Some(change(&out.file, &self.options).map_err(|why| {
-                match request.cancel.is_cancelled() {
-                    true => DumpError::Interrupted,
-                    false => DumpError::Pass(why),
-                }
-            })?),
-            None => None,
-        };
-        if let Some(packing) = request.packing {
-            let packed = place.begin()?;
-            let len = end + tail.len() as u64;
-            let (cancel, progress) = (&request.cancel, &request.progress);
-            pack::pack(&out.file, len, packing, &packed, cancel, progress)?;
-            out = packed;
-        }
-        if let Some(blanked) = &blanked {
-            notes.extend(blanked.notes.iter().cloned());
-        }
-        if request.cancel.is_cancelled() {
-            return Err(DumpError::Interrupted);
-        }
-        let (bytes, on_disk) = out.sizes();
-        out.finish()?;
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        Ok(Saved {
-            file: std::path::absolute(&place.path).unwrap_or_else(|_| place.path.clone()),
-            pid: self.pid,
-            bytes,
-            on_disk,
-            packing: request.packing,
-            filter: before.filter,
-            threads: self.threads,
-            copied: self.copied,
-            blanked,
-            pause_us: pause.map(micros),
-            took_us: micros(begun.elapsed()),
-            notes,
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! Core files: the kernel's and gcore's. This file puts a [`Target`] together; the pieces are the
 //! ELF frame (`corefile.rs`), the notes, the address space and the splice of core and files.
 
+use super::left_out;
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
@@ -76,10 +77,11 @@ pub fn open(path: &Path, options: &Options) -> Result<Target, OpenError> {
     let opener = Arc::new(Files::new(options.clone(), None, &diag));
     let Space {
         mut mappings,
-        pieces,
+        mut pieces,
         backings,
         ..
     } = space;
+    left_out::apply(&notes.left_out, &mut pieces, &diag);
     let from = |wanted: fn(&Source) -> bool| -> Vec<Range<u64>> {
         let found = pieces.iter().filter(|piece| wanted(&piece.source));
         found.map(|piece| piece.start..piece.end).collect()

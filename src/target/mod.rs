@@ -18,6 +18,7 @@ pub mod files;
 pub mod forked;
 pub mod free_memory;
 mod inject;
+pub mod left_out;
 pub mod live;
 #[cfg(test)]
 mod live_tests;

@@ -35,6 +35,7 @@ mod labels;
 mod layering;
 mod layout_tables;
 mod leaks;
+mod lean;
 mod locals;
 mod locks;
 mod locks_files;

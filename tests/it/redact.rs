@@ -29,6 +29,19 @@ fn found(file: &[u8], text: &str) -> Vec<(usize, usize)> {
     [1, 2, 4].into_iter().flat_map(places).collect()
 }
 
+/// The first part in which answers differ.
+fn same(before: Option<&Value>, after: Option<&Value>) -> Result<(), String> {
+    match (before, after) {
+        (Some(before), Some(after)) if before == after => Ok(()),
+        (Some(Value::Array(before)), Some(Value::Array(after))) => {
+            let mut pairs = before.iter().zip(after);
+            let pair = pairs.find(|(before, after)| before != after);
+            Err(format!("{pair:?} of {} and {}", before.len(), after.len()))
+        }
+        _ => Err(format!("{before:?} is now {after:?}")),
+    }
+}
+
 /// The frames of all threads: functions, files, lines.
 fn stacks(document: &Value) -> Vec<String> {
     let threads = list(&document["data"]["threads"]).iter();
@@ -61,6 +74,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         return;
     }
     let read = |core| std::fs::read(core).expect("written");
+    if id == "pyenv-2.7" { std::fs::copy(&plain, "/tmp/rd/h.plain").unwrap(); std::fs::copy(&blanked, "/tmp/rd/h.red").unwrap(); }
     let left = found(&read(&blanked), SECRET);
     let known = found(&read(&plain), SECRET);
     let gone = left.is_empty() && known.len() > 20;
@@ -74,15 +88,13 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         ("py-bt all", "/data/threads"),
         ("info threads", "/data"),
         ("locks", "/data"),
-        ("heap -n 5", "/data/count"),
+        ("heap -n 1000", "/data/rows"),
     ];
     for (command, part) in pairs {
         let compare = || -> Result<(), String> {
             let (before, after) = (answer(&plain, command)?, answer(&blanked, command)?);
             let (before, after) = (before.pointer(part), after.pointer(part));
-            let same = before.is_some() && before == after;
-            same.then_some(())
-                .ok_or_else(|| format!("{before:?} is now {after:?}"))
+            same(before, after)
         };
         failures.check(&format!("{id}: {command}"), compare());
     }

@@ -202,6 +202,7 @@ const ELSEWHERE: &[&str] = &[
     "small_blocks",
     "roots",
     "secrets",
+    "large",
     "sizes",
     "sizes_packages",
     "tracked_collecting",
