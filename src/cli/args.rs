@@ -16,7 +16,7 @@ const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
        pydbg [OPTIONS] attach [--tree] PID
-       pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK]
+       pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK|python] [--redact]
        pydbg ps [PID]
        pydbg core --list [DIR]
        pydbg [OPTIONS] demo

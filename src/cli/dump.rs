@@ -39,8 +39,7 @@ impl DumpOptions {
             file: file.map(path),
             force: self.force,
             filter: self.filter,
-            survey: (self.filter.filter(|filter| filter.python()))
-                .map(|_| Survey(lean::unneeded)),
+            survey: (self.filter.filter(|filter| filter.python())).map(|_| Survey(lean::unneeded)),
             packing: self.compress,
             pass: self.redact.then_some(Pass(redact::redact)),
             fork: self.fork,

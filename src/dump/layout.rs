@@ -4,10 +4,10 @@
 
 use super::plan::Segment;
 use crate::target::Mapping;
-use std::ops::Range;
 use crate::target::write::{
     self, Extent, HEADER, Kind, PAGE, PROGRAM_HEADER, SECTION_HEADER, push_program_header,
 };
+use std::ops::Range;
 
 /// Program headers beside those of memory: the notes, and the notes at the end.
 const OTHERS: u64 = 2;
@@ -56,7 +56,11 @@ impl Placed {
             },
         };
         let before = (start > whole.start).then(|| part(whole.start..start, start - whole.start));
-        Some((before, part(start..end, 0), part(end..whole.end, stored - end)))
+        Some((
+            before,
+            part(start..end, 0),
+            part(end..whole.end, stored - end),
+        ))
     }
 }
 
@@ -180,8 +184,8 @@ pub(super) fn flags(mapping: &Mapping) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::plan::Via;
     use crate::diag::Notes;
+    use crate::dump::plan::Via;
     use crate::target::Options;
     use crate::target::core;
 
@@ -224,7 +228,12 @@ mod tests {
             .map(|placed| {
                 let range = &placed.segment.range;
                 let in_file = placed.segment.in_file >> 12;
-                (range.start >> 12, range.end >> 12, in_file, (placed.offset - first) >> 12)
+                (
+                    range.start >> 12,
+                    range.end >> 12,
+                    in_file,
+                    (placed.offset - first) >> 12,
+                )
             })
             .collect();
         let wanted = [

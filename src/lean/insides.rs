@@ -25,7 +25,11 @@ pub(super) struct Insides<'h> {
 impl Insides<'_> {
     pub(super) fn new(heap: &Heap) -> Insides<'_> {
         let process: &Process = &heap.python.process;
-        let registers = process.target.threads.iter().filter_map(|thread| thread.registers);
+        let registers = process
+            .target
+            .threads
+            .iter()
+            .filter_map(|thread| thread.registers);
         let words = registers.flat_map(|registers| registers.general);
         let mut pointed: Vec<u64> = words.flatten().collect();
         pointed.sort_unstable();
@@ -53,7 +57,10 @@ impl Insides<'_> {
         let object = self.heap.next(Addr(inside.start - 1));
         let object = object.is_some_and(|id| self.heap.address(id).0 < inside.end);
         let first = self.pointed.partition_point(|at| *at < inside.start - PAGE);
-        let pointed = self.pointed.get(first).is_some_and(|at| *at < inside.end + PAGE);
+        let pointed = self
+            .pointed
+            .get(first)
+            .is_some_and(|at| *at < inside.end + PAGE);
         if inside.end <= mapping.end.0 && !object && !pointed {
             self.found.push(inside);
         }
@@ -61,7 +68,8 @@ impl Insides<'_> {
 
     /// All of them: the largest, if there are too many.
     pub(super) fn ranges(mut self) -> Vec<Range<u64>> {
-        self.found.sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
+        self.found
+            .sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
         let mut apart: Vec<Range<u64>> = Vec::new();
         for range in self.found {
             match apart.last_mut() {

@@ -26,7 +26,10 @@ pub(super) fn blocks(heap: &Heap, pieces: &Pieces<'_>, insides: &mut Insides<'_>
             Use::Fresh | Use::Overhead => false,
         };
         if wanted {
-            large.lock().unwrap_or_else(PoisonError::into_inner).push(span);
+            large
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(span);
         }
     });
     let large = large.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -80,5 +83,7 @@ fn has_address(process: &Process, pieces: &Pieces<'_>, at: u64, len: u64) -> boo
     let words = bytes.as_chunks::<8>().0.iter();
     let mut words = words.map(|word| u64::from_le_bytes(*word));
     // No program has anything in the first pages, and none uses addresses beyond the 47th bit.
-    words.any(|word| (1 << 16..1 << 47).contains(&word) && process.target.mapping(Addr(word)).is_some())
+    words.any(|word| {
+        (1 << 16..1 << 47).contains(&word) && process.target.mapping(Addr(word)).is_some()
+    })
 }

@@ -233,9 +233,7 @@ mod tests {
         file.read_exact_at(&mut bytes, 0).unwrap();
         let changed: Vec<usize> = (0..len).filter(|at| bytes[*at] != b'x').collect();
         let second = WINDOW as usize - 4;
-        let wanted: Vec<usize> = (0x1f00..0x2000)
-            .chain(second..second + 0x2004)
-            .collect();
+        let wanted: Vec<usize> = (0x1f00..0x2000).chain(second..second + 0x2004).collect();
         assert_eq!(changed, wanted);
         assert_eq!(&bytes[second..second + 4], b"*\0*\0");
     }

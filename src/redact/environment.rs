@@ -71,9 +71,7 @@ impl Environment {
     /// What is to be blanked.
     pub(super) fn wanted(&self) -> impl Iterator<Item = Wanted> {
         let all = self.at.iter().chain(&self.now);
-        all.filter_map(|(start, len)| {
-            Wanted::of(start.0, *len, Fill::BetweenZeros, What::Text)
-        })
+        all.filter_map(|(start, len)| Wanted::of(start.0, *len, Fill::BetweenZeros, What::Text))
     }
 
     /// Where the path is that was executed, behind them; debuggers read it.

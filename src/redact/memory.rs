@@ -139,7 +139,8 @@ impl<'h, 'm> Memory<'h, 'm> {
         let Some(mapping) = process.target.mapping(at) else {
             return Loose::Constant;
         };
-        let of_file = mapping.file().is_some() && !mapping.shared || process.images.at(at).is_some();
+        let of_file =
+            mapping.file().is_some() && !mapping.shared || process.images.at(at).is_some();
         if !mapping.write || of_file {
             return Loose::Constant;
         }

@@ -8,6 +8,7 @@ mod bounds;
 mod environment;
 mod memory;
 mod names;
+mod spared;
 mod stacks;
 mod streams;
 mod sweep;
@@ -55,8 +56,8 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
     wanted.extend(streams::wanted(&process));
     let bounds = Bounds::new(wanted);
     let texts = Texts::new(&heap, &pieces);
-    let in_c = names::in_c(&heap);
-    let mut ranges = names::ranges(&heap, &texts, &kept, &in_c);
+    let in_c = spared::names_in_c(&heap);
+    let mut ranges = spared::ranges(&heap, &texts, &kept, &in_c);
     ranges.extend(environment.path());
     let unowned = Unowned::new(&heap, &texts, &pieces, &environment, in_c, &kept);
     let swept = memory.sweep(&bounds, &unowned);

@@ -2,19 +2,13 @@
 //! the keys of their namespaces, names of attributes, threads, processes and open files. Tracebacks,
 //! look-ups and the report on locks need them.
 
-use super::bounds::What;
-use super::texts::Texts;
 use crate::addr::Addr;
 use crate::heap::Heap;
-use crate::heap::types::Kind;
 use crate::python::object::AttributesAt;
 use crate::python::object::flags;
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
-use std::ops::Range;
-use std::sync::Arc;
-
-/// The longest name in C.
-const LONGEST_IN_C: usize = 4096;
+use std::sync::{Mutex, PoisonError};
 
 /// The most names in one tuple of a code object.
 const MOST_NAMES: usize = 1 << 16;
@@ -41,7 +35,7 @@ const NAMED: [(&str, &str); 6] = [
 
 /// What a type's instances have names for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// A file of 2.7, which tells its name.
     File,
     /// An attribute that is a name.
@@ -58,24 +52,40 @@ enum Role {
     Plain,
 }
 
+/// Objects that one task looks at.
+const BATCH: u32 = 1 << 14;
+
 /// The strings that stay, by address.
 pub(super) fn kept(heap: &Heap) -> FxHashSet<Addr> {
     let roles = roles(heap);
-    let mut names = Names {
+    let namespaces = Mutex::default();
+    let names = || Names {
         heap,
+        namespaces: &namespaces,
         kept: FxHashSet::default(),
     };
-    for id in 0..heap.count() {
-        let role = roles.get(heap.kind_number(id) as usize);
-        names.look(id, role.copied().unwrap_or(Role::Plain));
-    }
-    let modules = heap.python.sys_modules();
-    names.keys(modules, false);
-    names.kept
+    let batches = (0..heap.count().div_ceil(BATCH)).into_par_iter();
+    let found = batches.map(|batch| {
+        let mut names = names();
+        let first = batch * BATCH;
+        for id in first..heap.count().min(first.saturating_add(BATCH)) {
+            let role = roles.get(heap.kind_number(id) as usize);
+            names.look(id, role.copied().unwrap_or(Role::Plain));
+        }
+        names.kept
+    });
+    let mut all = names();
+    all.keys(heap.python.sys_modules(), false);
+    let joined = |mut one: FxHashSet<Addr>, other: FxHashSet<Addr>| {
+        one.extend(other);
+        one
+    };
+    let found = found.reduce(FxHashSet::default, joined);
+    joined(found, all.kept)
 }
 
 /// By the number of the type.
-fn roles(heap: &Heap) -> Vec<Role> {
+pub(super) fn roles(heap: &Heap) -> Vec<Role> {
     let numbers = 0..heap.kinds().len() as u32;
     numbers.map(|number| role(heap, number)).collect()
 }
@@ -91,7 +101,9 @@ fn role(heap: &Heap, number: u32) -> Role {
     if objects.is_a(&kind.keeping.ty, "module") {
         return Role::Module;
     }
-    let named = NAMED.iter().find(|(class, _)| objects.is_a(&kind.keeping.ty, class));
+    let named = NAMED
+        .iter()
+        .find(|(class, _)| objects.is_a(&kind.keeping.ty, class));
     if let Some((_, attribute)) = named {
         return Role::Named(match *attribute {
             "" => objects.layout.kinds.thread_name,
@@ -116,77 +128,10 @@ fn role(heap: &Heap, number: u32) -> Role {
     }
 }
 
-/// The longest text that is kept, in bytes.
-const LONGEST: u64 = 16 << 20;
-
-/// So much of an object is kept: flags are among its first fields. A frame has its stack of blocks behind.
-const LONGEST_FIXED: u64 = 96;
-
-/// Where the bytes are of what is kept: of strings, of code with its instructions, of names in C, and
-/// what every object is made of beside its items.
-pub(super) fn ranges(
-    heap: &Heap,
-    texts: &Texts<'_, '_>,
-    kept: &FxHashSet<Addr>,
-    in_c: &FxHashSet<Addr>,
-) -> Vec<Range<u64>> {
-    let objects = &heap.python.objects;
-    let range = |start: u64, len: u64| start..start.saturating_add(len.min(LONGEST));
-    let mut ranges = Vec::new();
-    for addr in kept {
-        let wanted = match objects.type_of(*addr) {
-            Ok(ty) if ty.is(flags::STR) => texts.text(*addr),
-            Ok(ty) if ty.is(flags::BYTES) => texts.bytes(*addr, What::String),
-            _ => None,
-        };
-        ranges.extend(wanted.map(|wanted| range(wanted.run.start, wanted.run.end - wanted.run.start)));
-    }
-    // What is no text in an object may lie beside what was left there before: flags, and padding.
-    let roles = roles(heap);
-    let fixed = |kind: &Arc<Kind>| {
-        let bytes = u64::try_from(kind.keeping.ty.basicsize);
-        bytes.map_or(0, |bytes| bytes.min(LONGEST_FIXED))
-    };
-    let fixed: Vec<u64> = heap.kinds().iter().map(fixed).collect();
-    for id in 0..heap.count() {
-        let number = heap.kind_number(id) as usize;
-        let len = match roles.get(number) {
-            Some(Role::Code) => heap.size(id),
-            _ => fixed.get(number).copied().unwrap_or(0),
-        };
-        ranges.push(range(heap.address(id).0, len));
-    }
-    for text in in_c {
-        let len = objects.memory.cstr(*text, LONGEST_IN_C).map_or(0, |text| text.len());
-        ranges.push(range(text.0, len as u64));
-    }
-    ranges
-}
-
-/// Where texts of C are that are names: of types, and of functions in C. Most are constants.
-pub(super) fn in_c(heap: &Heap) -> FxHashSet<Addr> {
-    let objects = &heap.python.objects;
-    let memory = &objects.memory;
-    let name = objects.layout.fields.type_object.name;
-    let mut names = FxHashSet::default();
-    let roles = roles(heap);
-    for id in 0..heap.count() {
-        let addr = heap.address(id);
-        let role = roles.get(heap.kind_number(id) as usize);
-        if role == Some(&Role::Type) {
-            names.extend(memory.ptr(name.of(addr)));
-        } else if role == Some(&Role::Descriptor) {
-            // PyCFunctionObject begins with its definition, descriptors have two or three objects first.
-            let definitions = [0, 16, 24].map(|at| memory.ptr(objects.after(addr, at)));
-            let text = |definition: Addr| memory.ptr(definition);
-            names.extend(definitions.into_iter().flatten().flat_map(text));
-        }
-    }
-    names
-}
-
 struct Names<'h> {
     heap: &'h Heap,
+    /// Those whose keys are kept already: many functions have one.
+    namespaces: &'h Mutex<FxHashSet<Addr>>,
     kept: FxHashSet<Addr>,
 }
 
@@ -280,10 +225,12 @@ impl Names<'_> {
     /// Keeps the keys of a dictionary, and of a namespace the values that are names.
     fn keys(&mut self, dict: Option<Addr>, naming: bool) {
         let objects = &self.heap.python.objects;
-        let Some(Ok(items)) = dict
-            .filter(|dict| !dict.is_null())
-            .map(|d| objects.dict_items(d))
-        else {
+        let new = |dict: &Addr| {
+            let known = self.namespaces.lock();
+            let new = known.unwrap_or_else(PoisonError::into_inner).insert(*dict);
+            new && !dict.is_null()
+        };
+        let Some(Ok(items)) = dict.filter(new).map(|d| objects.dict_items(d)) else {
             return;
         };
         for (key, value) in items {

@@ -40,7 +40,9 @@ impl Stacks {
             let first = mapping.path.as_deref() == Some("[stack]");
             let bottom = match first {
                 true => Some(mapping.start.0),
-                false => native.pthread.and_then(|pthread| bottom(process, pthread, sp, mapping)),
+                false => native
+                    .pthread
+                    .and_then(|pthread| bottom(process, pthread, sp, mapping)),
             };
             let Some(bottom) = bottom else {
                 stacks.unknown += 1;
@@ -68,12 +70,13 @@ fn bottom(process: &Process, pthread: Addr, sp: Addr, mapping: &Mapping) -> Opti
             return None;
         };
         let end = start.checked_add(size)?;
-        let pages = [start, guard, reported].iter().all(|n| n.is_multiple_of(PAGE));
+        let pages = [start, guard, reported]
+            .iter()
+            .all(|n| n.is_multiple_of(PAGE));
         let holds = start != 0 && start <= sp.0 && pthread.0 < end && end - pthread.0 <= BEHIND;
         let guarded = guard < size && reported <= guard;
         let bottom = start.checked_add(guard)?.max(mapping.start.0);
-        (pages && holds && guarded && bottom <= sp.0 && mapping.contains(pthread))
-            .then_some(bottom)
+        (pages && holds && guarded && bottom <= sp.0 && mapping.contains(pthread)).then_some(bottom)
     });
     let mut found = found.take(2);
     let one = found.next()?;

@@ -23,7 +23,10 @@ pub(super) fn wanted(process: &Process) -> Vec<Wanted> {
             break;
         };
         for (start, end) in BUFFERS {
-            let pointers = memory.ptr(stream.add(start)).ok().zip(memory.ptr(stream.add(end)).ok());
+            let pointers = memory
+                .ptr(stream.add(start))
+                .ok()
+                .zip(memory.ptr(stream.add(end)).ok());
             let buffer = pointers.and_then(|(start, end)| {
                 let len = end.since(start).filter(|_| !start.is_null())?;
                 Wanted::of(start.0, len, Fill::Pages, What::Text)

@@ -34,9 +34,8 @@ pub(super) struct Found {
 pub(super) fn sweep(process: &Process, pieces: &Pieces<'_>, kept: Vec<Range<u64>>) -> Found {
     let kept = joined(kept);
     let target = &process.target;
-    let own = (target.mappings.iter()).filter(|mapping| {
-        mapping.read && mapping.write && mapping.file().is_none()
-    });
+    let own = (target.mappings.iter())
+        .filter(|mapping| mapping.read && mapping.write && mapping.file().is_none());
     let mut chunks: Vec<Range<u64>> = Vec::new();
     for mapping in own {
         let dumped = target.dumped();
@@ -84,7 +83,8 @@ fn texts(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(word) = words.get(at) {
-        let Some((width, enough)) = ENOUGH.into_iter().find(|(width, _)| is_text(word, *width)) else {
+        let Some((width, enough)) = ENOUGH.into_iter().find(|(width, _)| is_text(word, *width))
+        else {
             at += 1;
             continue;
         };
@@ -112,7 +112,10 @@ fn is_text(word: &[u8; 8], width: u64) -> bool {
     }
     let bytes = word.to_le_bytes();
     let letter = |byte: u8| (0x20..0x7f).contains(&byte) || matches!(byte, b'\t' | b'\n' | b'\r');
-    bytes.iter().step_by(width as usize).all(|byte| letter(*byte))
+    bytes
+        .iter()
+        .step_by(width as usize)
+        .all(|byte| letter(*byte))
 }
 
 /// Whether a text is within the path of a library: the dynamic linker's list has these, by which debuggers
@@ -121,20 +124,32 @@ fn is_library(bytes: &[u8], text: &Range<usize>) -> bool {
     const LONGEST: usize = 4096;
     let graphic = |byte: &u8| byte.is_ascii_graphic();
     let before = bytes.get(..text.start).unwrap_or_default();
-    let before = before.iter().rev().take(LONGEST).take_while(|b| graphic(b)).count();
+    let before = before
+        .iter()
+        .rev()
+        .take(LONGEST)
+        .take_while(|b| graphic(b))
+        .count();
     let behind = bytes.get(text.start..).unwrap_or_default();
-    let behind = behind.iter().take(LONGEST).take_while(|b| graphic(b)).count();
+    let behind = behind
+        .iter()
+        .take(LONGEST)
+        .take_while(|b| graphic(b))
+        .count();
     let whole = bytes.get(text.start - before..text.start + behind);
-    whole.is_some_and(|whole| {
-        whole.starts_with(b"/") && whole.windows(3).any(|part| part == b".so")
-    })
+    whole
+        .is_some_and(|whole| whole.starts_with(b"/") && whole.windows(3).any(|part| part == b".so"))
 }
 
 /// Adds a range without what of it is kept.
 fn leave_out(range: Range<u64>, kept: &[Range<u64>], runs: &mut Vec<Run>) {
     let mut at = range.start;
     let mut add = |start: u64, end: u64| {
-        runs.extend(Run::of(start, end.saturating_sub(start), Fill::BetweenZeros));
+        runs.extend(Run::of(
+            start,
+            end.saturating_sub(start),
+            Fill::BetweenZeros,
+        ));
     };
     let first = kept.partition_point(|known| known.end <= range.start);
     for known in kept.iter().skip(first) {

@@ -8,7 +8,7 @@ use crate::heap::Heap;
 use crate::heap::parts::{Part, PartKind, Parts};
 use crate::heap::pieces::Pieces;
 use crate::heap::types::Kind;
-use crate::python::object::{Objects, flags};
+use crate::python::object::{DUMMY, Objects, flags};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
@@ -25,11 +25,7 @@ const PATTERNS: [&str; 2] = ["re.Pattern", "_sre.SRE_Pattern"];
 const CODE: u64 = 4;
 
 /// What all objects have, but for those that are kept.
-pub(super) fn of_objects(
-    heap: &Heap,
-    pieces: &Pieces<'_>,
-    kept: &FxHashSet<Addr>,
-) -> Vec<Wanted> {
+pub(super) fn of_objects(heap: &Heap, pieces: &Pieces<'_>, kept: &FxHashSet<Addr>) -> Vec<Wanted> {
     let texts = Texts::new(heap, pieces);
     let patterns: Vec<bool> = (0..heap.kinds().len() as u32)
         .map(|number| PATTERNS.contains(&&*heap.kind_name(number)))
@@ -75,6 +71,11 @@ impl<'h, 'm> Texts<'h, 'm> {
     /// The text in an object itself, or where it leads to.
     pub(super) fn own(&self, addr: Addr, kind: &Kind, found: &mut Vec<Wanted>) {
         let ty = &kind.keeping.ty;
+        // By this string the sets of 2.7 are read.
+        let is_dummy = !ty.is_heap() && self.objects.is_text(addr, DUMMY);
+        if is_dummy {
+            return;
+        }
         if ty.is(flags::STR) {
             found.extend(self.text(addr));
         } else if ty.is(flags::BYTES) {

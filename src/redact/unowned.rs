@@ -58,7 +58,15 @@ impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
             kinds: kinds
                 .map(|kind| (kind.keeping.ty.addr, Arc::clone(kind)))
                 .collect(),
-            type_at: heap.python.objects.layout.fields.object.ob_type.offset.into(),
+            type_at: heap
+                .python
+                .objects
+                .layout
+                .fields
+                .object
+                .ob_type
+                .offset
+                .into(),
             names,
             kept,
         }
@@ -67,7 +75,10 @@ impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
     /// What is to be blanked of a block, with whether it is a string.
     pub(super) fn look(&self, span: &Span) -> Option<(Run, bool)> {
         let end = span.start.0.saturating_add(span.len);
-        if PLACES.iter().any(|place| self.kept.contains(&span.start.add(*place))) {
+        if PLACES
+            .iter()
+            .any(|place| self.kept.contains(&span.start.add(*place)))
+        {
             return None;
         }
         let object = PLACES.iter().find_map(|place| self.object(span, *place));
@@ -105,7 +116,8 @@ impl<'r, 'h, 'm> Unowned<'r, 'h, 'm> {
 fn text(block: &[u8]) -> Option<u64> {
     let fills = |len: usize| block.len() - len <= ADDED.max(len / PART);
     let narrow = block.iter().position(|byte| *byte == 0)?;
-    let is_text = |byte: &u8| (0x20..0x7f).contains(byte) || b"\t\n\r".contains(byte) || *byte >= 0x80;
+    let is_text =
+        |byte: &u8| (0x20..0x7f).contains(byte) || b"\t\n\r".contains(byte) || *byte >= 0x80;
     if narrow >= SHORTEST {
         let text = block.get(..narrow)?;
         let library = text.starts_with(b"/") && text.windows(3).any(|part| part == b".so");
@@ -119,7 +131,9 @@ fn text(block: &[u8]) -> Option<u64> {
         let c = u32::from_le_bytes(*c);
         (0x20..0x7f).contains(&c) || (0xa0..0x11_0000).contains(&c)
     };
-    let latin = characters.iter().filter(|c| bytes::u32_at(&c[..], 0).is_some_and(|c| c < 0x7f));
+    let latin = characters
+        .iter()
+        .filter(|c| bytes::u32_at(&c[..], 0).is_some_and(|c| c < 0x7f));
     let whole = len >= SHORTEST
         && fills(4 * (len + 1))
         && characters.iter().all(printable)

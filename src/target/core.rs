@@ -1,10 +1,10 @@
 //! Core files: the kernel's and gcore's. This file puts a [`Target`] together; the pieces are the
 //! ELF frame (`corefile.rs`), the notes, the address space and the splice of core and files.
 
-use super::left_out;
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
+use super::left_out;
 use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
 use super::packed::{self, Format};

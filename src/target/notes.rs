@@ -2,8 +2,8 @@
 //! gcore put in them, and pydbg itself. Mirrors Linux fs/binfmt_elf.c (`fill_note_info`, include/linux/elfcore.h)
 //! and gdb's linux-tdep.c. Structures are x86-64's: NT_PRSTATUS 336 bytes, NT_PRPSINFO 136.
 
-use super::ntfile::{self, FileTable};
 use super::left_out;
+use super::ntfile::{self, FileTable};
 use super::proc_note;
 use super::registers::{Registers, USER_REGS_SIZE};
 use super::signal::SignalInfo;

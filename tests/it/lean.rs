@@ -64,7 +64,9 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         failures.check(&format!("{id}: {command}"), compare());
     }
     let unread = ask(&lean, "py-print numbers").and_then(|document| {
-        let says = document["data"].to_string().contains("the core leaves it out");
+        let says = document["data"]
+            .to_string()
+            .contains("the core leaves it out");
         says.then_some(()).ok_or(document["data"].to_string())
     });
     failures.check(&format!("{id}: what was left out"), unread);

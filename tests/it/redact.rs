@@ -3,6 +3,8 @@
 
 use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The secret, put together as in the fixture; this file is not in the process.
 const SECRET: &str = "hunter2-s3cr3t-opensesame";
@@ -54,27 +56,52 @@ fn stacks(document: &Value) -> Vec<String> {
         .collect()
 }
 
+/// A core as it is, and one without data, from the same stop.
+struct Pair {
+    fixture: Fixture,
+    plain: PathBuf,
+    blanked: PathBuf,
+    /// What was blanked.
+    told: Value,
+}
+
+impl Pair {
+    fn of(interpreter: &Interpreter, damage: &str) -> Result<Pair, String> {
+        let argument = format!("{SECRET} as an argument");
+        let fixture = Fixture::start(interpreter, "secrets", &[&argument, damage]);
+        let (plain, blanked) = (fixture.dir().join("plain"), fixture.dir().join("blanked"));
+        let pid = fixture.pid().to_string();
+        let mut args = vec!["attach", &pid, "--json", "-q"];
+        args.extend(interpreter.sysroot());
+        let write =
+            |options: &str, core: &Path| format!("generate-core-file {options} {}", core.display());
+        let lines = [write("", &plain), write("--redact", &blanked)];
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let run = Pydbg::run(&args, &lines);
+        let told = run.document(lines[1])?["data"]["blanked"].clone();
+        Ok(Pair {
+            fixture,
+            plain,
+            blanked,
+            told,
+        })
+    }
+}
+
 fn check(interpreter: &Interpreter, failures: &mut Failures) {
     let interpreter = interpreter.clone().with("TOKEN", SECRET);
-    let argument = format!("{SECRET} as an argument");
-    let fixture = Fixture::start(&interpreter, "secrets", &[&argument]);
-    let (plain, blanked) = (fixture.dir().join("plain"), fixture.dir().join("blanked"));
-    let pid = fixture.pid().to_string();
-    let mut args = vec!["attach", &pid, "--json", "-q"];
-    args.extend(interpreter.sysroot());
-    let write = |options: &str, core: &std::path::Path| {
-        format!("generate-core-file {options} {}", core.display())
-    };
-    let lines = [write("", &plain), write("--redact", &blanked)];
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let run = Pydbg::run(&args, &lines);
     let id = &interpreter.id;
-    if let Err(why) = run.document(lines[1]) {
-        failures.check(id, Err(why));
-        return;
-    }
+    let pair = match Pair::of(&interpreter, "") {
+        Ok(pair) => pair,
+        Err(why) => return failures.check(id, Err(why)),
+    };
+    let Pair {
+        fixture: _fixture,
+        plain,
+        blanked,
+        told,
+    } = pair;
     let read = |core| std::fs::read(core).expect("written");
-    if id == "pyenv-2.7" { std::fs::copy(&plain, "/tmp/rd/h.plain").unwrap(); std::fs::copy(&blanked, "/tmp/rd/h.red").unwrap(); }
     let left = found(&read(&blanked), SECRET);
     let known = found(&read(&plain), SECRET);
     let gone = left.is_empty() && known.len() > 20;
@@ -105,10 +132,10 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
             false => Err(format!("{frames:?}")),
         })
     });
-    let told = run.document(lines[1]).map(|document| document["data"]["blanked"].clone());
-    let told = told.unwrap_or_default();
     let counted = |kind: &str| told[kind]["bytes"].as_u64().unwrap_or(0) > 100;
-    let all = ["strings", "buffers", "texts", "free", "stacks"].iter().all(|kind| counted(kind));
+    let all = ["strings", "buffers", "texts", "free", "stacks"]
+        .iter()
+        .all(|kind| counted(kind));
     failures.check(
         &format!("{id}: what was blanked"),
         all.then_some(()).ok_or(told.to_string()),
@@ -118,4 +145,59 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
 #[test]
 fn a_secret_is_nowhere_and_stacks_read_as_before() {
     Failures::together(interpreters(), check).finish();
+}
+
+/// Lengths that are not true blank nothing but their own blocks.
+fn check_damage(interpreter: &Interpreter, failures: &mut Failures) {
+    let id = &interpreter.id;
+    let pair = match Pair::of(interpreter, "damage") {
+        Ok(pair) => pair,
+        Err(why) => return failures.check(id, Err(why)),
+    };
+    let answer = |core, command| Pydbg::core(core, &interpreter.sysroot(), command);
+    for (command, part) in [
+        ("py-bt all", "/data/threads"),
+        ("heap -n 1000", "/data/rows"),
+    ] {
+        let compare = || {
+            let (before, after) = (
+                answer(&pair.plain, command)?,
+                answer(&pair.blanked, command)?,
+            );
+            same(before.pointer(part), after.pointer(part))
+        };
+        failures.check(&format!("{id}: {command}"), compare());
+    }
+}
+
+#[test]
+fn damaged_lengths_reach_no_further_than_their_blocks() {
+    Failures::together(interpreters(), check_damage).finish();
+}
+
+#[test]
+fn gdb_opens_a_redacted_core() {
+    let Some(interpreter) = interpreters().iter().find(|one| one.id == "pyenv-3.12") else {
+        return;
+    };
+    let pair = Pair::of(interpreter, "").expect("written");
+    let gdb = |core: &Path| {
+        let exe = std::fs::read_link(format!("/proc/{}/exe", pair.fixture.pid()));
+        let output = Command::new("gdb")
+            .args(["-nx", "-batch", "-ex", "thread apply all bt"])
+            .arg(exe.expect("a program"))
+            .arg(core)
+            .output()
+            .expect("gdb runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let frames = text.lines().filter(|line| line.starts_with('#'));
+        frames.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (before, after) = (gdb(&pair.plain), gdb(&pair.blanked));
+    let functions = |frames: &[String]| -> Vec<String> {
+        let name = |line: &String| line.split(" (").next().unwrap_or_default().to_owned();
+        frames.iter().map(name).collect()
+    };
+    assert!(before.len() > 10, "{before:?}");
+    assert_eq!(functions(&before), functions(&after));
 }
