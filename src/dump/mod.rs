@@ -21,7 +21,7 @@ mod survey;
 pub use filter::Filter;
 pub use pack::Packing;
 pub use pass::{Blanked, Pass, Sum};
-pub use survey::Survey;
+pub use survey::{Survey, Unneeded};
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};

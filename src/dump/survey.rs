@@ -18,7 +18,10 @@ const AT_ONCE: u64 = 1 << 20;
 /// Tells which memory of a core is not needed, as addresses of whole pages; the options say where the
 /// files of the process are. An error says why that is not known: then all stays.
 #[derive(Clone, Copy, Debug)]
-pub struct Survey(pub fn(&File, &Options) -> Result<Vec<Range<u64>>, String>);
+pub struct Survey(pub fn(&File, &Options) -> Unneeded);
+
+/// Memory that is not needed, or why that is not known.
+pub type Unneeded = Result<Vec<Range<u64>>, String>;
 
 impl Survey {
     /// Makes holes of what is not needed; gives the note that says where, and how many bytes they have.

@@ -182,9 +182,12 @@ mod tests {
 
     #[test]
     fn words_of_text_are_found() {
-        let found = |bytes: &[u8]| texts(bytes);
-        let none: [Range<usize>; 0] = [];
-        assert_eq!(found(b"hunter2 hunter2 hunter2\0"), [0..16]);
+        let found = |bytes: &[u8]| -> Vec<(usize, usize)> {
+            let found = texts(bytes).into_iter();
+            found.map(|text| (text.start, text.end)).collect()
+        };
+        let none: [(usize, usize); 0] = [];
+        assert_eq!(found(b"hunter2 hunter2 hunter2\0"), [(0, 16)]);
         assert_eq!(found(b"hunter2 \x10\x32\x54\x76\x7f\x7f\0\0"), none);
         let wide = |width: usize, count: usize| -> Vec<u8> {
             let character = |_| {
@@ -194,9 +197,9 @@ mod tests {
             };
             (0..count).flat_map(character).collect()
         };
-        assert_eq!(found(&wide(2, 12)), [0..24]);
+        assert_eq!(found(&wide(2, 12)), [(0, 24)]);
         assert_eq!(found(&wide(2, 8)), none);
-        assert_eq!(found(&wide(4, 8)), [0..32]);
+        assert_eq!(found(&wide(4, 8)), [(0, 32)]);
         assert_eq!(found(&wide(4, 6)), none);
     }
 
@@ -214,8 +217,11 @@ mod tests {
     fn paths_of_libraries_stay() {
         let bytes = b"\0\0\0\0\0\0\0\0/usr/lib/x86_64/libfoo.so.6\0\0\0\0";
         let found = texts(bytes);
-        assert_eq!(found, [8..32]);
-        assert!(is_library(bytes, &found[0]));
+        let [found] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((found.start, found.end), (8, 32));
+        assert!(is_library(bytes, found));
         assert!(!is_library(b"hunter2 hunter2 ", &(0..16)));
     }
 }

@@ -143,8 +143,6 @@ fn text(block: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_block_that_is_one_text() {
         let block = |text: &[u8], len: usize| {
