@@ -65,7 +65,9 @@ impl Bounds {
     /// Tells of a block; whether any run begins there.
     pub(super) fn block(&self, start: u64, end: u64) -> bool {
         let first = (self.wanted).partition_point(|wanted| wanted.run.start < start);
-        let inside = self.wanted.iter().zip(&self.ends).skip(first);
+        let wanted = self.wanted.get(first..).unwrap_or_default();
+        let ends = self.ends.get(first..).unwrap_or_default();
+        let inside = wanted.iter().zip(ends);
         let mut any = false;
         for (_, known) in inside.take_while(|(wanted, _)| wanted.run.start < end) {
             known.store(end, Ordering::Relaxed);
