@@ -14,6 +14,10 @@ use std::path::PathBuf;
 /// there as a whole or not at all, and only you may read it. Without a name it is core.PID in the
 /// current folder.
 ///
+/// With --redact the contents of strings, byte strings and buffers, arguments, environment and freed
+/// memory are overwritten before the file has a name; names in the program, lengths and numbers stay, and it
+/// is said what may remain. With --filter python the insides of large buffers are left out.
+///
 /// "pydbg dump PID" does the same from the shell and stops the process only for the copy. With its
 /// option --fork the process is made to fork, by a system call that one of its threads is made to
 /// do, and stands still only for that; it must have room for the pages it then writes, and should
@@ -24,6 +28,8 @@ use std::path::PathBuf;
 ///     generate-core-file /var/tmp/hangs.core --force
 ///     gcore --compress zstd
 ///     gcore --filter 0x7f everything.core
+///     gcore --filter python small.core
+///     gcore --redact to-send.core
 #[derive(clap::Parser)]
 #[command(verbatim_doc_comment)]
 pub struct GenerateCoreFile {

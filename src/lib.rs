@@ -19,6 +19,8 @@
 //! | [`descriptors`] | open files and sockets: what they are, which objects keep them open |
 //! | [`memory`] | where all memory of the process is |
 //! | [`families`] | waits and files of several processes, joined |
+//! | [`lean`] | what of a core analysis of Python does not need |
+//! | [`redact`] | taking the data out of a core that is being written |
 //! | [`findings`] | what is wrong, in a sentence, with its evidence |
 //! | [`glance`] | what keeps a process that runs on, in a word or two |
 //!
@@ -38,9 +40,11 @@ pub mod findings;
 pub mod glance;
 pub mod heap;
 pub mod image;
+pub mod lean;
 pub mod memory;
 pub mod native;
 pub mod python;
+pub mod redact;
 pub mod sync;
 pub mod target;
 pub mod unwind;

@@ -16,7 +16,7 @@ const USAGE: &str = "pydbg [OPTIONS] CORE
        pydbg [OPTIONS] EXE CORE
        pydbg [OPTIONS] core CORE [EXE]
        pydbg [OPTIONS] attach [--snapshot|--tree] PID
-       pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK]
+       pydbg dump PID [-o FILE] [--force] [--compress zstd|lz4] [--filter MASK|python] [--redact]
        pydbg ps [PID]
        pydbg core --list [DIR]
        pydbg [OPTIONS] demo
@@ -202,7 +202,7 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     };
     if !dumps && (args.output.is_some() || given) {
         return Err(wrong(
-            "--output, --force, --filter, --compress and --fork go with \"dump\": pydbg dump PID"
+            "--output, --force, --filter, --redact, --compress and --fork go with \"dump\": pydbg dump PID"
                 .into(),
         ));
     }

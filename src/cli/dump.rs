@@ -5,8 +5,9 @@ use super::line::path;
 use super::{Out, Report, Session, Style};
 use anyhow::anyhow;
 use pydbg::diag::{Note, counted, human};
-use pydbg::dump::{DumpError, Filter, Packing, Request, Saved};
+use pydbg::dump::{Blanked, DumpError, Filter, Packing, Pass, Request, Saved, Survey};
 use pydbg::target::live::LiveHold;
+use pydbg::{lean, redact};
 use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
@@ -17,9 +18,13 @@ pub struct DumpOptions {
     /// Replace a core file that exists
     #[arg(long)]
     force: bool,
-    /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal
+    /// What goes into a core: bits as in /proc/PID/coredump_filter, in hexadecimal; "python", alone or behind
+    /// a comma: of that what analysis of Python needs
     #[arg(long, value_name = "MASK")]
     filter: Option<Filter>,
+    /// Blank the contents of strings in a core, and arguments and environment
+    #[arg(long)]
+    redact: bool,
     /// Pack a core: zstd or lz4
     #[arg(long, value_name = "KIND")]
     compress: Option<Packing>,
@@ -48,7 +53,9 @@ impl DumpOptions {
             file: file.map(path),
             force: self.force,
             filter: self.filter,
+            survey: (self.filter.filter(|filter| filter.python())).map(|_| Survey(lean::unneeded)),
             packing: self.compress,
+            pass: self.redact.then_some(Pass(redact::redact)),
             fork: self.fork,
             cancel: session.cancel.clone(),
             progress: session.options.progress.clone(),
@@ -80,6 +87,25 @@ pub fn quit(error: &anyhow::Error, session: &Session) -> Option<&'static str> {
     }
 }
 
+/// What else was blanked, and what may remain.
+fn remains(blanked: &Blanked) -> String {
+    let others = [
+        (blanked.buffers, "of buffers"),
+        (blanked.texts, "of arguments, environment and other text"),
+        (blanked.loose, "of what looks like text elsewhere"),
+        (blanked.free, "of freed memory"),
+        (blanked.stacks, "of stacks"),
+    ];
+    let others: Vec<String> = (others.iter())
+        .map(|(sum, of)| format!("{} {of}", human(sum.bytes)))
+        .collect();
+    format!(
+        "Also blanked: {}. May remain: {}.",
+        others.join(", "),
+        redact::REMAINS
+    )
+}
+
 /// A core that was written.
 struct Written(Saved);
 
@@ -88,6 +114,14 @@ impl Report for Written {
         let saved = &self.0;
         out.put(format_args!("Saved corefile "))?;
         out.styled(Style::File, &saved.file.display().to_string())?;
+        if let Some(blanked) = &saved.blanked {
+            let sum = blanked.strings;
+            out.put(format_args!(
+                "; {} ({}) blanked",
+                counted(sum.count, "string"),
+                human(sum.bytes)
+            ))?;
+        }
         let threads = counted(saved.threads, "thread");
         out.put(format_args!(
             "\n{threads}, {} of memory; the file takes up {}",
@@ -101,11 +135,25 @@ impl Report for Written {
                 "; the process stood still for {pause:.digits$} ms"
             ))?;
         }
-        out.put(format_args!(".\n"))
+        out.put(format_args!(".\n"))?;
+        if saved.left_out > 0 {
+            out.put(format_args!(
+                "{} of data that no analysis of Python needs were left out.\n",
+                human(saved.left_out)
+            ))?;
+        }
+        if let Some(blanked) = &saved.blanked {
+            out.put(format_args!("{}\n", remains(blanked)))?;
+        }
+        Ok(())
     }
 
     fn json(&self) -> Value {
-        json!(self.0)
+        let mut data = json!(self.0);
+        if let Some(blanked) = data.get_mut("blanked").and_then(Value::as_object_mut) {
+            blanked.insert("remains".into(), json!(redact::REMAINS));
+        }
+        data
     }
 
     fn notes(&self) -> Vec<Note> {

@@ -51,7 +51,10 @@ impl Before {
             ids,
             ps_info: ps_info(task, ids),
             auxv: task.read("auxv").unwrap_or_default(),
-            filter: filter.unwrap_or_else(|| Filter::of_process(own.as_deref())),
+            filter: match filter {
+                Some(filter) => filter.or_of(own.as_deref()),
+                None => Filter::of_process(own.as_deref()),
+            },
             estimate: 0,
             hidden: None,
             smaps: text,

@@ -347,7 +347,7 @@ mod tests {
                 Via::Forbidden,
             ),
         ];
-        let layout = Layout::new(segments, 100);
+        let layout = Layout::new(segments, 100, 0);
         let blocks = blocks(&layout, &[]);
         let sizes: Vec<usize> = blocks.iter().map(Block::len).collect();
         assert_eq!(sizes, [BLOCK, BLOCK, 0x2000, BLOCK]);

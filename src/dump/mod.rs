@@ -6,33 +6,40 @@
 mod before;
 mod copy;
 mod filter;
+mod finish;
 mod layout;
 mod notes;
 mod pack;
+mod pass;
 mod place;
 mod plan;
 mod ps_info;
 mod snapshot;
 mod space;
 mod stage;
+mod survey;
 
 pub use filter::Filter;
 pub use pack::Packing;
+pub use pass::{Blanked, Pass, Sum};
 pub use snapshot::snapshot;
+pub use survey::{Survey, Unneeded};
 
 use crate::diag::{Cancel, Note, Notes, Progress, Step, Unit, human};
 use crate::target::forked::{ForkProblem, Forked};
+use crate::target::left_out;
 use crate::target::live::{self, LiveHold};
 use crate::target::proc_note::{self, Gathered};
 use crate::target::{OpenError, Options, Target};
 use before::Before;
-use copy::{Block, Copier};
+use copy::Copier;
+use finish::Core;
 use layout::Layout;
 use place::{Place, Unfinished};
 use serde::Serialize;
 use stage::Stage;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What kind of core is wanted, and where.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +53,10 @@ pub struct Request {
     pub filter: Option<Filter>,
     /// How it is packed, if it is.
     pub packing: Option<Packing>,
+    /// What tells what of it is not needed.
+    pub survey: Option<Survey>,
+    /// What is done with the file before anybody else sees it.
+    pub pass: Option<Pass>,
     /// Have the process fork, and copy the memory of the copy while it runs on.
     pub fork: bool,
     /// Ends the work.
@@ -74,6 +85,10 @@ pub struct Saved {
     pub threads: usize,
     /// How many bytes of memory were copied.
     pub copied: u64,
+    /// How many bytes of it were left out, because analysis of Python does not need them.
+    pub left_out: u64,
+    /// What was blanked, if that was asked for.
+    pub blanked: Option<Blanked>,
     /// how long the process stood still for it, in microseconds; null for one that was held
     /// before and after.
     pub pause_us: Option<u64>,
@@ -121,6 +136,9 @@ pub enum DumpError {
     /// It is held anyway.
     #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
     Held,
+    /// The core cannot be changed as was asked for.
+    #[error("{0}; nothing was written")]
+    Pass(String),
     /// The core cannot be packed.
     #[error("the core cannot be packed: {0}")]
     Pack(String),
@@ -171,7 +189,10 @@ struct Work<'r> {
 impl<'r> Work<'r> {
     /// What can be done before the process is stopped, for a core that is to have a name.
     fn prepare(pid: i32, request: &'r Request) -> Result<Work<'r>, DumpError> {
-        let before = Before::read(pid, request.filter)?;
+        let mut before = Before::read(pid, request.filter)?;
+        if request.pass.is_some() {
+            ps_info::blank_arguments(&mut before.ps_info);
+        }
         let packing = request.packing;
         let name = || format!("core.{pid}{}", packing.map_or("", Packing::suffix)).into();
         let path = request.file.clone().unwrap_or_else(name);
@@ -232,7 +253,7 @@ impl<'r> Work<'r> {
             return Err(DumpError::Fork(live.pid(), ForkProblem::Stopped));
         }
         let sets = live.register_sets();
-        let notes = notes::notes(target, &self.before, &sets);
+        let notes = notes::notes(target, &self.before, &sets, self.request.pass.is_some());
         // Reading pages of files brings them into RAM, and after a fork each page has two owners:
         // what /proc tells comes first.
         let mut gathered = Gathered::of(target, self.before.hidden.as_ref());
@@ -247,7 +268,8 @@ impl<'r> Work<'r> {
             gathered.read_descriptors();
         }
         let space = space::read(target, reader, &self.before);
-        let layout = Layout::new(space.segments, notes.bytes.len() as u64);
+        let room = self.request.survey.map_or(0, |_| 2 * left_out::MOST as u64);
+        let layout = Layout::new(space.segments, notes.bytes.len() as u64, room);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
         let blocks = copy::blocks(&layout, &space.files);
@@ -279,11 +301,26 @@ impl<'r> Work<'r> {
             blocks,
             head: notes.bytes,
             gathered,
+            options: Options {
+                cancel: self.request.cancel.clone(),
+                progress: self.request.progress.clone(),
+                ..options_of(target)
+            },
             copied: copied - unreadable.min(copied),
             threads: notes.threads,
             pid: live.pid(),
             notes: said.all(),
         })
+    }
+}
+
+/// Where the files of the process are, for who opens its core.
+fn options_of(target: &Target) -> Options {
+    let options = target.files.options.clone();
+    let root = target.files.root();
+    Options {
+        sysroot: options.sysroot.clone().or(root),
+        ..options
     }
 }
 
@@ -308,68 +345,5 @@ fn say(notes: &Notes, unreadable: u64, unseen: u64, running: &[i32]) {
             "{count} threads that did not stop have only a part of their registers in the core \
              (LWP {first})"
         ));
-    }
-}
-
-/// A core whose memory is written.
-struct Core<'w> {
-    work: &'w Work<'w>,
-    out: Unfinished<'w>,
-    layout: Layout,
-    blocks: Vec<Block>,
-    /// The bytes of the notes.
-    head: Vec<u8>,
-    /// What /proc told.
-    gathered: Option<Gathered>,
-    copied: u64,
-    threads: usize,
-    pid: i32,
-    notes: Vec<Note>,
-}
-
-impl Core<'_> {
-    /// Writes what is left, and gives the file its name.
-    fn finish(self, pause: Option<Duration>, begun: Instant) -> Result<Saved, DumpError> {
-        let Work {
-            request,
-            before,
-            place,
-            stage,
-        } = self.work;
-        // What /proc still tells changes meanwhile; what was copied does not.
-        let of_proc = self.gathered.map_or_else(Vec::new, notes::of_proc);
-        copy::write_kept(&self.out, stage, &self.blocks, &request.cancel)?;
-        let end = self.layout.end();
-        let extra = of_proc.len() as u64;
-        let tail = self.layout.tail(&of_proc);
-        self.out.write(&tail, end)?;
-        self.out.write(&self.layout.head(&self.head, extra), 0)?;
-        let mut out = self.out;
-        if let Some(packing) = request.packing {
-            let packed = place.begin()?;
-            let len = end + tail.len() as u64;
-            let (cancel, progress) = (&request.cancel, &request.progress);
-            pack::pack(&out.file, len, packing, &packed, cancel, progress)?;
-            out = packed;
-        }
-        if request.cancel.is_cancelled() {
-            return Err(DumpError::Interrupted);
-        }
-        let (bytes, on_disk) = out.sizes();
-        out.finish()?;
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        Ok(Saved {
-            file: std::path::absolute(&place.path).unwrap_or_else(|_| place.path.clone()),
-            pid: self.pid,
-            bytes,
-            on_disk,
-            packing: request.packing,
-            filter: before.filter,
-            threads: self.threads,
-            copied: self.copied,
-            pause_us: pause.map(micros),
-            took_us: micros(begun.elapsed()),
-            notes: self.notes,
-        })
     }
 }

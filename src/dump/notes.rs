@@ -4,7 +4,7 @@
 
 use super::before::Before;
 use crate::target::proc_note::{self, Gathered};
-use crate::target::register_sets::RegisterSets;
+use crate::target::register_sets::{self, RegisterSets};
 use crate::target::registers::USER_REGS_SIZE;
 use crate::target::write::{file_table, push_note, put};
 use crate::target::{Mapping, Target, TargetThread};
@@ -39,16 +39,23 @@ pub(super) struct CoreNotes {
     pub(super) running: Vec<i32>,
 }
 
-/// The note with what /proc tells, for the end of the file.
-pub(super) fn of_proc(gathered: Gathered) -> Vec<u8> {
+/// The note with what /proc tells, for the end of the file; without the command line if it shall tell
+/// no data.
+pub(super) fn of_proc(gathered: Gathered, blank: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let content = gathered.content();
+    let content = gathered.content(blank);
     push_note(&mut bytes, proc_note::OWNER, proc_note::TYPE, &content);
     bytes
 }
 
-/// The notes of a process; `sets` are the registers of the threads that are stopped.
-pub(super) fn notes(target: &Target, before: &Before, sets: &[RegisterSets]) -> CoreNotes {
+/// The notes of a process; `sets` are the registers of the threads that are stopped. Vector registers,
+/// by which text is copied, are zeros if the core shall tell no data.
+pub(super) fn notes(
+    target: &Target,
+    before: &Before,
+    sets: &[RegisterSets],
+    blank: bool,
+) -> CoreNotes {
     let sets: FxHashMap<i32, &RegisterSets> = sets.iter().map(|set| (set.tid, set)).collect();
     let mut threads: Vec<Thread<'_>> = target
         .threads
@@ -78,11 +85,17 @@ pub(super) fn notes(target: &Target, before: &Before, sets: &[RegisterSets]) -> 
         let Some(sets) = thread.sets else {
             continue;
         };
-        if let Some(floating) = &sets.floating {
-            push_note(&mut bytes, "CORE", NT_PRFPREG, floating);
-        }
-        if let Some(extended) = &sets.extended {
-            push_note(&mut bytes, "LINUX", NT_X86_XSTATE, extended);
+        for (owner, kind, set) in [
+            ("CORE", NT_PRFPREG, &sets.floating),
+            ("LINUX", NT_X86_XSTATE, &sets.extended),
+        ] {
+            let Some(mut set) = set.clone() else {
+                continue;
+            };
+            if blank {
+                register_sets::blank_vectors(&mut set);
+            }
+            push_note(&mut bytes, owner, kind, &set);
         }
     }
     let running = threads.iter().filter(|thread| thread.sets.is_none());

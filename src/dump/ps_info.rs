@@ -51,6 +51,13 @@ impl Ids {
     }
 }
 
+/// Takes the command line out of a `struct elf_prpsinfo`.
+pub(super) fn blank_arguments(ps_info: &mut [u8]) {
+    if let Some(arguments) = ps_info.get_mut(ARGUMENTS..) {
+        arguments.fill(0);
+    }
+}
+
 /// `struct elf_prpsinfo` of a process that lives.
 pub(super) fn ps_info(task: Task, ids: Ids) -> Vec<u8> {
     let text = task.read("stat").unwrap_or_default();

@@ -135,6 +135,12 @@ impl Heap {
         self.index.id(addr)
     }
 
+    /// The id of the first object behind an address.
+    pub fn next(&self, addr: Addr) -> Option<u32> {
+        let first = self.index.addresses.partition_point(|at| *at <= addr.0);
+        (first < self.index.addresses.len()).then_some(first as u32)
+    }
+
     /// Where an object is; NULL for what is none.
     pub fn address(&self, id: u32) -> Addr {
         Addr(self.index.addresses.get(id as usize).copied().unwrap_or(0))

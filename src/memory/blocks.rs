@@ -21,7 +21,7 @@ const BATCH: u32 = 1 << 14;
 const DEBUG_HEAD: u64 = 16;
 
 /// Who has which block.
-pub(super) struct Blocks<'p, 'm> {
+pub(crate) struct Blocks<'p, 'm> {
     pieces: &'p Pieces<'m>,
     objects: Marks,
     unreached: Marks,
@@ -45,7 +45,7 @@ struct Found {
 
 impl<'p, 'm> Blocks<'p, 'm> {
     /// The blocks of all objects; `allocators` have claimed what they have.
-    pub(super) fn of(heap: &Heap, pieces: &'p Pieces<'m>, allocators: &Claims) -> Blocks<'p, 'm> {
+    pub(crate) fn of(heap: &Heap, pieces: &'p Pieces<'m>, allocators: &Claims) -> Blocks<'p, 'm> {
         let mut blocks = Blocks {
             pieces,
             objects: Marks::new(pieces),
@@ -174,7 +174,7 @@ impl<'p, 'm> Blocks<'p, 'm> {
     /// Whose the block is that begins at an address; `None` when no object has it. What is too large
     /// for pymalloc has gone through the debug hooks twice.
     #[inline]
-    pub(super) fn owner(&self, start: Addr, len: u64) -> Option<What> {
+    pub(crate) fn owner(&self, start: Addr, len: u64) -> Option<What> {
         let hooked = |head: u64| (head < len).then(|| self.at(start.add(head)))?;
         self.at(start)
             .or_else(|| hooked(DEBUG_HEAD))

@@ -25,7 +25,7 @@ const GAPS: usize = 3;
 const SLICE: u64 = 64 << 10;
 
 /// All allocators that were found.
-pub(super) struct Books<'p, 'm> {
+pub(crate) struct Books<'p, 'm> {
     python: &'p Python,
     pieces: &'p Pieces<'m>,
     glibc: Option<Glibc>,
@@ -34,20 +34,31 @@ pub(super) struct Books<'p, 'm> {
     /// Free memory of this size has nothing in use.
     pool_size: u64,
     /// Another library than glibc that serves malloc.
-    pub(super) other_malloc: Option<Server>,
+    pub(crate) other_malloc: Option<Server>,
     /// What is wrong with them, in words.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Who has memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Allocator {
+    /// CPython's pools.
+    Pymalloc,
+    /// The mimalloc in CPython.
+    Mimalloc,
+    /// glibc's malloc.
+    Glibc,
 }
 
 /// The parts of the address space that each allocator has alone, by address.
-pub(super) struct Regions {
+pub(crate) struct Regions {
     pools: Vec<Range<u64>>,
     native: Vec<Range<u64>>,
 }
 
 impl<'p, 'm> Books<'p, 'm> {
     /// Finds the allocators.
-    pub(super) fn of(python: &'p Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
+    pub(crate) fn of(python: &'p Python, pieces: &'p Pieces<'m>) -> Books<'p, 'm> {
         let glibc = Glibc::find(&python.process, pieces);
         let pymalloc = Pymalloc::of(python, pieces);
         let problems = glibc.iter().flat_map(|glibc| glibc.problems.clone());
@@ -67,13 +78,17 @@ impl<'p, 'm> Books<'p, 'm> {
     }
 
     /// Tells all memory that allocators have, as several threads do at once.
-    pub(super) fn each(&self, tell: &(dyn Fn(Span) + Sync)) {
+    pub(crate) fn each(&self, tell: &(dyn Fn(Allocator, Span) + Sync)) {
         let arenas: Vec<Arena<'_>> = self.arenas().collect();
         arenas.par_iter().for_each(|arena| {
-            self.spans(arena, &mut |span| tell(span));
+            let allocator = match arena {
+                Arena::Pools(_) => Allocator::Pymalloc,
+                Arena::Pages(_) => Allocator::Mimalloc,
+            };
+            self.spans(arena, &mut |span| tell(allocator, span));
         });
         if let Some(glibc) = &self.glibc {
-            glibc.each(self.pieces, &mut |span| tell(span));
+            glibc.each(self.pieces, &mut |span| tell(Allocator::Glibc, span));
         }
     }
 
@@ -84,7 +99,7 @@ impl<'p, 'm> Books<'p, 'm> {
     }
 
     /// Claims what the allocators have. Python's is asked first: it may have its arenas from malloc.
-    pub(super) fn claim(&self, claims: &mut Claims) -> Regions {
+    pub(crate) fn claim(&self, claims: &mut Claims) -> Regions {
         let mut claim = |runs: &mut dyn Iterator<Item = Range<u64>>| {
             let mut own: Vec<Range<u64>> = runs.flat_map(|run| claims.claim(run)).collect();
             own.sort_unstable_by_key(|run| run.start);

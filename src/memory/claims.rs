@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// Runs by address that do not overlap.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     runs: Vec<Range<u64>>,
 }
 
@@ -50,7 +50,7 @@ impl Claims {
     }
 
     /// Whether an address is claimed.
-    pub(super) fn holds(&self, at: u64) -> bool {
+    pub(crate) fn holds(&self, at: u64) -> bool {
         let index = self.runs.partition_point(|known| known.end <= at);
         self.runs.get(index).is_some_and(|known| known.start <= at)
     }

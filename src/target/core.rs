@@ -5,6 +5,7 @@
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
 use super::files::{FileProblem, Files, MappedFile, Place};
+use super::left_out;
 use super::notes::{self, CoreNotes};
 use super::ntfile::{FileEntry, FileTable};
 use super::packed::{self, Format};
@@ -12,7 +13,7 @@ use super::proc_note::{Kept, apply};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
-    Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Taken, Target,
+    Dumped, Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Taken, Target,
     TargetThread, unstated,
 };
 use crate::addr::Addr;
@@ -120,16 +121,24 @@ fn read(core: MappedFile, path: &Path, files: Files, diag: Notes) -> Result<Targ
     let opener = Arc::new(files);
     let Space {
         mut mappings,
-        pieces,
+        mut pieces,
         backings,
         ..
     } = space;
+    left_out::apply(&notes.left_out, &mut pieces, &diag);
     let from = |wanted: fn(&Source) -> bool| -> Vec<Range<u64>> {
         let found = pieces.iter().filter(|piece| wanted(&piece.source));
         found.map(|piece| piece.start..piece.end).collect()
     };
     let cut = from(|source| *source == Source::Cut);
-    let dumped = from(|source| matches!(source, Source::Core(_)));
+    let dumped = pieces.iter().filter_map(|piece| match piece.source {
+        Source::Core(offset) => Some(Dumped {
+            range: piece.start..piece.end,
+            offset: offset as u64,
+        }),
+        _ => None,
+    });
+    let dumped: Vec<Dumped> = dumped.collect();
     let memory = Splice::new(core, pieces, backings, Arc::clone(&opener), diag.clone());
     let stack = stack(&notes, &mappings).or_else(|| highest_stack(&memory, &mappings));
     let (auxv_at, auxv) = find_auxv(&memory, stack.as_ref(), &notes, &diag);

@@ -226,6 +226,11 @@ impl Files {
         }
     }
 
+    /// The folder that is the target's root directory as pydbg sees it, for live targets.
+    pub(crate) fn root(&self) -> Option<PathBuf> {
+        self.root.as_ref().map(Root::path)
+    }
+
     /// Says what the target calls its executable: the path that `--exe` stands for.
     pub fn set_exe(&self, path: &str) {
         // The first word counts: a target has one executable.

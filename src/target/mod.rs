@@ -19,6 +19,7 @@ pub mod files;
 pub mod forked;
 pub mod free_memory;
 mod inject;
+pub mod left_out;
 pub mod live;
 #[cfg(test)]
 mod live_tests;
@@ -217,6 +218,15 @@ pub struct ProcessInfo {
     pub exe: Option<String>,
 }
 
+/// Memory that a core holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dumped {
+    /// Its addresses.
+    pub range: Range<u64>,
+    /// Where it lies in the file.
+    pub offset: u64,
+}
+
 /// One process image.
 pub struct Target {
     /// Where it came from.
@@ -238,7 +248,7 @@ pub struct Target {
     /// What was noticed while opening.
     pub notes: Notes,
     /// What a core holds, by address, apart; of other targets nothing is said here.
-    pub(crate) dumped: Vec<Range<u64>>,
+    pub(crate) dumped: Vec<Dumped>,
     /// What /proc told of the process when pydbg wrote its core.
     pub(crate) kept: Option<Arc<proc_note::Kept>>,
     /// Keeps a live process stopped; dropping it lets the process go on.
@@ -258,6 +268,11 @@ impl Target {
             .iter()
             .find(|(k, _)| *k == kind)
             .map(|(_, value)| *value)
+    }
+
+    /// What a core holds, by address, apart; nothing for other targets.
+    pub fn dumped(&self) -> &[Dumped] {
+        &self.dumped
     }
 
     /// Whether this is a live process.

@@ -2,6 +2,7 @@
 //! gcore put in them, and pydbg itself. Mirrors Linux fs/binfmt_elf.c (`fill_note_info`, include/linux/elfcore.h)
 //! and gdb's linux-tdep.c. Structures are x86-64's: NT_PRSTATUS 336 bytes, NT_PRPSINFO 136.
 
+use super::left_out;
 use super::ntfile::{self, FileTable};
 use super::proc_note;
 use super::registers::{Registers, USER_REGS_SIZE};
@@ -10,6 +11,7 @@ use crate::bytes;
 use crate::diag::Notes;
 use goblin::elf::note::{NT_FILE, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO};
 use rustc_hash::FxHashSet;
+use std::ops::Range;
 
 const NT_FPREGSET: u32 = 2;
 const NT_AUXV: u32 = 6;
@@ -83,6 +85,8 @@ pub(super) struct CoreNotes {
     pub(super) files: Option<FileTable>,
     /// What /proc told: the content of pydbg's own note.
     pub(super) proc_note: Option<Vec<u8>>,
+    /// What pydbg has left out of the core.
+    pub(super) left_out: Vec<Range<u64>>,
     /// gdb wrote it: the process was alive, and SIGSTOP is gdb's doing.
     pub(super) by_gdb: bool,
     whole_status: bool,
@@ -223,6 +227,7 @@ impl CoreNotes {
                 let most = proc_note::MOST_BYTES + 1;
                 self.proc_note = Some(content.get(..most).unwrap_or(content).to_vec());
             }
+            (Vendor::Pydbg, left_out::TYPE) => self.left_out = left_out::parse(content),
             (Vendor::Gdb, _) => self.by_gdb = true,
             _ => {}
         }
@@ -276,7 +281,7 @@ impl Head {
             ),
             Vendor::Linux => (0x100..0x1000).contains(&self.kind),
             Vendor::Gdb => self.kind == 0xff00_0000,
-            Vendor::Pydbg => self.kind == proc_note::TYPE,
+            Vendor::Pydbg => matches!(self.kind, proc_note::TYPE | left_out::TYPE),
             Vendor::Other => false,
         }
     }

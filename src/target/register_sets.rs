@@ -15,6 +15,20 @@ const EXTENDED: u32 = 0x202;
 /// Room for the largest set: with AMX the XSAVE area has 11 KiB.
 const MOST: usize = 64 << 10;
 
+/// Where the XMM registers are in the form of FXSAVE, and where the extended part of the XSAVE area
+/// begins, behind its header.
+const XMM: std::ops::Range<usize> = 160..416;
+const BEHIND_HEADER: usize = 576;
+
+/// Zeros the vector registers of a set in the form of FXSAVE or XSAVE.
+pub fn blank_vectors(set: &mut [u8]) {
+    for range in [XMM, BEHIND_HEADER..set.len()] {
+        if let Some(registers) = set.get_mut(range) {
+            registers.fill(0);
+        }
+    }
+}
+
 /// The register sets of one thread.
 #[derive(Clone, Debug)]
 pub struct RegisterSets {

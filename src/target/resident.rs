@@ -12,7 +12,7 @@ use super::memory::Memory;
 use super::proc::Task;
 use super::proc_note::{Kept, apply, names};
 use super::smaps::{self, Smap};
-use super::{Mapping, Origin, Target};
+use super::{Dumped, Mapping, Origin, Target};
 use crate::addr::Addr;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -162,9 +162,9 @@ impl Resident {
 }
 
 /// What a core holds, without its pages of zeros.
-fn dumped(runs: &[Range<u64>], memory: &dyn Memory) -> Resident {
-    let chunks: Vec<Range<u64>> = runs
-        .iter()
+fn dumped(runs: &[Dumped], memory: &dyn Memory) -> Resident {
+    let runs = || runs.iter().map(|run| &run.range);
+    let chunks: Vec<Range<u64>> = runs()
         .flat_map(|run| {
             let starts = (run.start..run.end).step_by(CHUNK as usize);
             starts.map(|start| start..run.end.min(start.saturating_add(CHUNK)))
@@ -178,7 +178,7 @@ fn dumped(runs: &[Range<u64>], memory: &dyn Memory) -> Resident {
             joined(pages.filter(|page| !is_zero(memory, page.start, page.end - page.start)))
         })
         .collect();
-    let total = runs.iter().map(|run| run.end - run.start).sum();
+    let total = runs().map(|run| run.end - run.start).sum();
     let resident = Resident::new(Basis::Dumped, joined(written.into_iter().flatten()));
     Resident {
         zeros: u64::saturating_sub(total, resident.total),
@@ -384,7 +384,9 @@ mod tests {
         bytes[0x1fff] = 1;
         bytes[0x4001] = 1;
         memory.add(0x10_0000, bytes);
-        let found = dumped(&[0x10_0000..0x10_4800, 0x20_0000..0x20_1000], &memory);
+        let runs =
+            [0x10_0000..0x10_4800, 0x20_0000..0x20_1000].map(|range| Dumped { range, offset: 0 });
+        let found = dumped(&runs, &memory);
         assert_eq!((found.total, found.zeros), (0x5800, 0x3000));
         assert_eq!(
             found.runs,

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["expr", "heap", "sync"],
     &["descriptors", "memory"],
     &["families"],
-    &["findings", "glance"],
+    &["findings", "glance", "lean", "redact"],
 ];
 
 /// Every Rust file below `folder`.

@@ -202,6 +202,8 @@ const ELSEWHERE: &[&str] = &[
     "tracked",
     "small_blocks",
     "roots",
+    "secrets",
+    "large",
     "sizes",
     "sizes_packages",
     "tracked_collecting",

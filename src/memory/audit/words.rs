@@ -158,7 +158,7 @@ impl Words<'_> {
             .map(|ty| ty.addr)
             .next();
         let explained = Mutex::new(Vec::new());
-        books.each(&|span: Span| {
+        books.each(&|_, span: Span| {
             let first = places.partition_point(|(_, at)| *at < span.start);
             let end = span.start.add(span.len);
             let within = places.iter().skip(first).take_while(|(_, at)| *at < end);

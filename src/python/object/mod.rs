@@ -32,6 +32,7 @@ pub use keeping::{AttributesAt, Content, Keeping};
 pub use open_file::OpenFile;
 pub use refcount::RefCount;
 pub use referents::Completeness;
+pub(crate) use set::DUMMY;
 pub use set::SetItems;
 pub(crate) use size::Quick;
 

@@ -11,7 +11,7 @@ use crate::target::Fault;
 const REMOVED: u64 = u64::MAX;
 
 /// The element that stands for a removed one in 2.7.
-const DUMMY: &str = "<dummy key>";
+pub(crate) const DUMMY: &str = "<dummy key>";
 
 /// The largest table of a set.
 const MOST_SLOTS: u64 = 1 << 36;

@@ -5,14 +5,14 @@ use super::records::ThreadState;
 use super::{Kept, names};
 use crate::diag::Notes;
 use crate::escape;
-use crate::target::{Mapping, ProcessInfo, TargetThread, maps, proc};
+use crate::target::{Dumped, Mapping, ProcessInfo, TargetThread, maps, proc};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// The mappings as the kernel told them, if they have all that the core holds.
 pub(in crate::target) fn mappings(
     kept: &Kept,
-    dumped: &[Range<u64>],
+    dumped: &[Dumped],
     notes: &Notes,
 ) -> Option<Vec<Mapping>> {
     // Lines of smaps that are none of maps make no sense as such.
@@ -20,7 +20,7 @@ pub(in crate::target) fn mappings(
     let apart = told.iter().zip(told.iter().skip(1));
     let sound = told.iter().all(|mapping| mapping.start < mapping.end)
         && apart.fold(true, |sound, (a, b)| sound && a.end <= b.start)
-        && dumped.iter().all(|run| is_within(&told, run));
+        && dumped.iter().all(|held| is_within(&told, &held.range));
     if !sound {
         notes.partial("the mappings in the core's note of /proc are not those of the core");
     }
@@ -101,7 +101,10 @@ mod tests {
         let smaps = "1000-3000 rw-s 00000000 00:01 7 /dev/shm/x\nRss: 4 kB\n\
                      3000-4000 rw-p 00000000 00:00 0 [heap]\nVmFlags: rd wr\n";
         let kept = kept(&[("smaps", smaps)]);
-        let of = |dumped: Range<u64>| mappings(&kept, from_ref(&dumped), &Notes::default());
+        let of = |range: Range<u64>| {
+            let dumped = Dumped { range, offset: 0 };
+            mappings(&kept, from_ref(&dumped), &Notes::default())
+        };
         let told = of(0x1000..0x4000).unwrap();
         assert_eq!((told.len(), told[0].shared), (2, true));
         assert_eq!(told[1].path.as_deref(), Some("[heap]"));

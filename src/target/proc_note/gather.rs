@@ -27,7 +27,7 @@ const OF_THREADS: [&str; 5] = ["comm", "stat", "status", "wchan", "syscall"];
 const OF_STOPPED_THREADS: [&str; 3] = ["comm", "stat", "status"];
 
 /// What is kept of the process beside that.
-const OF_PROCESS: [&str; 6] = ["limits", "cgroup", "cmdline", "mountinfo", "io", "cpuset"];
+const OF_PROCESS: [&str; 5] = ["limits", "cgroup", "mountinfo", "io", "cpuset"];
 
 /// Links that are kept.
 const LINKS: [&str; 3] = ["exe", "cwd", "root"];
@@ -231,8 +231,13 @@ impl Gathered {
     }
 
     /// Reads the rest, for which the process need not be stopped, and packs all: the content of the
-    /// note. What cannot be read is left out, and said to be missing.
-    pub fn content(mut self) -> Vec<u8> {
+    /// note. What cannot be read is left out, and said to be missing. The command line is left out if
+    /// the note shall tell no data.
+    pub fn content(mut self, blank: bool) -> Vec<u8> {
+        match blank {
+            true => self.packer.leave_out("cmdline", "blanked"),
+            false => self.packer.file("cmdline", &of_task(self.task, "cmdline")),
+        }
         self.look_at_descriptors(None);
         let opened: String = (self.opened.iter())
             .map(|(fd, opened)| opened.line(*fd))
