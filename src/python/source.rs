@@ -11,6 +11,7 @@ use crate::target::{Origin, Place, Target, clocks};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Lines of one source file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -149,8 +150,10 @@ fn newer(target: &Target, file: &Path, place: Place) -> Option<String> {
         ),
         (None, Origin::Live(_) | Origin::Snapshot(_) | Origin::Synthetic) => return None,
     };
+    // When a process started is known by the clocks of the kernel and of the machine together.
+    const UNSURE: Duration = Duration::from_secs(1);
     // A copy in a sysroot has the time of the copying.
-    (changed > since && place != Place::Sysroot)
+    (changed > since + UNSURE && place != Place::Sysroot)
         .then(|| format!("changed after {what}, so its lines may not be those that ran"))
 }
 

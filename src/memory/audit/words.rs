@@ -137,14 +137,11 @@ impl Words<'_> {
 
     /// The parts of stacks that are not in use.
     fn dead(&self) -> Vec<(Addr, Addr)> {
-        // A function that calls no other uses this much in front of its stack's end.
-        const RED_ZONE: u64 = 128;
         let python = &self.heap.python;
-        let target = &python.process.target;
-        let threads = target.threads.iter();
-        let sps = threads.filter_map(|thread| thread.registers?.sp());
-        let below = sps.filter_map(|sp| Some((target.mapping(sp)?.start, sp.sub(RED_ZONE))));
-        below.chain(python.unused_frame_stacks()).collect()
+        let threads = python.process.threads().iter();
+        let unused = threads.filter_map(|thread| python.process.unused_stack(thread.id));
+        let unused = unused.map(|range| (range.start, range.end));
+        unused.chain(python.unused_frame_stacks()).collect()
     }
 
     /// The rows of the places that lie in free memory or in what is known of an object; one for each

@@ -4,6 +4,7 @@
 pub mod arena;
 pub mod glibc;
 pub mod stack;
+mod unused;
 
 use super::Process;
 use crate::addr::Addr;

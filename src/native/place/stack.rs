@@ -8,7 +8,7 @@ use crate::target::Mapping;
 use serde::Serialize;
 
 /// Bytes below the stack pointer that a leaf function may use (psABI, "the red zone").
-const RED_ZONE: u64 = 128;
+pub(super) const RED_ZONE: u64 = 128;
 
 /// Where an address is on a stack.
 #[derive(Clone, Debug, Serialize)]
