@@ -1,7 +1,8 @@
 //! What is written when the process runs on: what was kept in memory, headers, what /proc told. Then the
 //! core is changed as was asked for, packed, and given its name.
 
-use super::copy::{self, Block};
+use super::blocks::Block;
+use super::copy;
 use super::layout::Layout;
 use super::pack;
 use super::pass::{Blanked, Pass};

@@ -4,7 +4,9 @@
 //! is written after it was let go.
 
 mod before;
+mod blocks;
 mod copy;
+mod error;
 mod filter;
 mod finish;
 mod layout;
@@ -19,6 +21,7 @@ mod space;
 mod stage;
 mod survey;
 
+pub use error::DumpError;
 pub use filter::Filter;
 pub use pack::Packing;
 pub use pass::{Blanked, Pass, Sum};
@@ -97,54 +100,6 @@ pub struct Saved {
     /// What it lacks.
     #[serde(skip)]
     pub notes: Vec<Note>,
-}
-
-/// Why there is no core.
-#[derive(Debug, thiserror::Error)]
-pub enum DumpError {
-    /// The process cannot be stopped.
-    #[error(transparent)]
-    Attach(#[from] OpenError),
-    /// The file is there already.
-    #[error("{path} exists already", path = .0.display())]
-    Exists(PathBuf),
-    /// The file cannot be written.
-    #[error("cannot write {path}: {1}", path = .0.display())]
-    Place(PathBuf, String),
-    /// It would fill the file system.
-    #[error(
-        "cannot write {}: about {} are needed and {} are free; name a file on another file system",
-        .path.display(), human(*.wanted), human(*.free)
-    )]
-    NoRoom {
-        /// The file.
-        path: PathBuf,
-        /// The bytes that are needed.
-        wanted: u64,
-        /// The bytes that are free.
-        free: u64,
-    },
-    /// The process is not held, and may not be.
-    #[error("the core of a process that was not stopped would be torn; leave out --no-stop")]
-    NotStopped,
-    /// The process is gone.
-    #[error("process {0} ended while it was dumped; nothing was written")]
-    Died(i32),
-    /// The process cannot be made to fork.
-    #[error("process {0} was not made to fork: {1}; without --fork it can be dumped")]
-    Fork(i32, ForkProblem),
-    /// It is held anyway.
-    #[error("the process is held anyway, so that --fork gains nothing; leave it out")]
-    Held,
-    /// The core cannot be changed as was asked for.
-    #[error("{0}; nothing was written")]
-    Pass(String),
-    /// The core cannot be packed.
-    #[error("the core cannot be packed: {0}")]
-    Pack(String),
-    /// The user asked for it.
-    #[error("interrupted; nothing was written")]
-    Interrupted,
 }
 
 /// Writes the core of a process that runs: it is stopped for as long as copying takes.
@@ -272,7 +227,7 @@ impl<'r> Work<'r> {
         let layout = Layout::new(space.segments, notes.bytes.len() as u64, room);
         out.set_len(layout.end())?;
         let what = format!("writing {}", self.place.path.display());
-        let blocks = copy::blocks(&layout, &space.files);
+        let blocks = blocks::blocks(&layout, &space.files);
         let copier = Copier {
             stage: &self.stage,
             reader,

@@ -60,3 +60,52 @@ fn bottom(target: &Target, pthread: Addr, sp: Addr, mapping: &Mapping) -> Option
     // What is told twice differently is not believed.
     found.all(|other| other == one).then_some(one)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::TargetThread;
+    use crate::target::registers::Registers;
+    use crate::target::synth::TargetBuilder;
+    use std::sync::Arc;
+
+    /// Bytes of each of the two stacks, and of their guards.
+    const STACK: u64 = 0x1_0000;
+    const LOW: u64 = 0x10_0000;
+
+    fn thread(tid: i32, stack: u64) -> TargetThread {
+        let mut registers = Registers {
+            thread_pointer: Some(stack + STACK - 0x1000),
+            ..Registers::default()
+        };
+        registers.general[7] = Some(stack + STACK - 0x2000);
+        TargetThread {
+            tid,
+            registers: Some(registers),
+            ..TargetThread::default()
+        }
+    }
+
+    #[test]
+    fn stacks_in_one_mapping_keep_to_themselves() {
+        let high = LOW + STACK;
+        let mut bytes = vec![0; 2 * STACK as usize];
+        for stack in [LOW, high] {
+            let told = [stack, STACK, PAGE, PAGE];
+            let at = (stack + STACK - 0x1000 - LOW + 0x690) as usize;
+            for (word, place) in told.iter().zip(bytes[at..].chunks_exact_mut(8)) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        let target = TargetBuilder::new()
+            .memory(LOW, bytes)
+            .whole_thread(thread(7, LOW))
+            .whole_thread(thread(8, high))
+            .build();
+        let process = Process::new(Arc::new(target));
+        let unused = |id| process.unused_stack(id).unwrap();
+        let rest = |stack: u64| Addr(stack + PAGE)..Addr(stack + STACK - 0x2000 - RED_ZONE);
+        assert_eq!((unused(1), unused(2)), (rest(LOW), rest(high)));
+        assert_eq!(process.unused_stack(3), None);
+    }
+}
