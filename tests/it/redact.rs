@@ -68,7 +68,7 @@ struct Pair {
 impl Pair {
     fn of(interpreter: &Interpreter, damage: &str) -> Result<Pair, String> {
         let argument = format!("{SECRET} as an argument");
-        let fixture = Fixture::start(interpreter, "secrets", &[&argument, damage]);
+        let fixture = Fixture::start(interpreter, "confidential", &[&argument, damage]);
         let (plain, blanked) = (fixture.dir().join("plain"), fixture.dir().join("blanked"));
         let pid = fixture.pid().to_string();
         let mut args = vec!["attach", &pid, "--json", "-q"];

@@ -7,6 +7,7 @@ use crate::harness::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::process::Command;
 
 /// The versions whose stacks are claimed to be right; `docs/support.md` says the same.
 const SUPPORTED: std::ops::RangeInclusive<(u8, u8)> = (2, 7)..=(3, 15);
@@ -202,7 +203,7 @@ const ELSEWHERE: &[&str] = &[
     "tracked",
     "small_blocks",
     "roots",
-    "secrets",
+    "confidential",
     "large",
     "sizes",
     "sizes_packages",
@@ -232,6 +233,17 @@ fn every_fixture_is_listed() {
         })
         .filter(|name| header(name).is_some())
         .collect();
+    // One that is called like a module of the standard library is imported in its place by others.
+    let recent = interpreters()
+        .iter()
+        .find(|i| i.version >= (3, 10) && !i.is_chroot());
+    if let Some(recent) = recent {
+        let print = "import sys; print('\\n'.join(sys.stdlib_module_names))";
+        let output = Command::new(&recent.python).args(["-c", print]).output();
+        let names = String::from_utf8(output.expect("python").stdout).expect("UTF-8");
+        let hidden = names.lines().find(|name| found.contains(*name));
+        assert_eq!(hidden, None, "a fixture hides a module");
+    }
     let together = IN_DOING.iter().chain(IN_NATIVE_TRUTH);
     let listed = LISTED.iter().chain(together).chain(ELSEWHERE);
     let listed: BTreeSet<String> = listed.map(|&name| name.to_owned()).collect();

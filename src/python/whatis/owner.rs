@@ -78,7 +78,9 @@ impl Python {
                 (_, 0) => is("collections.deque"),
                 (_, flag) => ty.is(flag),
             };
-            (fits && !found.dead).then_some(Part {
+            // What is left of freed objects may look like one as well.
+            let lives = !found.dead && self.objects.is_object(start);
+            (fits && lives).then_some(Part {
                 part,
                 start,
                 class: found.class,
