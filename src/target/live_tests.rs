@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use super::live::{attach, glimpse, rehearse};
+use super::minding::minds_a_stop;
 use super::proc::{self, Task};
 use super::{Fault, OpenError, Options, Target, Why};
 use crate::addr::Addr;
@@ -260,6 +261,9 @@ fn who_does_not_matter_and_minds_a_stop_is_spared() {
     let tids = proc::thread_ids(fixture.pid()).unwrap();
     // It is the main thread that waits in epoll_wait().
     for (strangers, states, eintr) in [(&tids[1..], "tt", "1"), (&tids[..], "St", "0")] {
+        // It takes a moment until it waits again after its last answer.
+        let main = Task::leader(fixture.pid());
+        fixture.settle(|states| states == "SS" && minds_a_stop(main));
         let strangers = strangers.iter().copied().collect();
         let target = glimpse(fixture.pid(), &options, &[], &[], &strangers, |_| {
             assert_eq!(fixture.states(), states);
