@@ -5,7 +5,7 @@
 //!
 //! | layer | knows |
 //! |---|---|
-//! | [`addr`], [`bytes`], [`calendar`], [`diag`], [`escape`] | addresses, checked reads, dates, notes, hostile strings |
+//! | [`addr`], [`bytes`], [`calendar`], [`diag`], [`escape`], [`ranges`], [`sum`] | addresses, checked reads, dates, notes, hostile strings, ranges, sums |
 //! | [`target`] | one process image: memory, registers, mappings, threads |
 //! | [`dump`] | writing the core of a live process |
 //! | [`image`] | the ELF files mapped in it: symbols, build-ids, debug files |
@@ -44,7 +44,9 @@ pub mod lean;
 pub mod memory;
 pub mod native;
 pub mod python;
+pub mod ranges;
 pub mod redact;
+pub mod sum;
 pub mod sync;
 pub mod target;
 pub mod unwind;

@@ -94,8 +94,8 @@ impl Layout {
     }
 
     /// Takes ranges of whole pages, which are by address and apart, out of the segments that have them, as
-    /// long as there is room for headers: each becomes a segment without bytes. Gives what was taken out, with where it is in the
-    /// file.
+    /// long as there is room for headers: each becomes a segment without bytes. Gives what was taken
+    /// out, with where it is in the file.
     pub(super) fn leave_out(&mut self, ranges: &[Range<u64>]) -> Vec<(u64, Range<u64>)> {
         let mut out = Vec::new();
         let mut segments = Vec::with_capacity(self.segments.len());

@@ -24,7 +24,7 @@ mod survey;
 pub use error::DumpError;
 pub use filter::Filter;
 pub use pack::Packing;
-pub use pass::{Blanked, Pass, Sum};
+pub use pass::{Blanked, Pass};
 pub use snapshot::snapshot;
 pub use survey::{Survey, Unneeded};
 

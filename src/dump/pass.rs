@@ -1,6 +1,7 @@
 //! A change of a core that is whole and has no name yet, so that nobody ever sees what it takes out.
 
 use crate::diag::Note;
+use crate::sum::Sum;
 use crate::target::Options;
 use serde::Serialize;
 use std::fs::File;
@@ -30,21 +31,4 @@ pub struct Blanked {
     /// What else is not as it should be.
     #[serde(skip)]
     pub notes: Vec<Note>,
-}
-
-/// How many, and how many bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sum {
-    /// How many.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl Sum {
-    /// Adds one.
-    pub fn add(&mut self, bytes: u64) {
-        self.count += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
 }

@@ -13,7 +13,12 @@ use super::tracked::Tracked;
 use super::types::{Kind, Types};
 use crate::addr::Addr;
 use crate::diag::{Step, Unit};
+use crate::native::Process;
 use crate::python::Python;
+use crate::target::{Options, core};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// Why there is no graph.
@@ -58,6 +63,16 @@ pub struct Heap {
 }
 
 impl Heap {
+    /// Finds all objects in a core that is open, and need have no name. An error says why that
+    /// cannot be done.
+    pub fn of_core(file: &File, options: &Options) -> Result<Heap, String> {
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let target = core::open(Path::new(&path), options).map_err(|error| error.to_string())?;
+        let process = Arc::new(Process::new(Arc::new(target)));
+        let python = Python::find(process).map_err(|error| error.to_string())?;
+        Heap::of(&Arc::new(python)).map_err(|error| error.to_string())
+    }
+
     /// Finds all objects and what keeps them alive.
     pub fn of(python: &Arc<Python>) -> Result<Heap, HeapError> {
         let target = &python.process.target;

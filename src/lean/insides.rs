@@ -3,6 +3,7 @@
 use crate::addr::Addr;
 use crate::heap::Heap;
 use crate::native::Process;
+use crate::ranges::joined;
 use crate::target::left_out;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -67,16 +68,8 @@ impl Insides<'_> {
     }
 
     /// All of them: the largest, if there are too many.
-    pub(super) fn ranges(mut self) -> Vec<Range<u64>> {
-        self.found
-            .sort_unstable_by_key(|range| (range.start, Reverse(range.end)));
-        let mut apart: Vec<Range<u64>> = Vec::new();
-        for range in self.found {
-            match apart.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => apart.push(range),
-            }
-        }
+    pub(super) fn ranges(self) -> Vec<Range<u64>> {
+        let mut apart = joined(self.found);
         apart.sort_unstable_by_key(|range| Reverse(range.end - range.start));
         apart.truncate(left_out::MOST);
         apart.sort_unstable_by_key(|range| range.start);

@@ -9,6 +9,7 @@ use crate::heap::alloc::{Span, Use};
 use crate::heap::pieces::Pieces;
 use crate::memory::{Allocator, Blocks, Books, Claims};
 use crate::native::Process;
+use crate::target::dumped::within;
 use std::sync::{Mutex, PoisonError};
 
 /// Blocks without an owner.
@@ -54,13 +55,9 @@ fn without_addresses(
     len: u64,
     insides: &mut Insides<'_>,
 ) {
-    let dumped = process.target.dumped();
-    let end = start.0.saturating_add(len);
-    let first = dumped.partition_point(|piece| piece.range.end <= start.0);
-    let inside = dumped.iter().skip(first);
-    for piece in inside.take_while(|piece| piece.range.start < end) {
-        let from = piece.range.start.max(start.0);
-        let to = piece.range.end.min(end);
+    let whole = start.0..start.0.saturating_add(len);
+    for piece in within(process.target.dumped(), whole) {
+        let (from, to) = (piece.range.start, piece.range.end);
         let mut plain = from;
         let mut at = from;
         while at < to {

@@ -1,7 +1,7 @@
 //! Runs of memory that are blanked, and blanking them in the file: by address, each byte once, and
 //! where the file has a hole it stays one.
 
-use crate::target::Dumped;
+use crate::target::dumped::{Dumped, within};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -65,11 +65,9 @@ fn apart(mut runs: Vec<Run>) -> Vec<Run> {
 pub(super) fn write(file: &File, dumped: &[Dumped], runs: Vec<Run>) -> io::Result<()> {
     let mut window = Window::new(file)?;
     for run in apart(runs) {
-        let first = dumped.partition_point(|piece| piece.range.end <= run.start);
-        let pieces = dumped.iter().skip(first);
-        for piece in pieces.take_while(|piece| piece.range.start < run.end) {
-            let mut at = piece.range.start.max(run.start);
-            let end = piece.range.end.min(run.end);
+        for piece in within(dumped, run.start..run.end) {
+            let mut at = piece.range.start;
+            let end = piece.range.end;
             while at < end {
                 let offset = piece.offset.saturating_add(at - piece.range.start);
                 let done = window.apply(offset, end - at, run.fill, at - run.start)?;

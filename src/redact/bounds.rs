@@ -3,7 +3,7 @@
 //! begins, or, outside of all allocators, where the next object begins or its mapping ends.
 
 use super::blanks::{Fill, Run};
-use crate::dump::Sum;
+use crate::sum::Sum;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a run has.

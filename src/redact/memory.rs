@@ -5,12 +5,12 @@ use super::blanks::{Fill, Run};
 use super::bounds::{Bounds, Loose, Wanted};
 use super::unowned::Unowned;
 use crate::addr::Addr;
-use crate::dump::Sum;
 use crate::heap::Heap;
 use crate::heap::alloc::{Span, Use};
 use crate::heap::parts::Parts;
 use crate::heap::pieces::Pieces;
 use crate::memory::{Allocator, Blocks, Books, Claims};
+use crate::sum::Sum;
 use std::sync::{Mutex, PoisonError};
 
 /// What is kept of free memory for the allocator's books.

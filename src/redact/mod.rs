@@ -1,7 +1,7 @@
 //! Takes the data out of a core that is being written: the contents of strings, their copies, what
 //! was given back to allocators, arguments and environment. What is program text stays, so that
 //! tracebacks read as before (see `names.rs`), and so do lengths, hashes, numbers and the shape of
-//! everything. Data that C code of extensions keeps in memory of its own is not known, and stays.
+//! everything. Of what C code of extensions keeps in memory of its own only text is found (see `sweep.rs`).
 
 mod blanks;
 mod bounds;
@@ -16,20 +16,15 @@ mod texts;
 mod unowned;
 
 use crate::diag::Notes;
-use crate::dump::{Blanked, Sum};
+use crate::dump::Blanked;
 use crate::heap::Heap;
 use crate::heap::pieces::Pieces;
-use crate::native::Process;
-use crate::python::Python;
-use crate::target::{Options, core};
+use crate::target::Options;
 use bounds::Bounds;
 use environment::Environment;
 use memory::Memory;
 use stacks::Stacks;
 use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::path::PathBuf;
-use std::sync::Arc;
 use texts::Texts;
 use unowned::Unowned;
 
@@ -40,20 +35,17 @@ pub const REMAINS: &str = "names in the program, numbers, data of C extensions t
 /// Blanks the data in a core file, which is whole and open for reading and writing. An error says why
 /// that cannot be done; then nothing was changed, or the file cannot be written.
 pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
-    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let why = |error: &dyn std::fmt::Display| format!("the core cannot be redacted: {error}");
-    let target = core::open(&path, options).map_err(|error| why(&error))?;
-    let process = Arc::new(Process::new(Arc::new(target)));
-    let python = Python::find(Arc::clone(&process)).map_err(|error| why(&error))?;
-    let heap = Heap::of(&Arc::new(python)).map_err(|error| why(&error))?;
+    let heap = Heap::of_core(file, options).map_err(|error| why(&error))?;
+    let process = &heap.python.process;
     let target = &process.target;
     let pieces = Pieces::new(&*target.memory, &target.mappings);
-    let environment = Environment::of(&process);
+    let environment = Environment::of(process);
     let memory = Memory::of(&heap, &pieces);
     let kept = names::kept(&heap);
     let mut wanted = texts::of_objects(&heap, &pieces, &kept);
     wanted.extend(environment.wanted());
-    wanted.extend(streams::wanted(&process));
+    wanted.extend(streams::wanted(process));
     let bounds = Bounds::new(wanted);
     let texts = Texts::new(&heap, &pieces);
     let in_c = spared::names_in_c(&heap);
@@ -61,13 +53,15 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
     ranges.extend(environment.path());
     let unowned = Unowned::new(&heap, &texts, &pieces, &environment, in_c, &kept);
     let swept = memory.sweep(&bounds, &unowned);
-    let stacks = Stacks::of(&process);
+    let stacks = Stacks::of(process);
     let mut runs = swept.runs;
-    let sums = bounds.cut(|wanted| memory.loose(wanted), &mut runs);
+    let mut sums = bounds.cut(|wanted| memory.loose(wanted), &mut runs);
+    sums.strings.merge(swept.strings);
+    sums.texts.merge(swept.texts);
     runs.extend(stacks.runs);
     // What is blanked anyway is not counted again.
     ranges.extend(runs.iter().map(|run| run.start..run.end));
-    let loose = sweep::sweep(&process, &pieces, ranges);
+    let loose = sweep::sweep(process, &pieces, ranges);
     runs.extend(loose.runs);
     if process.cancel.is_cancelled() {
         return Err(why(&"interrupted"));
@@ -76,22 +70,15 @@ pub fn redact(file: &File, options: &Options) -> Result<Blanked, String> {
     let notes = Notes::default();
     say(&notes, &memory, sums.left, stacks.unknown);
     Ok(Blanked {
-        strings: joined(sums.strings, swept.strings),
+        strings: sums.strings,
         buffers: sums.buffers,
-        texts: joined(sums.texts, swept.texts),
+        texts: sums.texts,
         loose: loose.sum,
         free: swept.free,
         stacks: stacks.sum,
         left: sums.left,
         notes: notes.all(),
     })
-}
-
-fn joined(one: Sum, other: Sum) -> Sum {
-    Sum {
-        count: one.count + other.count,
-        bytes: one.bytes.saturating_add(other.bytes),
-    }
 }
 
 /// Says what was left as it is beside what always is.

@@ -1,8 +1,8 @@
 //! Stacks: what finished calls have left below the stack pointer.
 
 use super::blanks::{Fill, Run};
-use crate::dump::Sum;
 use crate::native::Process;
+use crate::sum::Sum;
 
 /// What is to be blanked on stacks.
 #[derive(Default)]

@@ -5,9 +5,11 @@
 
 use super::blanks::{Fill, Run};
 use crate::addr::Addr;
-use crate::dump::Sum;
 use crate::heap::pieces::Pieces;
 use crate::native::Process;
+use crate::ranges::joined;
+use crate::sum::Sum;
+use crate::target::dumped::within;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -32,18 +34,14 @@ pub(super) struct Found {
 
 /// Looks at all memory of the process's own, but for the ranges that are kept.
 pub(super) fn sweep(process: &Process, pieces: &Pieces<'_>, kept: Vec<Range<u64>>) -> Found {
-    let kept = joined(kept);
+    let kept = words(kept);
     let target = &process.target;
     let own = (target.mappings.iter())
         .filter(|mapping| mapping.read && mapping.write && mapping.file().is_none());
     let mut chunks: Vec<Range<u64>> = Vec::new();
     for mapping in own {
-        let dumped = target.dumped();
-        let first = dumped.partition_point(|piece| piece.range.end <= mapping.start.0);
-        let inside = dumped.iter().skip(first);
-        for piece in inside.take_while(|piece| piece.range.start < mapping.end.0) {
-            let start = piece.range.start.max(mapping.start.0);
-            let end = piece.range.end.min(mapping.end.0);
+        for piece in within(target.dumped(), mapping.start.0..mapping.end.0) {
+            let Range { start, end } = piece.range;
             let starts = (start..end).step_by(CHUNK as usize);
             chunks.extend(starts.map(|at| at..end.min(at.saturating_add(CHUNK))));
         }
@@ -137,8 +135,12 @@ fn is_library(bytes: &[u8], text: &Range<usize>) -> bool {
         .take_while(|b| graphic(b))
         .count();
     let whole = bytes.get(text.start - before..text.start + behind);
-    whole
-        .is_some_and(|whole| whole.starts_with(b"/") && whole.windows(3).any(|part| part == b".so"))
+    whole.is_some_and(names_library)
+}
+
+/// Whether a text is the path of a library.
+pub(super) fn names_library(text: &[u8]) -> bool {
+    text.starts_with(b"/") && text.windows(3).any(|part| part == b".so")
 }
 
 /// Adds a range without what of it is kept.
@@ -163,17 +165,12 @@ fn leave_out(range: Range<u64>, kept: &[Range<u64>], runs: &mut Vec<Run>) {
 }
 
 /// Ranges by address, those joined that overlap; whole words, so that nothing is cut.
-fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    let mut all: Vec<Range<u64>> = Vec::new();
-    for range in ranges.into_iter().filter(|range| range.start < range.end) {
-        let start = range.start - range.start % WORD;
-        match all.last_mut() {
-            Some(last) if start <= last.end => last.end = last.end.max(range.end),
-            _ => all.push(start..range.end),
-        }
-    }
-    all
+fn words(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let some = ranges.into_iter().filter(|range| range.start < range.end);
+    joined(
+        some.map(|range| range.start - range.start % WORD..range.end)
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -205,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_left_out() {
-        let kept = joined(vec![0x28..0x2a, 0x10..0x18, 0x14..0x20, 9..9]);
+        let kept = words(vec![0x28..0x2a, 0x10..0x18, 0x14..0x20, 9..9]);
         assert_eq!(kept, [0x10..0x20, 0x28..0x2a]);
         let mut runs = Vec::new();
         leave_out(8..0x30, &kept, &mut runs);

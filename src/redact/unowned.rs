@@ -3,6 +3,7 @@
 
 use super::blanks::{Fill, Run};
 use super::environment::Environment;
+use super::sweep::names_library;
 use super::texts::Texts;
 use crate::addr::Addr;
 use crate::bytes;
@@ -120,8 +121,7 @@ fn text(block: &[u8]) -> Option<u64> {
         |byte: &u8| (0x20..0x7f).contains(byte) || b"\t\n\r".contains(byte) || *byte >= 0x80;
     if narrow >= SHORTEST {
         let text = block.get(..narrow)?;
-        let library = text.starts_with(b"/") && text.windows(3).any(|part| part == b".so");
-        let whole = fills(narrow + 1) && text.iter().all(is_text) && !library;
+        let whole = fills(narrow + 1) && text.iter().all(is_text) && !names_library(text);
         return whole.then_some(narrow as u64);
     }
     let wide = block.as_chunks::<4>().0;

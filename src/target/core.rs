@@ -4,6 +4,7 @@
 
 use super::cmdline::{self, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_RANDOM, AT_SYSINFO_EHDR};
 use super::corefile::{self, CoreFile, Load};
+use super::dumped::Dumped;
 use super::files::{FileProblem, Files, MappedFile, Place};
 use super::left_out;
 use super::notes::{self, CoreNotes};
@@ -13,7 +14,7 @@ use super::proc_note::{Kept, apply};
 use super::segments::{self, Facts, Source, Space};
 use super::splice::Splice;
 use super::{
-    Dumped, Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Taken, Target,
+    Mapping, Memory, OpenError, Options, Origin, ProcessInfo, SignalInfo, Taken, Target,
     TargetThread, unstated,
 };
 use crate::addr::Addr;

@@ -11,6 +11,7 @@ pub mod coredumpctl;
 mod corefile;
 mod crew;
 pub mod debuginfod;
+pub mod dumped;
 pub mod ends;
 pub mod family;
 pub mod fd_info;
@@ -72,7 +73,6 @@ pub use signal::SignalInfo;
 use crate::addr::Addr;
 use crate::diag::{Cancel, Notes, Progress};
 use serde::Serialize;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -218,15 +218,6 @@ pub struct ProcessInfo {
     pub exe: Option<String>,
 }
 
-/// Memory that a core holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Dumped {
-    /// Its addresses.
-    pub range: Range<u64>,
-    /// Where it lies in the file.
-    pub offset: u64,
-}
-
 /// One process image.
 pub struct Target {
     /// Where it came from.
@@ -248,7 +239,7 @@ pub struct Target {
     /// What was noticed while opening.
     pub notes: Notes,
     /// What a core holds, by address, apart; of other targets nothing is said here.
-    pub(crate) dumped: Vec<Dumped>,
+    pub(crate) dumped: Vec<dumped::Dumped>,
     /// What /proc told of the process when pydbg wrote its core.
     pub(crate) kept: Option<Arc<proc_note::Kept>>,
     /// Keeps a live process stopped; dropping it lets the process go on.
@@ -271,7 +262,7 @@ impl Target {
     }
 
     /// What a core holds, by address, apart; nothing for other targets.
-    pub fn dumped(&self) -> &[Dumped] {
+    pub fn dumped(&self) -> &[dumped::Dumped] {
         &self.dumped
     }
 

@@ -8,11 +8,12 @@
 //! A page that was read before it was ever written is the kernel's page of zeros. pagemap has it as
 //! present and smaps does not count it; what a debugger reads makes more of them.
 
+use super::dumped::Dumped;
 use super::memory::Memory;
 use super::proc::Task;
 use super::proc_note::{Kept, apply, names};
 use super::smaps::{self, Smap};
-use super::{Dumped, Mapping, Origin, Target};
+use super::{Mapping, Origin, Target};
 use crate::addr::Addr;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;

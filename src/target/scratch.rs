@@ -42,13 +42,13 @@ impl Scratch {
         for folder in wanted.into_iter().chain(usual) {
             match nameless(folder).and_then(|file| Ok((room(&file)?, file))) {
                 Ok((room, file)) => {
-                    return Ok(Scratch {
+                    let remark = refused.map(|why| format!("{why}; {} was used", folder.display()));
+                    return Ok(Scratch::of(
                         file,
-                        place: folder.display().to_string(),
+                        folder.display().to_string(),
                         room,
-                        longest: longest(),
-                        remark: refused.map(|why| format!("{why}; {} was used", folder.display())),
-                    });
+                        remark,
+                    ));
                 }
                 Err(error) => {
                     let why = format!(
@@ -64,13 +64,8 @@ impl Scratch {
         let file = in_memory();
         let file =
             file.map_err(|error| format!("cannot be unpacked: {why}; in memory: {error}"))?;
-        Ok(Scratch {
-            file,
-            place: "memory".into(),
-            room,
-            longest: longest(),
-            remark: Some(format!("{why}; it was unpacked into memory")),
-        })
+        let remark = format!("{why}; it was unpacked into memory");
+        Ok(Scratch::of(file, "memory".into(), room, Some(remark)))
     }
 
     /// Makes one for so many bytes of a process: in memory if so many are `free` and a quarter
@@ -83,13 +78,7 @@ impl Scratch {
     ) -> Result<Scratch, String> {
         let enough = bytes.saturating_add(bytes / 4).saturating_add(SPARE) < free;
         if let Some(file) = enough.then(in_memory).and_then(Result::ok) {
-            return Ok(Scratch {
-                file,
-                place: "memory".into(),
-                room: free,
-                longest: longest(),
-                remark: None,
-            });
+            return Ok(Scratch::of(file, "memory".into(), free, None));
         }
         let usual = FOLDERS.iter().map(Path::new);
         for folder in wanted.into_iter().chain(usual) {
@@ -101,15 +90,9 @@ impl Scratch {
                 && room > bytes
             {
                 let place = folder.display().to_string();
-                return Ok(Scratch {
-                    file,
-                    room,
-                    longest: longest(),
-                    remark: Some(format!(
-                        "memory is short, so the copy is a file without a name in {place}"
-                    )),
-                    place,
-                });
+                let remark =
+                    format!("memory is short, so the copy is a file without a name in {place}");
+                return Ok(Scratch::of(file, place, room, Some(remark)));
             }
         }
         Err(format!(
@@ -118,6 +101,16 @@ impl Scratch {
             human(bytes),
             human(free)
         ))
+    }
+
+    fn of(file: File, place: String, room: u64, remark: Option<String>) -> Scratch {
+        Scratch {
+            file,
+            place,
+            room,
+            longest: longest(),
+            remark,
+        }
     }
 
     /// Notes what is worth knowing about the place.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The engine's layers, lowest first.
 const LAYERS: &[&[&str]] = &[
-    &["addr", "bytes", "calendar", "diag", "escape"],
+    &[
+        "addr", "bytes", "calendar", "diag", "escape", "ranges", "sum",
+    ],
     &["target"],
     &["dump", "image"],
     &["dwarf"],

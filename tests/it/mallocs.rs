@@ -79,7 +79,7 @@ fn heaps(fixture: &Fixture) -> (Vec<Heap>, (u64, u64)) {
 /// The figures of an arena in the words of `malloc_info`, which adds the flag in the size of each
 /// free chunk but the last.
 fn heap(arena: &ArenaFigures) -> Heap {
-    let with_flags = |sum: pydbg::heap::alloc::glibc::Sum| (sum.count, sum.bytes + sum.count);
+    let with_flags = |sum: pydbg::sum::Sum| (sum.count, sum.bytes + sum.count);
     let bins = with_flags(arena.bins);
     Heap {
         fast: (arena.fast.count, arena.fast.bytes),

@@ -9,8 +9,10 @@ use crate::image::elf::{PF_W, PT_LOAD};
 use crate::native::spread;
 use crate::python::Python;
 use crate::python::layout::State;
+use crate::ranges::joined;
 use crate::target::{Memory, Registers};
 use rustc_hash::FxHashSet;
+use std::ops;
 
 /// Bytes of a word.
 const WORD: u64 = 8;
@@ -105,7 +107,7 @@ struct Skipped {
     /// Static types: much refers to them, and nothing keeps them alive.
     types: FxHashSet<Addr>,
     /// Static types and states whose references a table tells, by address and apart.
-    ranges: Vec<(Addr, Addr)>,
+    ranges: Vec<ops::Range<Addr>>,
 }
 
 impl Skipped {
@@ -122,7 +124,7 @@ impl Skipped {
                     ..
                 } => {
                     let size = f.type_object.size.offset;
-                    ranges.push((root.object, root.object.add(size.into())));
+                    ranges.push(root.object..root.object.add(size.into()));
                     types.insert(root.object);
                 }
                 _ if !root.at.is_null() => {
@@ -134,40 +136,27 @@ impl Skipped {
         if layout.state_references(State::Thread).is_some() {
             let size = u64::from(f.thread.size.offset);
             let states = python.threads().map(|thread| thread.tstate);
-            ranges.extend(states.map(|start| (start, start.add(size))));
+            ranges.extend(states.map(|start| start..start.add(size)));
         }
         if layout.state_references(State::Interpreter).is_some() {
             let size = u64::from(f.interpreter.size.offset);
             let states = python.interpreters.iter().map(|state| state.addr);
-            ranges.extend(states.map(|start| (start, start.add(size))));
+            ranges.extend(states.map(|start| start..start.add(size)));
         }
         Skipped {
             places,
             types,
-            ranges: apart(ranges),
+            ranges: joined(ranges),
         }
     }
 
     fn has(&self, at: Addr, object: Addr) -> bool {
-        let after = self.ranges.partition_point(|(start, _)| *start <= at);
+        let after = self.ranges.partition_point(|range| range.start <= at);
         let before = after.checked_sub(1).and_then(|last| self.ranges.get(last));
         self.types.contains(&object)
-            || before.is_some_and(|(_, end)| at < *end)
+            || before.is_some_and(|range| at < range.end)
             || self.places.contains(&at)
     }
-}
-
-/// Ranges by address, those joined that overlap.
-fn apart(mut ranges: Vec<(Addr, Addr)>) -> Vec<(Addr, Addr)> {
-    ranges.sort_unstable();
-    let mut joined: Vec<(Addr, Addr)> = Vec::new();
-    for (start, end) in ranges {
-        match joined.last_mut() {
-            Some(last) if start <= last.1 => last.1 = last.1.max(end),
-            _ => joined.push((start, end)),
-        }
-    }
-    joined
 }
 
 /// The part of a thread's stack that is in use: from its stack pointer to glibc's `struct pthread`,
@@ -283,14 +272,6 @@ fn each_piece(memory: &dyn Memory, range: &Range, visit: &mut dyn FnMut(Addr, &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_that_overlap_are_joined() {
-        let ranges = [(5, 6), (1, 4), (2, 3), (4, 5), (8, 9)];
-        let ranges = ranges.map(|(start, end)| (Addr(start), Addr(end)));
-        let joined = [(Addr(1), Addr(6)), (Addr(8), Addr(9))];
-        assert_eq!(apart(ranges.to_vec()), joined);
-    }
 
     #[test]
     fn pieces_cover_a_range_and_end() {

@@ -5,7 +5,8 @@ use super::records::ThreadState;
 use super::{Kept, names};
 use crate::diag::Notes;
 use crate::escape;
-use crate::target::{Dumped, Mapping, ProcessInfo, TargetThread, maps, proc};
+use crate::target::dumped::Dumped;
+use crate::target::{Mapping, ProcessInfo, TargetThread, maps, proc};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 

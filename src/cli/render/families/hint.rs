@@ -33,7 +33,7 @@ impl Hint {
         if waits.is_empty() {
             return None;
         }
-        let others: FxHashSet<i32> = waits.iter().flat_map(|wait| wait.pids.clone()).collect();
+        let others: FxHashSet<i32> = pids_of(&waits).collect();
         let seen: FxHashSet<i32> = pids(session).ok()?.into_iter().collect();
         let tree = "locks --tree".to_owned();
         let ask = match others.difference(&seen).next() {
@@ -53,11 +53,7 @@ impl Hint {
             [_] => ("Thread", "waits"),
             _ => ("Threads", "wait"),
         };
-        let mut pids: Vec<i32> = self
-            .waits
-            .iter()
-            .flat_map(|wait| wait.pids.clone())
-            .collect();
+        let mut pids: Vec<i32> = pids_of(&self.waits).collect();
         pids.sort_unstable();
         pids.dedup();
         let mut named: Vec<String> = pids
@@ -80,6 +76,11 @@ impl Hint {
         }
         out.end()
     }
+}
+
+/// The processes that may end these waits.
+fn pids_of(waits: &[Outside]) -> impl Iterator<Item = i32> {
+    waits.iter().flat_map(|wait| wait.pids.iter().copied())
 }
 
 /// `12 (gunicorn)`.

@@ -232,9 +232,9 @@ impl Report for FamilyView {
             .iter()
             .filter(|member| member.python.is_some());
         let (all, python) = (family.members.len(), python.count());
-        let some = if all == 1 { "process" } else { "processes" };
         out.put(format_args!(
-            "{all} {some}, {python} of them with Python.\n\n"
+            "{}, {python} of them with Python.\n\n",
+            counted(all, "process")
         ))?;
         for verdict in &family.verdicts {
             self.verdict(out, verdict)?;

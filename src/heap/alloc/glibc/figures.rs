@@ -2,11 +2,11 @@
 //! tell: what the threads' caches keep, what `malloc_trim(0)` could give back, and which blocks
 //! keep an arena from shrinking.
 
-use super::lists::Sum;
 use super::walk::SMALLEST;
 use super::{Block, BlockUse, Glibc};
 use crate::addr::Addr;
 use crate::heap::pieces::Words;
+use crate::sum::Sum;
 use serde::Serialize;
 use std::collections::VecDeque;
 

@@ -6,35 +6,13 @@ use super::walk::{ALIGNMENT, FLAGS, SMALLEST};
 use crate::addr::Addr;
 use crate::heap::pieces::Words;
 use crate::native::place::arena::{BINS, Layout};
+use crate::sum::Sum;
 use serde::Serialize;
 
 /// Fast bins of an arena (NFASTBINS).
 const FAST_BINS: u64 = 10;
 /// The most chunks in one fast bin, which is as long as it gets.
 const MOST: usize = 1 << 22;
-
-/// How many chunks, and their bytes with the headers.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
-pub struct Sum {
-    /// Chunks.
-    pub count: u64,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-impl Sum {
-    /// Adds a chunk.
-    pub fn add(&mut self, bytes: u64) {
-        self.count += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// Adds others.
-    pub fn merge(&mut self, other: Sum) {
-        self.count += other.count;
-        self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-}
 
 /// A free chunk of a fast bin or of a thread's cache.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

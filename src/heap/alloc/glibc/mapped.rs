@@ -3,12 +3,12 @@
 //! page, or so many bytes behind it as the header says, for the sake of alignment; the kernel merges
 //! its mapping with others. What is found is compared with malloc's own count.
 
-use super::lists::Sum;
 use super::parameters::Parameters;
 use super::walk::{FLAGS, HEADER, IS_MMAPPED};
 use crate::addr::Addr;
 use crate::diag::Cancel;
 use crate::heap::pieces::Words;
+use crate::sum::Sum;
 use serde::Serialize;
 use std::ops::Range;
 

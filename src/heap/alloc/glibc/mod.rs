@@ -19,7 +19,7 @@ use crate::target::Mapping;
 pub use arena::{Arena, Segment};
 pub use caches::Cache;
 pub use figures::{ArenaFigures, Class, Figures, Pin};
-pub use lists::{Bins, Sum};
+pub use lists::Bins;
 pub use map::{Map, Part};
 pub use mapped::Mapped;
 pub use parameters::Parameters;
