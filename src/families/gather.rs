@@ -8,7 +8,7 @@ use super::verdict::Chain;
 use super::wires::Wires;
 use super::{Ends, Key, Member, Wait, pools};
 use crate::native::NativeThread;
-use crate::sync::futex::Futex;
+use crate::native::futex::Futex;
 use crate::sync::{Kind, Lock, Locks, Owner, Place, Wait as LockWait, interruptible};
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -5,7 +5,7 @@ use super::Member;
 use super::call::{Awaits, Call, Fd};
 use super::wires::{Wires, process_of};
 use crate::native::NativeThread;
-use crate::sync::futex::Futex;
+use crate::native::futex::Futex;
 use crate::target::proc;
 use crate::target::proc_files::ProcFiles;
 use crate::target::sharing::Sharing;

@@ -4,6 +4,7 @@
 pub mod crash;
 pub mod demangle;
 pub mod doing;
+pub(crate) mod futex;
 #[cfg(test)]
 mod gdb_compare_tests;
 pub mod outside;

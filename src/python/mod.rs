@@ -15,6 +15,7 @@ mod frame;
 mod frame_references;
 mod generator;
 mod gil;
+mod gil_sleepers;
 pub mod import_lock;
 mod interpreter;
 mod interpreter_list;
@@ -57,7 +58,7 @@ use object::Objects;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 pub use state_references::Held;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub use version::Version;
 
 /// CPython found in a process.
@@ -80,6 +81,8 @@ pub struct Python {
     by_tid: FxHashMap<i32, Vec<Arc<PyThread>>>,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
     sources: Mutex<source::Known>,
+    /// Where threads sleep for the GIL, as far as only their stacks tell.
+    gil_futexes: OnceLock<Vec<Addr>>,
 }
 
 /// One interpreter (`PyInterpreterState`).
@@ -133,7 +136,8 @@ pub struct PyThread {
     pub name: Option<String>,
     /// Whether this thread holds the GIL.
     pub holds_gil: bool,
-    /// Whether this thread waits for the GIL; `None` when its registers are not known.
+    /// Whether this thread waits for the GIL, as its state or the GIL's own words tell; `None` when they
+    /// do not. [`Python::waits_for_gil`] knows more.
     pub waits_for_gil: Option<bool>,
     /// Whether it may touch Python objects, where the version says so (3.13+).
     pub attachment: Option<Attachment>,
@@ -286,6 +290,7 @@ impl Python {
             codes: code::Codes::default(),
             stacks: Mutex::default(),
             sources: Mutex::default(),
+            gil_futexes: OnceLock::new(),
         })
     }
 

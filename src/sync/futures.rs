@@ -1,10 +1,10 @@
 //! Waits for the results of futures (Lib/concurrent/futures/_base.py): one with `result` or
 //! `exception`, several with `wait` and `as_completed`.
 
-use super::futex::Futex;
 use super::threading::{Layer, Said, Step, over};
 use super::{Kind, Owner, View};
 use crate::addr::Addr;
+use crate::native::futex::Futex;
 use crate::python::PyFrame;
 use crate::python::doing::library;
 

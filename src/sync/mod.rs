@@ -6,7 +6,6 @@ mod buffered;
 mod every;
 mod executors;
 mod files;
-pub(crate) mod futex;
 mod futures;
 mod gil;
 mod graph;

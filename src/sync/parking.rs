@@ -1,11 +1,11 @@
 //! CPython's parking lot (Python/parking_lot.c, Python/lock.c, 3.13 and later): a thread that waits
 //! for a PyMutex or an event sleeps on its own stack, in an entry that names what it waits for.
 
-use super::futex::Futex;
 use super::view::{Found, Waiter};
 use super::{Kind, Owner, View, mutexes, sections};
 use crate::addr::Addr;
 use crate::native::NativeThread;
+use crate::native::futex::Futex;
 
 /// Bits of the byte that is a PyMutex; of an event the first says that it is set.
 const LOCKED: u8 = 1;

@@ -7,12 +7,12 @@ mod object;
 
 pub use all::{SharedLock, made_locks, shared_locks};
 
-use super::futex::Futex;
 use super::python_lock::PyLock;
 use super::view::{Found, Waiter};
-use super::{Kind, Owner, View, gil};
+use super::{Kind, Owner, View};
 use crate::addr::Addr;
 use crate::native::NativeThread;
+use crate::native::futex::Futex;
 use crate::python::doing::library;
 use crate::python::{PyFrame, PyThread};
 use crate::target::sharing::Sharing;
@@ -197,7 +197,8 @@ fn sleeps(view: &View<'_>, thread: usize, state: &PyThread) -> bool {
     let native = view.process.threads().get(thread.wrapping_sub(1));
     let is_private = |native: &NativeThread| Futex::of(native).is_some_and(|futex| futex.private);
     let asleep = native.filter(|native| native.syscall.is_some());
-    asleep.is_some_and(|native| !is_private(native) || !gil::is_awaited(view, native, state))
+    asleep
+        .is_some_and(|native| !is_private(native) || view.python.waits_for_gil(state) != Some(true))
 }
 
 /// Which other processes share a lock.

@@ -3,11 +3,11 @@
 
 mod walk;
 
-use super::futex::Futex;
 use super::main_thread::MainThread;
-use super::{Locks, Owner, View, gil};
+use super::{Locks, Owner, View};
 use crate::addr::Addr;
 use crate::diag::thousands;
+use crate::native::futex::Futex;
 use crate::python::layout::State;
 use crate::python::object::TypeInfo;
 use crate::python::{PyFrame, PyThread};
@@ -245,7 +245,7 @@ impl<'a, 'p> Search<'a, 'p> {
         let sleeps = native.filter(|native| native.syscall.is_some());
         let is_over = |futex: Futex| futex.is_over(&*process.target.memory);
         let sleeps = sleeps.is_some_and(|native| !Futex::of(native).is_some_and(is_over));
-        sleeps && !native.is_some_and(|native| gil::is_awaited(self.view, native, state))
+        sleeps && self.view.python.waits_for_gil(state) != Some(true)
     }
 
     /// What the frame refers to; `false` where that cannot be read.

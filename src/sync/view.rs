@@ -1,14 +1,14 @@
 //! What the other files of this layer look at: the process, and one thread that is blocked.
 
 use super::executors::Executors;
-use super::futex::Futex;
 use super::native::call::{Call, Functions};
 use super::native::malloc;
 use super::sections::{self, Sections};
 use super::threading::{self, ConditionWait};
 use super::world::{self, Stop};
-use super::{Kind, Owner, gil, import_lock, processes, python_lock};
+use super::{Kind, Owner, import_lock, processes, python_lock};
 use crate::addr::Addr;
+use crate::native::futex::Futex;
 use crate::native::{NativeThread, Process};
 use crate::python::doing::library;
 use crate::python::import_lock::ImportLock;
@@ -29,7 +29,6 @@ pub(super) struct View<'p> {
     executors: OnceCell<Executors>,
     import_locks: OnceCell<Vec<ImportLock>>,
     importer: OnceCell<Option<usize>>,
-    gil_futexes: OnceCell<Vec<Addr>>,
     wrappers: OnceCell<FxHashMap<Addr, Addr>>,
     sharing: OnceCell<Option<Sharing>>,
     /// What is known of the owners of locks that processes share, by the inner object.
@@ -63,7 +62,6 @@ impl<'p> View<'p> {
             executors: OnceCell::new(),
             import_locks: OnceCell::new(),
             importer: OnceCell::new(),
-            gil_futexes: OnceCell::new(),
             wrappers: OnceCell::new(),
             sharing: OnceCell::new(),
             process_owners: RefCell::default(),
@@ -83,11 +81,6 @@ impl<'p> View<'p> {
     /// The thread (gdb number) that imports something, where only one at a time can.
     pub(super) fn importer(&self) -> Option<usize> {
         *self.importer.get_or_init(|| import_lock::importer(self))
-    }
-
-    /// Where threads sleep for the GIL, as far as only their stacks tell.
-    pub(super) fn gil_futexes(&self) -> &[Addr] {
-        self.gil_futexes.get_or_init(|| gil::futexes(self))
     }
 
     /// The objects that programs know locks by that processes share, by the inner one.

@@ -4,7 +4,9 @@
 
 use crate::harness::fixture::header;
 use crate::harness::locks::{self, Cores};
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, fixtures, interpreters};
+use crate::harness::{
+    Failures, Fixture, Interpreter, Pydbg, every_core, fixtures, interpreters, list,
+};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -192,6 +194,31 @@ fn a_stripped_libpython() {
         if interpreter.version >= (3, 8) {
             failures.check(&format!("exported names, {}", interpreter.id), named);
         }
+    }
+    failures.finish();
+}
+
+#[test]
+fn waits_for_the_gil_of_stripped_builds() {
+    let mut failures = Failures::default();
+    for interpreter in pyenv() {
+        let folder = temporary();
+        let stripped = stripped_library(interpreter, folder.path());
+        let mut fixture = Fixture::start(&stripped, "spin", &[]);
+        let core = fixture.kernel_core();
+        let answer = Pydbg::core(&core, &[], "info threads");
+        let result = answer.and_then(|answer| {
+            let wanted = list(&fixture.truth.expect["gil_wanted_by"]);
+            let threads = list(&answer["data"]["threads"]).iter();
+            let want: Vec<&Value> = threads.filter(|t| wanted.contains(&t["name"])).collect();
+            let are = |kind: &str| want.iter().filter(|t| t["doing"]["kind"] == kind).count();
+            // One of them may have it just now, and one be on its way to ask for it.
+            match (are("waiting-for-gil"), are("waiting-for-lock")) {
+                (1.., 0) => Ok(()),
+                _ => Err(format!("{want:?}")),
+            }
+        });
+        failures.check(&interpreter.id, result);
     }
     failures.finish();
 }

@@ -47,7 +47,12 @@ pub struct ThreadView {
 }
 
 impl ThreadView {
-    fn of(native: Option<&NativeThread>, python: Option<&Arc<PyThread>>) -> ThreadView {
+    fn of(
+        session: &Session,
+        native: Option<&NativeThread>,
+        python: Option<&Arc<PyThread>>,
+    ) -> ThreadView {
+        let found = session.inferior.found();
         ThreadView {
             id: native.map(|thread| thread.id),
             tid: native
@@ -60,7 +65,7 @@ impl ThreadView {
             os_name: native.and_then(|thread| thread.os_name.clone()),
             interpreter: python.map(|thread| thread.interpreter),
             holds_gil: python.is_some_and(|thread| thread.holds_gil),
-            waits_for_gil: python.and_then(|thread| thread.waits_for_gil),
+            waits_for_gil: python.and_then(|thread| found?.waits_for_gil(thread)),
             syscall: native.and_then(|thread| thread.syscall.clone()),
             doing: None,
             attachment: python.and_then(|thread| thread.attachment),
@@ -79,7 +84,7 @@ impl ThreadView {
             .inferior
             .found()
             .and_then(|python| python.thread_of(native.tid));
-        Ok(ThreadView::of(Some(native), state))
+        Ok(ThreadView::of(session, Some(native), state))
     }
 
     /// All threads: the native ones in their order, then the Python thread states that have none.
@@ -98,15 +103,15 @@ impl ThreadView {
         let mut views = Vec::with_capacity(natives.len());
         for native in natives {
             match states.remove(&Some(native.tid)) {
-                None => views.push(ThreadView::of(Some(native), None)),
+                None => views.push(ThreadView::of(session, Some(native), None)),
                 Some(mine) => {
-                    let of = |state| ThreadView::of(Some(native), Some(state));
+                    let of = |state| ThreadView::of(session, Some(native), Some(state));
                     views.extend(mine.into_iter().map(of));
                 }
             }
         }
         let orphans = states.into_values().flatten();
-        views.extend(orphans.map(|state| ThreadView::of(None, Some(state))));
+        views.extend(orphans.map(|state| ThreadView::of(session, None, Some(state))));
         Ok(views)
     }
 

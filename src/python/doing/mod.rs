@@ -123,7 +123,7 @@ impl Python {
             let text = "hangs for good, because Python is shut down";
             return Doing::plain(Kind::Hanging, text);
         }
-        if state.waits_for_gil == Some(true) {
+        if self.waits_for_gil(state) == Some(true) {
             return Doing::plain(Kind::WaitingForGil, self.gil_wait(state));
         }
         if state.attachment == Some(Attachment::Suspended) && outline.calls(SUSPENDED) {

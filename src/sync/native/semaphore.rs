@@ -6,7 +6,7 @@ use super::call::Family;
 use super::command;
 use crate::addr::Addr;
 use crate::bytes;
-use crate::sync::futex::Futex;
+use crate::native::futex::Futex;
 use crate::sync::view::{Found, Waiter};
 use crate::sync::{Kind, Owner, View};
 

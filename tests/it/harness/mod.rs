@@ -109,7 +109,7 @@ impl Failures {
         );
         assert!(
             self.lines.is_empty(),
-            "{} of {} checks failed:\n{}",
+            "{} of {} checks failed: {}",
             self.lines.len(),
             self.checks,
             self.lines.join("\n")

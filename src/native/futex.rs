@@ -1,8 +1,8 @@
 //! The futex that a thread sleeps on, as the arguments of its system call tell (Linux
 //! kernel/futex/syscalls.c).
 
+use super::NativeThread;
 use crate::addr::Addr;
-use crate::native::NativeThread;
 use crate::target::Memory;
 
 /// A futex that a thread sleeps on.
