@@ -7,20 +7,15 @@ use super::{Ends, Member, sharers};
 use crate::target::ends::{self, End};
 use crate::target::proc::Task;
 use crate::target::socket_peers::{self, UnixSockets};
-use crate::target::sockets;
-use rustc_hash::FxHashMap;
+use crate::target::tcp_peers::TcpSockets;
 use std::cell::OnceCell;
-use std::net::SocketAddr;
-
-/// The two addresses of connections, by inode.
-type Connections = FxHashMap<u64, (SocketAddr, SocketAddr)>;
 
 /// What connects the processes of the machine.
 #[derive(Default)]
 pub(super) struct Wires {
     ends: OnceCell<ends::Ends>,
     unix: OnceCell<Option<UnixSockets>>,
-    tcp: OnceCell<Connections>,
+    tcp: OnceCell<TcpSockets>,
 }
 
 /// A descriptor that leads to other processes.
@@ -131,11 +126,9 @@ impl Wires {
                 return Some(Other::Listening(listening));
             }
         }
-        let tcp = self.tcp.get_or_init(|| sockets::connections(task));
-        let (local, remote) = tcp.get(&inode)?;
-        let mut all = tcp.iter();
-        let (peer, _) = all.find(|(_, (from, to))| (from, to) == (remote, local))?;
-        Some(Other::Socket(*peer))
+        let tcp = self.tcp.get_or_init(|| TcpSockets::of(task));
+        let accepted = tcp.peer(inode).map(Other::Socket);
+        accepted.or_else(|| tcp.awaited(inode).map(Other::Listening))
     }
 }
 

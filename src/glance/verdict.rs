@@ -9,6 +9,9 @@ use serde::Serialize;
 /// The longest chain of threads that wait for the next one that is followed.
 const LONGEST_CHAIN: usize = 16;
 
+/// How what a thread waits for tells a socket that takes connections ([`crate::target::sockets`]).
+const LISTENING: &str = ", listening)";
+
 /// What keeps a process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Verdict {
@@ -171,7 +174,11 @@ impl Verdict {
 /// What a thread does, in a word or two; `call` is the system call it is in.
 fn in_words(doing: &Doing, call: Option<&str>) -> (Kind, String) {
     use doing::Kind as Does;
+    let idle = || (Kind::Idle, "idle".to_owned());
     let in_call = || match call {
+        // The functions of the C library that people know these by.
+        Some("pselect6") => (Kind::InCall, "in select()".to_owned()),
+        Some("ppoll") => (Kind::InCall, "in poll()".to_owned()),
         Some(call) => (Kind::InCall, format!("in {call}()")),
         None => (Kind::Unknown, "unknown".to_owned()),
     };
@@ -185,9 +192,9 @@ fn in_words(doing: &Doing, call: Option<&str>) -> (Kind, String) {
         }
         Does::Sleeping => (Kind::Sleeping, "sleeping".to_owned()),
         Does::Polling | Does::Connecting => match call {
-            Some("epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "accept" | "accept4") => {
-                (Kind::Idle, "idle".to_owned())
-            }
+            Some("epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "accept" | "accept4") => idle(),
+            // A server that waits for connections so, as gunicorn's workers do.
+            _ if doing.text.contains(LISTENING) => idle(),
             _ => in_call(),
         },
         Does::Reading | Does::Writing | Does::SystemCall => in_call(),
@@ -235,6 +242,13 @@ mod tests {
                 "in read()",
             ),
             (Does::Polling, "waiting for fd 3", "poll", "in poll()"),
+            (Does::Polling, "waiting for fd 3", "pselect6", "in select()"),
+            (
+                Does::Polling,
+                "waiting for 2 fds: 3 (TCP 127.0.0.1:80, listening), 4 (pipe:[2]), timeout 1 s",
+                "pselect6",
+                "idle",
+            ),
             (Does::Polling, "waiting for events", "epoll_wait", "idle"),
             (
                 Does::Sleeping,

@@ -59,6 +59,7 @@ mod splice;
 pub mod synth;
 pub mod synth_core;
 pub mod synth_random;
+pub mod tcp_peers;
 mod tracer;
 mod unstated;
 mod window;

@@ -9,10 +9,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The most sockets of each kind that are looked at.
-const MOST_SOCKETS: usize = 200_000;
+pub(super) const MOST_SOCKETS: usize = 200_000;
 
 /// `TCP_LISTEN` of the column `st`.
-const LISTENS: &str = "0A";
+pub(super) const LISTENS: &str = "0A";
 
 /// How a line becomes an inode and words.
 type Parse = fn(&[&str]) -> Option<(u64, String)>;
@@ -88,30 +88,6 @@ pub(super) fn lines_of(task: Task, inodes: &FxHashSet<u64>) -> Vec<(String, io::
     FILES.iter().filter_map(file).collect()
 }
 
-/// The two addresses of a connection of TCP, by its inode, in the network namespace of a process.
-pub fn connections(task: Task) -> FxHashMap<u64, (SocketAddr, SocketAddr)> {
-    let mut found = FxHashMap::default();
-    for file in ["net/tcp", "net/tcp6"] {
-        let text = task.read(file).unwrap_or_default();
-        let text = escape::lossy(&text);
-        let lines = text.lines().skip(1).take(MOST_SOCKETS);
-        found.extend(lines.filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let [_, local, remote, _, _, _, _, _, _, inode, ..] = words.as_slice() else {
-                return None;
-            };
-            // An address of IPv4 may be written as one of IPv6.
-            let plain = |text| {
-                let address = address(text)?;
-                Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
-            };
-            let pair = (plain(local)?, plain(remote)?);
-            (pair.1.port() != 0).then_some((inode.parse().ok()?, pair))
-        }));
-    }
-    found
-}
-
 /// `0: 0100007F:1F90 00000000:0000 0A …`: addresses are numbers of the machine's byte order.
 fn internet(protocol: &str, words: &[&str]) -> Option<(u64, String)> {
     let [_, local, remote, state, _, _, _, _, _, inode, ..] = words else {
@@ -126,7 +102,8 @@ fn internet(protocol: &str, words: &[&str]) -> Option<(u64, String)> {
     Some((inode.parse().ok()?, text))
 }
 
-fn address(text: &str) -> Option<SocketAddr> {
+/// `0100007F:1F90`.
+pub(super) fn address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let word = |at: usize| {

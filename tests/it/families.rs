@@ -88,7 +88,7 @@ const SHAPES: [&[&str]; 4] = [
     &["pool", "locks", "held_lock"],
     &["loader", "pipe", "talk", "busy_child"],
     &["forked", "executor", "busy_pool"],
-    &["sharer", "abandoned", "crowded", "lending"],
+    &["sharer", "abandoned", "crowded", "unanswered", "lending"],
 ];
 
 fn check(turn: usize, interpreter: &Interpreter, failures: &mut Failures) {
