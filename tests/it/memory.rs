@@ -2,7 +2,9 @@
 //! table adds up, and the verdict is what was done.
 
 use crate::harness::corefile::CoreFile;
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, every_core, interpreters};
+use crate::harness::{
+    Failures, Fixture, Interpreter, Pydbg, every_core, interpreters, other_mallocs,
+};
 use pydbg::findings;
 use pydbg::heap::Heap;
 use pydbg::memory::Memory;
@@ -103,21 +105,10 @@ fn check((turn, interpreter): &(usize, &Interpreter), failures: &mut Failures) {
     }
 }
 
-/// Libraries that serve malloc in place of glibc, with their names.
-const OTHERS: [(&str, &str); 2] = [
-    ("jemalloc", "libjemalloc.so.2"),
-    ("tcmalloc", "libtcmalloc_minimal.so.4"),
-];
-
-/// Where Debian has its libraries.
-const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
-
 /// With another malloc, that one is named, objects have their blocks, and only where most is in its
 /// memory it is the verdict.
 fn check_other(interpreter: &Interpreter, failures: &mut Failures) {
-    for (name, file) in OTHERS {
-        let path = format!("{LIBRARIES}/{file}");
-        assert!(Path::new(&path).exists(), "{path} is missing; see .ci/run");
+    for (name, path) in other_mallocs() {
         let interpreter = interpreter.clone().with("LD_PRELOAD", &path);
         for shape in ["buffers", "native"] {
             let fixture = Fixture::start(&interpreter, "memory_shapes", &[shape]);

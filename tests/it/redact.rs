@@ -1,7 +1,7 @@
 //! Redacted cores: nothing of a secret that the fixture has in everything with text is left in the
 //! file, while stacks read as before.
 
-use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list};
+use crate::harness::{Failures, Fixture, Interpreter, Pydbg, interpreters, list, other_mallocs};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,7 +88,8 @@ impl Pair {
     }
 }
 
-fn check(interpreter: &Interpreter, failures: &mut Failures) {
+/// `kinds`: of what something must have been blanked.
+fn check(interpreter: &Interpreter, kinds: &[&str], failures: &mut Failures) {
     let interpreter = interpreter.clone().with("TOKEN", SECRET);
     let id = &interpreter.id;
     let pair = match Pair::of(&interpreter, "") {
@@ -133,9 +134,7 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
         })
     });
     let counted = |kind: &str| told[kind]["bytes"].as_u64().unwrap_or(0) > 100;
-    let all = ["strings", "buffers", "texts", "free", "stacks"]
-        .iter()
-        .all(|kind| counted(kind));
+    let all = kinds.iter().all(|kind| counted(kind));
     failures.check(
         &format!("{id}: what was blanked"),
         all.then_some(()).ok_or(told.to_string()),
@@ -144,7 +143,33 @@ fn check(interpreter: &Interpreter, failures: &mut Failures) {
 
 #[test]
 fn a_secret_is_nowhere_and_stacks_read_as_before() {
+    let kinds = ["strings", "buffers", "texts", "free", "stacks"];
+    let check = |interpreter: &Interpreter, failures: &mut Failures| {
+        check(interpreter, &kinds, failures);
+    };
     Failures::together(interpreters(), check).finish();
+}
+
+#[test]
+fn a_secret_is_nowhere_with_another_malloc() {
+    let with = ["pyenv-2.7", "pyenv-3.12", "built-3.13t"];
+    let all = interpreters().iter();
+    let some = all.filter(|one| with.contains(&one.id.as_str()));
+    let mallocs = other_mallocs();
+    let served: Vec<Interpreter> = some
+        .flat_map(|one| {
+            let with = |(_, path): &(_, String)| one.clone().with("LD_PRELOAD", path);
+            mallocs.iter().map(with)
+        })
+        .collect();
+    // What is free in the memory of another malloc is not known.
+    let kinds = ["strings", "buffers", "texts", "stacks"];
+    let check = |interpreter: &Interpreter, failures: &mut Failures| {
+        check(interpreter, &kinds, failures);
+    };
+    if !served.is_empty() {
+        Failures::together(&served, check).finish();
+    }
 }
 
 /// Lengths that are not true blank nothing but their own blocks.

@@ -45,6 +45,19 @@ pub(crate) fn fixtures() -> PathBuf {
     top().join("fixtures")
 }
 
+/// Libraries that serve malloc in place of glibc, by name, with their paths in Debian.
+pub(crate) fn other_mallocs() -> [(&'static str, String); 2] {
+    let libraries = [
+        ("jemalloc", "libjemalloc.so.2"),
+        ("tcmalloc", "libtcmalloc_minimal.so.4"),
+    ];
+    libraries.map(|(name, file)| {
+        let path = format!("/usr/lib/x86_64-linux-gnu/{file}");
+        assert!(Path::new(&path).exists(), "{path} is missing; see .ci/run");
+        (name, path)
+    })
+}
+
 /// The elements of a JSON array; none when it is no array.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
