@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const ROUNDS: u32 = 8;
 
 /// How long the kernel may take to let the threads go of a pydbg that is gone.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process of some threads with something to copy.
 const LARGE: &str = "

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 /// Seconds of processor time any run may take, in a debug build. A run that waits for something
-/// is ended after twelve times as long, for the machine may be busy.
+/// is ended after sixty times as long, for the machine may be busy and its disk slow.
 const MOST_TIME: &str = "5";
 /// KiB of private writable memory any run may use (the core itself is mapped, not counted).
 const MOST_MEMORY: &str = "400000";
@@ -37,7 +37,7 @@ pub(super) fn run(args: &[&str], commands: &[&str]) -> Result<Run, String> {
             "ulimit -c 0; ulimit -t $0; ulimit -d $1; shift; exec \"$@\"",
         ])
         .args([MOST_TIME, MOST_MEMORY])
-        .args(["timeout", "-k", "1", "60", env!("CARGO_BIN_EXE_pydbg")])
+        .args(["timeout", "-k", "1", "300", env!("CARGO_BIN_EXE_pydbg")])
         .args(args)
         .args(["--batch", "-nx", "-q"]);
     for line in commands {
