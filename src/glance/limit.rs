@@ -188,16 +188,17 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_left_behind() {
-        let times = vec![0_u64, 2000, 0, 2000, 0, 0];
+        // The limit is far from both, for the machine may be busy.
+        let times = vec![0_u64, 60_000, 0, 60_000, 0, 0];
         let sleep = |ms: &u64, _: &Cancel| {
             thread::sleep(Duration::from_millis(*ms));
             *ms
         };
         let start = Instant::now();
-        let results = each(times, Duration::from_millis(20), &Cancel::default(), sleep);
+        let results = each(times, Duration::from_millis(500), &Cancel::default(), sleep);
         let expected = [Some(0), None, Some(0), None, Some(0), Some(0)];
         assert_eq!(results, expected);
-        assert!(start.elapsed() < Duration::from_millis(1500));
+        assert!(start.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

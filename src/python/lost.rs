@@ -40,32 +40,11 @@ pub(super) fn find(
     let problem = match &list.problem {
         Some(problem) => problem.clone(),
         None if !is_main => return None,
-        // A list may be cut without a trace. The thread that began the process is its last one,
-        // and if its stack knows a thread state that is not in the list, the list is cut. Of an
-        // empty list any thread may tell.
-        None => {
-            let leader = target.process.pid;
-            let threads = lost.threads().into_iter();
-            let telling = threads.filter(|thread| thread.tid == leader || list.all.is_empty());
-            lost.search_stacks(telling.collect());
-            // A thread state that was freed is left on stacks, too, but is no neighbour of any.
-            let mut found = std::mem::take(&mut lost.found);
-            let behind = |state: Addr| {
-                let prev = layout.fields.thread.prev?;
-                lost.memory().ptr(prev.of(state)).ok()
-            };
-            found.retain(|state| {
-                let last = list.all.last().copied();
-                lost.links(*state).contains(&Some(true)) || last.is_some() && behind(*state) == last
-            });
-            lost.found = found;
-            if lost.found.is_empty() {
-                return None;
-            }
-            "it lacks the first thread".to_owned()
-        }
+        // A list may be cut without a trace. The thread that began the process is its last one.
+        None if !lost.is_cut(list) => return None,
+        None => "it lacks the first thread".to_owned(),
     };
-    lost.search_stacks(lost.threads());
+    lost.search_stacks();
     lost.search_memory();
     lost.follow_links();
     Some((lost.found, problem))
@@ -84,6 +63,27 @@ impl<'a> Lost<'a> {
             pointer(thread).is_some_and(|pointer| !idents.contains(&pointer))
         };
         self.target.threads.iter().filter(is_lost).collect()
+    }
+
+    /// Whether the first thread is not in the list, although its stack or that of another thread
+    /// knows a thread state that ought to be.
+    fn is_cut(&self, list: &List) -> bool {
+        let threads = self.threads();
+        let leader = self.target.process.pid;
+        let is_first_lost = threads.iter().any(|thread| thread.tid == leader);
+        let prev = self.layout.fields.thread.prev;
+        let states = threads.into_iter().filter_map(|thread| {
+            // Where neighbours do not refer back, what was freed is not told from what was lost.
+            let may_tell = thread.tid == leader || prev.is_some() || list.all.is_empty();
+            may_tell.then(|| self.on_stack(thread))?
+        });
+        let behind = |state: Addr| self.memory().ptr(prev?.of(state)).ok();
+        // A thread state that was freed is left on stacks, too, but is no neighbour of any.
+        let mut belonging = states.filter(|state| match list.all.last() {
+            None => self.is_linked(*state),
+            last => self.links(*state).contains(&Some(true)) || behind(*state).as_ref() == last,
+        });
+        (is_first_lost || list.all.is_empty()) && belonging.next().is_some()
     }
 
     fn memory(&self) -> &'a dyn Memory {
@@ -109,10 +109,13 @@ impl<'a> Lost<'a> {
 
     /// The evaluation loop and most C functions of CPython keep the thread state's address on the
     /// stack of its thread.
-    fn search_stacks(&mut self, threads: Vec<&TargetThread>) {
-        for thread in threads {
-            let found = find_on_stack(self.target, self.layout, thread, |at| self.belongs(at));
-            if let Some(at) = found {
+    fn on_stack(&self, thread: &TargetThread) -> Option<Addr> {
+        find_on_stack(self.target, self.layout, thread, |at| self.belongs(at))
+    }
+
+    fn search_stacks(&mut self) {
+        for thread in self.threads() {
+            if let Some(at) = self.on_stack(thread) {
                 self.add(at);
             }
         }

@@ -19,28 +19,31 @@ fn words(size: u64, words: &[(Field, u64)]) -> Vec<u8> {
 
 /// A process with three threads, of which the last began it; the first state's `next` is `cut`.
 fn target(layout: &Layout, cut: u64) -> Target {
+    let links = [
+        Some((cut, 0)),
+        Some((STATES[2], STATES[0])),
+        Some((0, STATES[1])),
+    ];
+    linked(layout, STATES[0], links)
+}
+
+/// A process with such threads: the head of the list, and `next` and `prev` of each state; nothing
+/// where the state is zero.
+fn linked(layout: &Layout, head: u64, links: [Option<(u64, u64)>; 3]) -> Target {
     let f = &layout.fields.thread;
     let size = u64::from(layout.fields.interpreter.threads.offset) + 8;
-    let head = (layout.fields.interpreter.threads, STATES[0]);
+    let head = (layout.fields.interpreter.threads, head);
     let mut builder = TargetBuilder::new().memory(INTERPRETER, words(size, &[head]));
     for (index, state) in STATES.iter().enumerate() {
-        let neighbour = |index: Option<usize>| {
-            index
-                .and_then(|index| STATES.get(index))
-                .copied()
-                .unwrap_or(0)
-        };
-        let next = if index == 0 {
-            cut
-        } else {
-            neighbour(Some(index + 1))
-        };
-        let mut fields = vec![
-            (f.interp, INTERPRETER),
-            (f.next, next),
-            (f.thread_id, POINTERS[index]),
-        ];
-        fields.extend(f.prev.map(|prev| (prev, neighbour(index.checked_sub(1)))));
+        let fields = links[index].map_or(Vec::new(), |(next, prev)| {
+            let mut fields = vec![
+                (f.interp, INTERPRETER),
+                (f.next, next),
+                (f.thread_id, POINTERS[index]),
+            ];
+            fields.extend(f.prev.map(|field| (field, prev)));
+            fields
+        });
         builder = builder.memory(*state, words(f.size.offset.into(), &fields));
         let sp = 0x7fff_0000 + index as u64 * 0x1_0000;
         let mut registers = Registers {
@@ -112,5 +115,45 @@ fn a_list_that_is_cut_without_a_trace_lacks_the_first_thread() {
             "{}",
             layout.measured
         );
+    }
+}
+
+#[test]
+fn a_thread_tells_that_the_list_is_cut_where_the_first_one_cannot() {
+    for layout in Layout::all_tables().filter(|layout| layout.fields.thread.prev.is_some()) {
+        let links = [Some((0, 0)), Some((STATES[2], STATES[0])), None];
+        let target = linked(layout, STATES[0], links);
+        let found = found(&target, layout).expect("a problem");
+        assert_eq!(found, STATES[1..2], "{}", layout.measured);
+    }
+}
+
+#[test]
+fn of_an_empty_list_all_are_found_once_one_tells() {
+    const NOWHERE: u64 = 0x4141_4141_4140;
+    for layout in Layout::all_tables().filter(|layout| layout.fields.thread.prev.is_some()) {
+        let links = [
+            Some((STATES[1], 0)),
+            Some((STATES[2], STATES[0])),
+            Some((0, NOWHERE)),
+        ];
+        let target = linked(layout, 0, links);
+        assert_eq!(
+            found(&target, layout),
+            Some(STATES.to_vec()),
+            "{}",
+            layout.measured
+        );
+        // The only thread there is.
+        let alone = linked(layout, 0, [None, None, Some((0, 0))]);
+        assert_eq!(
+            found(&alone, layout),
+            Some(STATES[2..].to_vec()),
+            "{}",
+            layout.measured
+        );
+        // What was freed has other words in place of its links.
+        let freed = linked(layout, 0, [None, None, Some((NOWHERE, NOWHERE))]);
+        assert_eq!(found(&freed, layout), None, "{}", layout.measured);
     }
 }
