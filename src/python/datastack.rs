@@ -23,8 +23,9 @@ mod chunk {
 /// Bytes of a word.
 const WORD: u64 = 8;
 
-/// `datastack_top` follows `datastack_chunk` in every version.
+/// `datastack_top` and `datastack_limit` follow `datastack_chunk` in every version.
 const TOP_AFTER_CHUNK: u64 = WORD;
+const LIMIT_AFTER_CHUNK: u64 = 2 * WORD;
 
 /// More chunks than this (of 16 KiB or more) are damage.
 const MOST_CHUNKS: usize = 1 << 18;
@@ -42,6 +43,8 @@ pub(super) struct DataStack {
     parts: Vec<(Addr, Addr)>,
     /// The chunks, each with its size in bytes.
     chunks: Vec<(Addr, u64)>,
+    /// The current chunk and its size, as the thread state alone tells.
+    current: Option<(Addr, u64)>,
     /// Whether the outermost part was reached.
     whole: bool,
 }
@@ -53,9 +56,13 @@ impl DataStack {
         let memory = &objects.memory;
         let mut at = memory.ptr(field).ok()?;
         let mut top = memory.ptr(field.add(TOP_AFTER_CHUNK)).ok();
+        let limit = memory.ptr(field.add(LIMIT_AFTER_CHUNK)).ok();
+        let room = limit.and_then(|limit| limit.since(at));
+        let room = room.filter(|size| !at.is_null() && *size <= LARGEST_CHUNK);
         let mut stack = DataStack {
             parts: Vec::new(),
             chunks: Vec::new(),
+            current: room.map(|size| (at, size)),
             whole: at.is_null(),
         };
         let mut seen = FxHashSet::default();
@@ -113,6 +120,13 @@ impl DataStack {
     pub(super) fn contains(&self, addr: Addr) -> bool {
         let within = |(start, end): &(Addr, Addr)| *start <= addr && addr < *end;
         self.parts.iter().any(within)
+    }
+
+    /// Whether `addr` lies in one of its chunks, or in the current one whose header is lost.
+    pub(super) fn has_room_at(&self, addr: Addr) -> bool {
+        let lost = self.current.iter().filter(|_| self.chunks.is_empty());
+        let mut chunks = self.chunks.iter().chain(lost);
+        chunks.any(|(chunk, size)| addr.since(*chunk).is_some_and(|at| at < *size))
     }
 
     /// The addresses of all frames, outermost first. `size` tells the bytes of the frame at an

@@ -77,9 +77,9 @@ fn frames(sizes: &[u64], damaged: &[u64], end: u64) -> Vec<u64> {
         at += size;
     }
     let stack = DataStack {
-        chunks: Vec::new(),
         parts: vec![(Addr(0x1000), Addr(end))],
         whole: true,
+        ..DataStack::default()
     };
     let size = |at: Addr| known.get(&at).copied();
     let found = stack.frames(80, &size, &|at| starts.contains(&at));

@@ -5,6 +5,7 @@
 
 use super::activation;
 use super::code::Codes;
+use super::datastack::DataStack;
 use super::layout::{Frame, FrameChain, Markers};
 use super::object::Objects;
 use super::raw_frame::{Raw, unreadable};
@@ -60,6 +61,8 @@ pub(super) struct Walk<'a> {
     /// How many frames are inner to the end of each native activation, where the frames tell.
     activations: Vec<usize>,
     pub(super) problem: Option<String>,
+    /// Where the data stack is, which shims are not on.
+    pub(super) data_stack: OnceCell<Option<DataStack>>,
     /// The second source, read when the chain is broken.
     pub(super) data: OnceCell<Option<Frames>>,
 }
@@ -85,6 +88,7 @@ impl<'a> Walk<'a> {
             markers: Vec::new(),
             activations: Vec::new(),
             problem: None,
+            data_stack: OnceCell::new(),
             data: OnceCell::new(),
         }
     }
@@ -176,9 +180,11 @@ impl<'a> Walk<'a> {
         )
     }
 
-    /// Whether the frame is such a shim.
+    /// Whether the frame is such a shim. One damaged byte must not make one of a function's frame,
+    /// and these lie on the data stack.
     pub(super) fn is_shim(&self, raw: &Raw) -> bool {
-        self.has_shims() && (OWNED_BY_INTERPRETER..=LAST_OWNER).contains(&raw.owner)
+        let is_marked = (OWNED_BY_INTERPRETER..=LAST_OWNER).contains(&raw.owner);
+        is_marked && self.has_shims() && !self.is_on_data_stack(raw.addr)
     }
 
     /// Adds what the frame is: a frame, a marker, or nothing. An error when it is no frame.

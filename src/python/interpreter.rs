@@ -82,6 +82,13 @@ pub(super) fn read_all(
             notes.partial(format!("the names of threads are not known: {fault}"));
             FxHashMap::default()
         });
+        let blank = states.iter().filter(|state| state.blank).count();
+        if blank > 0 {
+            notes.partial(format!(
+                "{blank} thread states say nothing of themselves: whose they are, and the Python \
+                 frames of those threads, are not known"
+            ));
+        }
         let cleared = states.iter().filter(|state| state.cleared).count();
         if cleared > 0 {
             notes.info(format!(

@@ -72,7 +72,7 @@ pub(super) struct Frames {
 
 impl Frames {
     fn read(walk: &Walk) -> Option<Frames> {
-        let stack = DataStack::read(walk.objects, walk.tstate)?;
+        let stack = walk.data_stack()?;
         let fields = &walk.objects.layout.fields;
         let specials = u64::from(fields.frame.localsplus.offset);
         let slots = [Some(fields.code.stacksize), fields.code.nlocalsplus];
@@ -116,6 +116,17 @@ fn is_sure(walk: &Walk, raw: &Raw) -> bool {
 }
 
 impl Walk<'_> {
+    /// The thread's data stack; `None` where the version has none.
+    fn data_stack(&self) -> Option<&DataStack> {
+        let read = || DataStack::read(self.objects, self.tstate);
+        self.data_stack.get_or_init(read).as_ref()
+    }
+
+    /// Whether `addr` lies in a chunk of the data stack.
+    pub(super) fn is_on_data_stack(&self, addr: Addr) -> bool {
+        self.data_stack().is_some_and(|data| data.has_room_at(addr))
+    }
+
     /// The frames on the thread's data stack; `None` where the version has none.
     fn on_data_stack(&self) -> Option<&Frames> {
         self.data.get_or_init(|| Frames::read(self)).as_ref()
@@ -130,7 +141,7 @@ impl Walk<'_> {
         let on_data_stack = match self.on_data_stack() {
             Some(frames) if !frames.all.is_empty() => frames.has(raw.addr),
             // Nothing is known of the data stack, so nothing speaks against it.
-            _ => !self.is_left_out(raw.addr),
+            _ => !self.is_blank(raw.addr),
         };
         on_data_stack || self.is_generators(raw)
     }
@@ -145,8 +156,13 @@ impl Walk<'_> {
     }
 
     /// Whether the core writer left out the part of the C stack around `addr`: what is in use
-    /// there cannot be all zeros.
+    /// there cannot be all zeros. Zeros in the data stack are damage.
     pub(super) fn is_left_out(&self, addr: Addr) -> bool {
+        self.is_blank(addr) && !self.is_on_data_stack(addr)
+    }
+
+    /// Whether all around `addr` is zero.
+    fn is_blank(&self, addr: Addr) -> bool {
         let page = Addr(addr.0 / PAGE * PAGE);
         let bytes = self.objects.memory.bytes(page, PAGE as usize);
         bytes.is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0))
@@ -154,7 +170,7 @@ impl Walk<'_> {
 
     /// Whether a chain that ended regularly lacks its outer end.
     pub(super) fn ends_early(&self) -> bool {
-        let Some(stack) = DataStack::read(self.objects, self.tstate) else {
+        let Some(stack) = self.data_stack() else {
             return false;
         };
         let links = self.links.iter().rev();

@@ -197,3 +197,24 @@ fn stacks_that_the_core_writer_left_out_are_told_once() {
         }
     }
 }
+
+#[test]
+fn a_data_stack_of_zeros_is_damaged_and_was_not_left_out() {
+    for layout in layouts() {
+        let mut thread = Thread::new(layout);
+        let zeros = Addr(0x70_0000);
+        thread.world.piece_at(zeros, 8192, |_| {});
+        thread.state = thread.world.thread(zeros.add(256));
+        let chunk = layout.fields.thread.datastack_chunk.expect("3.11");
+        let words = [zeros.0, zeros.add(1024).0, zeros.add(8192).0];
+        for (at, word) in (0..).step_by(8).zip(words) {
+            thread.set(chunk.of(thread.state).add(at), word);
+        }
+        let (stack, notes) = thread.stack();
+        assert_eq!(shown(&stack), "", "{}", layout.measured);
+        let problem = stack.problem.expect(layout.measured);
+        assert!(problem.contains("where there is no frame"), "{problem}");
+        let left_out = |note: &crate::diag::Note| note.text.contains("guard pages");
+        assert!(!notes.all().iter().any(left_out), "{}", layout.measured);
+    }
+}

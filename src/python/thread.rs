@@ -84,6 +84,9 @@ pub(super) struct State {
     pub(super) attachment: Option<Attachment>,
     /// Whether it says that it waits for the GIL (3.15).
     pub(super) requests_gil: Option<bool>,
+    /// Whether it says nothing of itself, as none in a list does: from 3.12 on each is marked as
+    /// initialised before it is put there, and before each had the ident of a thread.
+    pub(super) blank: bool,
     /// Whether it is about to be freed: it says so, and runs nothing any more. A flipped bit alone
     /// must not hide a stack.
     pub(super) cleared: bool,
@@ -105,15 +108,14 @@ impl State {
             word(f.holds_gil).map(|holds| holds == 1),
             word(f.state).map(|state| state == ATTACHED),
         ];
+        let ident = memory.u64(f.thread_id.of(addr)).ok();
         let native_id = f
             .native_thread_id
             .and_then(|field| memory.u64(field.of(addr)).ok());
         State {
             addr,
-            ident: memory
-                .u64(f.thread_id.of(addr))
-                .ok()
-                .filter(|ident| *ident != 0),
+            ident: ident.filter(|ident| *ident != 0),
+            blank: ident == Some(0) && (f.status.is_none() || status == Some(0)),
             native_id: native_id
                 .and_then(|id| i32::try_from(id).ok())
                 .filter(|id| *id > 0),

@@ -84,6 +84,7 @@ fn state(ident: u64, native_id: Option<i32>) -> State {
         native_id,
         active: None,
         requests_gil: None,
+        blank: false,
         cleared: false,
         attachment: None,
     }

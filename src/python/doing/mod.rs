@@ -39,7 +39,10 @@ impl Python {
     /// both in one.
     pub fn doing(&self, id: Option<usize>, state: Option<&PyThread>) -> Doing {
         let Some(id) = id else {
-            return Doing::plain(Kind::Ended, "its thread has ended");
+            return match state.is_none_or(|state| state.ident.is_some()) {
+                true => Doing::plain(Kind::Ended, "its thread has ended"),
+                false => Doing::plain(Kind::Unknown, "it names no thread as its own"),
+            };
         };
         let outline = self.outline(id);
         if let Some(state) = state

@@ -5,6 +5,9 @@ use super::victim::{Thread, Victim};
 
 /// An address that nothing is mapped at, aligned as objects are.
 const NOWHERE: u64 = 0x1234_5678_9ab0;
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+
 /// An address that no x86-64 process can have.
 const IMPOSSIBLE: u64 = 0x4141_4141_4141_4141;
 
@@ -56,6 +59,7 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
             ("frame", "instruction", "impossible", IMPOSSIBLE),
             ("frame", "instruction", "ff", u64::MAX),
             ("frame", "owner", "ff", u64::MAX),
+            ("frame", "owner", "an interpreter's", 3),
             ("frame", "function", "impossible", IMPOSSIBLE),
             ("frame", "stack_top", "impossible", IMPOSSIBLE),
         ],
@@ -106,6 +110,9 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
         ],
     ));
     list.extend(locals(victim, deep));
+    // The data stack, up to 3.10 objects.
+    let page = victim.core.offset(first.addr & !(PAGE - 1));
+    list.push(Damage::new("a page of frames is zero").write(page, &[0; PAGE as usize]));
     list
 }
 
@@ -176,13 +183,28 @@ pub(super) fn threads(victim: &Victim) -> Vec<Damage> {
         .iter()
         .map(|t| t.tstate)
         .find(|tstate| victim.core.peek(tstate + victim.at("thread", "next")) == Some(0));
+    let head = victim.interpreter + victim.at("interpreter", "threads");
+    let size = victim.at("thread", "size") as usize;
+    let zero = |name: &str, at: u64, size: usize| {
+        Damage::new(name).write(victim.core.offset(at), &vec![0; size])
+    };
     if let Some(first) = first {
-        let head = victim.interpreter + victim.at("interpreter", "threads");
-        let zero = vec![0; victim.at("thread", "size") as usize];
-        let damage = Damage::new("the first thread state is zero and the list empty");
-        let damage = damage.write(victim.core.offset(first), &zero);
+        let damage = zero(
+            "the first thread state is zero and the list empty",
+            first,
+            size,
+        );
         list.push(damage.poke(&victim.core, head, 0));
     }
+    // Of its neighbours each lacks one that refers back to it.
+    let damage = zero("a thread state is zero and the list empty", thread, size);
+    list.push(damage.poke(&victim.core, head, 0));
+    let links = victim.at("thread", "interp") as usize + 8;
+    list.push(zero(
+        "a thread state is zero behind its links",
+        thread + links as u64,
+        size - links,
+    ));
     let newest = victim.threads.iter().map(|t| t.tstate).find(|tstate| {
         victim
             .core
