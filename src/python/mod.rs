@@ -80,6 +80,8 @@ pub struct Python {
     codes: code::Codes,
     by_tid: FxHashMap<i32, Vec<Arc<PyThread>>>,
     stacks: Mutex<FxHashMap<Addr, Arc<PyStack>>>,
+    /// The outermost frame of each stack, with its thread state.
+    ends: Mutex<FxHashMap<Addr, Addr>>,
     sources: Mutex<source::Known>,
     /// Where threads sleep for the GIL, as far as only their stacks tell.
     gil_futexes: OnceLock<Vec<Addr>>,
@@ -289,6 +291,7 @@ impl Python {
             objects,
             codes: code::Codes::default(),
             stacks: Mutex::default(),
+            ends: Mutex::default(),
             sources: Mutex::default(),
             gil_futexes: OnceLock::new(),
         })
@@ -416,8 +419,26 @@ impl Python {
         let known = stacks().insert(thread.tstate, Arc::clone(&stack));
         if known.is_none() {
             self.note(thread, &stack);
+            self.note_shared(thread, &stack);
         }
         stack
+    }
+
+    /// Notes that a stack goes on in that of another thread. From there on both are the same, so that
+    /// their outermost frames tell.
+    fn note_shared(&self, thread: &PyThread, stack: &PyStack) {
+        let Some(end) = stack.frames.last() else {
+            return;
+        };
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = ends.insert(end.addr, thread.tstate);
+        if let Some(other) = other.filter(|other| *other != thread.tstate) {
+            self.notes.partial(format!(
+                "the Python stacks of the thread states at {other} and {} end in the same frame: one \
+                 of them is damaged",
+                thread.tstate
+            ));
+        }
     }
 
     /// Notes what is missing or less sure about a stack.

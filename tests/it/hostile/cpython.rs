@@ -40,6 +40,9 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
     let middle = deep.frames.len() / 2;
     let (inner, frame) = (&deep.frames[middle - 1], &deep.frames[middle]);
     let first = &deep.frames[0];
+    let mut others = victim.threads.iter().filter(|t| t.tstate != deep.tstate);
+    let other = others.find(|t| t.frames.len() == deep.frames.len());
+    let foreign = &other.expect("another worker").frames[middle];
     let mut list = fields(
         victim,
         frame.addr,
@@ -50,6 +53,7 @@ pub(super) fn frames(victim: &Victim) -> Vec<Damage> {
             ("frame", "previous", "nowhere", NOWHERE),
             ("frame", "previous", "impossible", IMPOSSIBLE),
             ("frame", "previous", "unaligned", frame.addr + 1),
+            ("frame", "previous", "another thread's", foreign.addr),
             ("frame", "previous", "its code", frame.code),
             ("frame", "previous", "NULL", 0),
             ("frame", "code", "nowhere", NOWHERE),

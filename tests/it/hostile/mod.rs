@@ -16,7 +16,7 @@ mod victim;
 use crate::harness::{Failures, Fixture, interpreters};
 use damage::{Copy, Damage};
 use run::run;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use victim::{Thread, Victim};
 
 impl Victim {
@@ -113,7 +113,8 @@ fn check_all(id: &str, turn: usize, fixture: &Fixture, victim: &Victim, list: &[
                 run(&args, &OTHERS)?;
             }
             args.push("--json");
-            let counts = oracle::judge(victim, damage, &run(&args, &["py-bt all"])?)?;
+            let counts = oracle::judge(victim, damage, &run(&args, &["py-bt all"])?);
+            let counts = counts.inspect_err(|_| keep(victim, &format!("{id}-{index}"), path))?;
             kept += counts.kept;
             total += counts.total;
             Ok(())
@@ -122,6 +123,15 @@ fn check_all(id: &str, turn: usize, fixture: &Fixture, victim: &Victim, list: &[
     }
     println!("{id}: {kept} of {total} frames kept");
     failures.finish();
+}
+
+/// Keeps a damaged core that was not read as it should be, and the whole one, in the folder that
+/// PYDBG_KEEP names.
+fn keep(victim: &Victim, name: &str, damaged: &Path) {
+    if let Some(folder) = std::env::var_os("PYDBG_KEEP").map(PathBuf::from) {
+        std::fs::copy(damaged, folder.join(format!("{name}.damaged"))).expect("kept");
+        std::fs::write(folder.join(format!("{name}.whole")), &victim.core.bytes).expect("kept");
+    }
 }
 
 macro_rules! damaged_cores {

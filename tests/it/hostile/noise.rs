@@ -14,7 +14,7 @@ fn words(seed: u64) -> impl Iterator<Item = u64> {
     std::iter::repeat_with(move || random.number())
 }
 
-/// Random bytes and lost pages at random places of the dumped memory.
+/// Random bytes and lost pages at random places of the dumped memory; PYDBG_SEEDS asks for more.
 pub(super) fn all(victim: &Victim) -> Vec<Damage> {
     let mut list = Vec::new();
     let more = std::env::var("PYDBG_SEEDS")
