@@ -70,7 +70,9 @@ impl<'a> Lost<'a> {
     fn is_cut(&self, list: &List) -> bool {
         let threads = self.threads();
         let leader = self.target.process.pid;
-        let is_first_lost = threads.iter().any(|thread| thread.tid == leader);
+        if !list.all.is_empty() && threads.iter().all(|thread| thread.tid != leader) {
+            return false;
+        }
         let prev = self.layout.fields.thread.prev;
         let states = threads.into_iter().filter_map(|thread| {
             // Where neighbours do not refer back, what was freed is not told from what was lost.
@@ -83,7 +85,7 @@ impl<'a> Lost<'a> {
             None => self.is_linked(*state),
             last => self.links(*state).contains(&Some(true)) || behind(*state).as_ref() == last,
         });
-        (is_first_lost || list.all.is_empty()) && belonging.next().is_some()
+        belonging.next().is_some()
     }
 
     fn memory(&self) -> &'a dyn Memory {

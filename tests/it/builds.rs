@@ -105,6 +105,14 @@ fn stripped_library(interpreter: &Interpreter, folder: &Path) -> Interpreter {
     stripped.with("LD_LIBRARY_PATH", &path)
 }
 
+/// The interpreters of pyenv with stripped libraries, each with the folder of its own that has it.
+fn stripped_libraries() -> impl Iterator<Item = (Interpreter, TempDir)> {
+    pyenv().map(|interpreter| {
+        let folder = temporary();
+        (stripped_library(interpreter, folder.path()), folder)
+    })
+}
+
 /// A static interpreter that was stripped, in this folder; also where it is.
 fn stripped_executable(interpreter: &Interpreter, folder: &Path) -> (Interpreter, PathBuf) {
     let python = copy(Path::new(&interpreter.python), folder);
@@ -159,15 +167,12 @@ fn shapes_of_locks(interpreter: &Interpreter) -> Vec<(&'static str, Vec<String>)
 
 #[test]
 fn locks_of_stripped_builds() {
-    let shared = pyenv().map(|interpreter| {
-        let folder = temporary();
-        (stripped_library(interpreter, folder.path()), folder)
-    });
     let bare = static_ones().map(|interpreter| {
         let folder = temporary();
         (stripped_executable(interpreter, folder.path()).0, folder)
     });
-    let builds: Vec<(usize, (Interpreter, TempDir))> = shared.chain(bare).enumerate().collect();
+    let builds: Vec<(usize, (Interpreter, TempDir))> =
+        stripped_libraries().chain(bare).enumerate().collect();
     let failures = Failures::together(&builds, |(turn, (interpreter, _folder)), failures| {
         let shapes = shapes_of_locks(interpreter);
         for (number, (fixture, shape)) in shapes.iter().enumerate() {
@@ -185,14 +190,12 @@ fn locks_of_stripped_builds() {
 #[test]
 fn a_stripped_libpython() {
     let mut failures = Failures::default();
-    for interpreter in pyenv() {
-        let folder = temporary();
-        let stripped = stripped_library(interpreter, folder.path());
+    for (stripped, _folder) in stripped_libraries() {
         let answer = check("stripped", &stripped, FIXTURE, &[], &mut failures);
         let threads = answer.map(|d| d["data"]["threads"][0]["frames"].clone());
         let named = threads.and_then(|frames| has_function(&frames, "Py_BytesMain"));
-        if interpreter.version >= (3, 8) {
-            failures.check(&format!("exported names, {}", interpreter.id), named);
+        if stripped.version >= (3, 8) {
+            failures.check(&format!("exported names, {}", stripped.id), named);
         }
     }
     failures.finish();
@@ -210,9 +213,7 @@ fn who_want_the_gil(fixture: &Fixture) -> Result<Vec<Value>, String> {
 #[test]
 fn waits_for_the_gil_of_stripped_builds() {
     let mut failures = Failures::default();
-    for interpreter in pyenv() {
-        let folder = temporary();
-        let stripped = stripped_library(interpreter, folder.path());
+    for (stripped, _folder) in stripped_libraries() {
         let fixture = Fixture::start(&stripped, "spin", &[]);
         // They wake up again and again, to ask for it once more or to have it for a moment.
         const MOST_LOOKS: usize = 50;
@@ -229,7 +230,7 @@ fn waits_for_the_gil_of_stripped_builds() {
                 break;
             }
         }
-        failures.check(&interpreter.id, result);
+        failures.check(&stripped.id, result);
     }
     failures.finish();
 }

@@ -17,20 +17,14 @@ fn words(seed: u64) -> impl Iterator<Item = u64> {
 /// Random bytes and lost pages at random places of the dumped memory; PYDBG_SEEDS asks for more.
 pub(super) fn all(victim: &Victim) -> Vec<Damage> {
     let mut list = Vec::new();
-    let more = std::env::var("PYDBG_SEEDS")
-        .ok()
-        .and_then(|n| n.parse().ok());
-    for seed in 8..8 + more.unwrap_or(0) {
-        list.push(scattered(victim, seed, 2000, 1, false));
-        list.push(scattered(victim, seed, 100, 4096, true));
-        list.push(scattered(victim, seed, 200_000, 1, false));
-        list.push(scattered(victim, seed, 20_000, 8, false));
-    }
-    for seed in 1..=4 {
+    let more = std::env::var("PYDBG_SEEDS").ok();
+    let more = more.and_then(|count| count.parse().ok()).unwrap_or(0);
+    let more = 8..8 + more;
+    for seed in (1..=4).chain(more.clone()) {
         list.push(scattered(victim, seed, 2000, 1, false));
         list.push(scattered(victim, seed, 100, 4096, true));
     }
-    for seed in 5..=7 {
+    for seed in (5..=7).chain(more) {
         list.push(scattered(victim, seed, 200_000, 1, false));
         list.push(scattered(victim, seed, 20_000, 8, false));
     }
